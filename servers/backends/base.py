@@ -1,0 +1,107 @@
+"""The contract between a runner and a model.
+
+A runner process makes one backend, calls `load` once, and then one task's generator at a time, from one
+thread, until the process ends; ending the process is how the model is unloaded. A backend knows nothing
+of HTTP, queues, storage or other backends, and it invents nothing: an unknown voice is `UnknownVoice`,
+which lists some that exist.
+
+A task's generator takes a batch of requests and yields `(index, item)`, index being the request's place
+in the batch, in any order between requests. For each index it yields any number of `Chunk` or `Progress`
+and then exactly one result or error:
+
+    synthesize   Utterance → Chunk …, then Speech
+    transcribe   Recording → Progress …, then Transcript
+    align        Reading   → Progress …, then Transcript with one word for each word of the text, as written
+
+An error that concerns one request is yielded (a SkylarkError) and leaves the others alone; whatever is
+raised fails the whole batch. Closing the generator cancels the work within one chunk: what it holds is
+released in `finally`. A generator yields often (each chunk, each stretch of speech), for it can only be
+cancelled where it yields.
+
+Modules of backends import their model library inside `load`, never at the top: the engine reads the class
+attributes here without loading anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from servers.errors import InvalidRequest, SkylarkError
+from servers.speech import (
+    Chunk,
+    ModelSpec,
+    Noun,
+    Progress,
+    Reading,
+    Recording,
+    Speech,
+    Transcript,
+    Utterance,
+    Voice,
+)
+
+Spoken = Iterator[tuple[int, Chunk | Progress | Speech | SkylarkError]]
+Heard = Iterator[tuple[int, Progress | Transcript | SkylarkError]]
+
+
+class Options(BaseModel):
+    """What models.yaml may say about a model of this backend; an unknown key refuses to start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class About(Noun):
+    """What a loaded model says of itself. `sample_rate` is in Hz, None where it makes no audio."""
+
+    voices: tuple[Voice, ...] = ()
+    languages: tuple[str, ...] = ()
+    default_voice: str | None = None
+    sample_rate: int | None = None
+    device: str = "cpu"
+
+
+class Backend:
+    """One family of models. A subclass names its tasks in `requests` and writes their generators."""
+
+    requests: ClassVar[Mapping[str, type[Noun]]] = {}
+    """The tasks this backend can do, the default first, and the payload that each takes."""
+    options: ClassVar[type[Options]] = Options
+    max_batch: ClassVar[int] = 1
+
+    def load(self, model: ModelSpec, device: str) -> About:
+        """Make the model ready on `device` ("cpu", "cuda:0").
+
+        Raises ModelLoadFailed, saying what is missing and which command mends it.
+        """
+        raise NotImplementedError
+
+    def synthesize(self, utterances: Sequence[Utterance]) -> Spoken:
+        raise NotImplementedError
+
+    def transcribe(self, recordings: Sequence[Recording]) -> Heard:
+        raise NotImplementedError
+
+    def align(self, readings: Sequence[Reading]) -> Heard:
+        raise NotImplementedError
+
+    def warm_up(self) -> None:
+        """Whatever makes the first request as fast as the second. Called once after `load`."""
+
+
+def default_task(backend: type[Backend]) -> str:
+    return next(iter(backend.requests))
+
+
+def parse_payload(backend: type[Backend], payload: Mapping[str, Any]) -> Noun:
+    """The typed request in a job's payload; `task` chooses among the backend's tasks.
+
+    Raises InvalidRequest naming the field and what is possible.
+    """
+    task = payload.get("task", default_task(backend))
+    if task not in backend.requests:
+        known = ", ".join(backend.requests)
+        raise InvalidRequest(f"task {task!r} is not one of {known}", param="payload.task")
+    return backend.requests[task].parse(payload, within="payload")

@@ -1,0 +1,63 @@
+"""From a backend's name to its class. The file's name is the registry: no list to edit."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import servers.backends
+from servers.backends.base import Backend
+from servers.errors import UnknownModel
+
+CONTRACT_MODULES = {"base", "load"}
+
+
+def backend_class(name: str, search_path: Sequence[Path] = ()) -> type[Backend]:
+    """The Backend subclass defined in `servers/backends/{name}.py`, or in a folder of `search_path`.
+
+    Raises UnknownModel listing the known names.
+    """
+    if name in _built_in():
+        return _defined_in(importlib.import_module(f"servers.backends.{name}"))
+    for folder in search_path:
+        if name.isidentifier() and (folder / f"{name}.py").is_file():
+            return _defined_in(_import_file(name, folder / f"{name}.py"))
+    known = ", ".join(backend_names(search_path))
+    raise UnknownModel(f"no backend is called {name!r}; known are {known}", param="model_type")
+
+
+def backend_names(search_path: Sequence[Path] = ()) -> list[str]:
+    extra = {file.stem for folder in search_path for file in folder.glob("*.py") if file.stem.isidentifier()}
+    return sorted(_built_in() | extra - {"__init__"})
+
+
+def _built_in() -> set[str]:
+    return {module.name for module in pkgutil.iter_modules(servers.backends.__path__)} - CONTRACT_MODULES
+
+
+def _import_file(name: str, file: Path) -> ModuleType:
+    qualified = f"skylark_backends.{name}"
+    if qualified not in sys.modules:
+        spec = importlib.util.spec_from_file_location(qualified, file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[qualified] = module
+        spec.loader.exec_module(module)
+    return sys.modules[qualified]
+
+
+def _defined_in(module: ModuleType) -> type[Backend]:
+    found = [
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Backend) and kind.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise TypeError(f"{module.__name__} must define one Backend, found {len(found)}")
+    return found[0]

@@ -1,0 +1,75 @@
+"""config/models.yaml → ModelSpec: which models can be asked for, and which is a backend's default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from servers.errors import UnknownModel
+from servers.settings import SettingsError
+from servers.speech import ModelSpec
+
+
+class Entry(BaseModel):
+    """A backend's models by name; each holds that backend's own options."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    default: str
+    models: dict[str, dict[str, Any]] = Field(min_length=1)
+
+
+class File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    backends: dict[str, Entry] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The models by backend, in the file's order."""
+
+    entries: dict[str, Entry]
+
+    @classmethod
+    def load(cls, path: Path) -> Catalog:
+        """Raises SettingsError naming the file and the key at fault."""
+        try:
+            parsed = File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise SettingsError(f"{path}: {error.strerror} (models_file)") from None
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{path}: not YAML: {error}") from None
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_input=False)[0]
+            key = ".".join(str(part) for part in fault["loc"])
+            raise SettingsError(f"{path}: {key}: {fault['msg']}") from None
+        for name, entry in parsed.backends.items():
+            if entry.default not in entry.models:
+                known = ", ".join(entry.models)
+                raise SettingsError(
+                    f"{path}: backends.{name}.default: {entry.default!r} is not one of {known}"
+                )
+        return cls(parsed.backends)
+
+    def resolve(self, backend: str, model: str | None = None) -> ModelSpec:
+        """The model of that name, or the backend's default. Raises UnknownModel listing the known ones."""
+        if backend not in self.entries:
+            known = ", ".join(self.entries)
+            raise UnknownModel(f"no model_type {backend!r}; known are {known}", param="model_type")
+        entry = self.entries[backend]
+        name = model or entry.default
+        if name not in entry.models:
+            known = ", ".join(entry.models)
+            raise UnknownModel(f"{backend} has no model {name!r}; known are {known}", param="model")
+        return ModelSpec(backend=backend, name=name, options=entry.models[name])
+
+    def __iter__(self) -> Iterator[ModelSpec]:
+        return (
+            self.resolve(backend, name) for backend, entry in self.entries.items() for name in entry.models
+        )

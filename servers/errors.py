@@ -1,0 +1,170 @@
+"""The error tree: every failure that a client can see, with its code and its HTTP and gRPC status.
+
+SkylarkError
+├── InvalidRequest            the caller can mend it
+│   ├── MalformedBody         not JSON, not base64, not multipart
+│   ├── UnsupportedAudio      not an audio file that can be read
+│   ├── AudioTooLong
+│   ├── TooLarge              a body or a text over its limit
+│   ├── UnknownModel          lists the known ones
+│   └── UnknownVoice          lists some that exist
+├── Unauthorized
+├── NotFound
+│   └── JobNotFound
+├── MethodNotAllowed
+├── Conflict
+├── QueueFull                 with retry_after_s
+├── EngineUnavailable         with retry_after_s
+├── DeadlineExceeded
+├── JobCancelled
+├── JobExpired
+└── BackendFailed             the model failed on good input
+    ├── ModelLoadFailed
+    └── RunnerCrashed         the runner died, max_attempts times
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class SkylarkError(Exception):
+    """An error that travels unchanged from where it happened to the client.
+
+    `message` is for people and names what is possible; `param` is the field at fault, if one is.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    http_status: ClassVar[int] = 500
+    grpc_status: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+    def to_dict(self) -> dict[str, Any]:
+        """The wire form: {"code", "message", "param"} and "retry_after_s" where there is one."""
+        wire: dict[str, Any] = {"code": self.code, "message": self.message, "param": self.param}
+        if self.retry_after_s is not None:
+            wire["retry_after_s"] = self.retry_after_s
+        return wire
+
+    @staticmethod
+    def from_dict(wire: dict[str, Any]) -> SkylarkError:
+        """The error that `to_dict` described; an unknown code becomes a plain SkylarkError."""
+        kind = BY_CODE.get(wire.get("code", ""), SkylarkError)
+        return kind(wire["message"], param=wire.get("param"), retry_after_s=wire.get("retry_after_s"))
+
+
+class InvalidRequest(SkylarkError):
+    code = "invalid_request"
+    http_status = 422
+    grpc_status = "INVALID_ARGUMENT"
+
+
+class MalformedBody(InvalidRequest):
+    code = "malformed_body"
+    http_status = 400
+
+
+class UnsupportedAudio(InvalidRequest):
+    code = "unsupported_audio"
+
+
+class AudioTooLong(InvalidRequest):
+    code = "audio_too_long"
+    http_status = 413
+
+
+class TooLarge(InvalidRequest):
+    code = "too_large"
+    http_status = 413
+
+
+class UnknownModel(InvalidRequest):
+    code = "unknown_model"
+
+
+class UnknownVoice(InvalidRequest):
+    code = "unknown_voice"
+
+
+class Unauthorized(SkylarkError):
+    code = "unauthorized"
+    http_status = 401
+    grpc_status = "UNAUTHENTICATED"
+
+
+class NotFound(SkylarkError):
+    code = "not_found"
+    http_status = 404
+    grpc_status = "NOT_FOUND"
+
+
+class JobNotFound(NotFound):
+    code = "job_not_found"
+
+
+class MethodNotAllowed(SkylarkError):
+    code = "method_not_allowed"
+    http_status = 405
+    grpc_status = "UNIMPLEMENTED"
+
+
+class Conflict(SkylarkError):
+    code = "conflict"
+    http_status = 409
+    grpc_status = "FAILED_PRECONDITION"
+
+
+class QueueFull(SkylarkError):
+    code = "queue_full"
+    http_status = 429
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+
+class EngineUnavailable(SkylarkError):
+    code = "engine_unavailable"
+    http_status = 503
+    grpc_status = "UNAVAILABLE"
+
+
+class DeadlineExceeded(SkylarkError):
+    code = "deadline_exceeded"
+    http_status = 504
+    grpc_status = "DEADLINE_EXCEEDED"
+
+
+class JobCancelled(SkylarkError):
+    code = "job_cancelled"
+    http_status = 409
+    grpc_status = "CANCELLED"
+
+
+class JobExpired(SkylarkError):
+    code = "job_expired"
+    http_status = 410
+    grpc_status = "ABORTED"
+
+
+class BackendFailed(SkylarkError):
+    code = "backend_failed"
+
+
+class ModelLoadFailed(BackendFailed):
+    code = "model_load_failed"
+    http_status = 503
+    grpc_status = "UNAVAILABLE"
+
+
+class RunnerCrashed(BackendFailed):
+    code = "runner_crashed"
+
+
+def _tree(kind: type[SkylarkError]) -> list[type[SkylarkError]]:
+    return [kind, *(leaf for child in kind.__subclasses__() for leaf in _tree(child))]
+
+
+BY_CODE: dict[str, type[SkylarkError]] = {kind.code: kind for kind in _tree(SkylarkError)}

@@ -1,0 +1,149 @@
+"""The engine's HTTP API from a client's side: every door and the command line talk to it through this.
+
+Errors of the engine are raised as the SkylarkError that they were; an engine that does not answer is
+EngineUnavailable.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled, SkylarkError
+
+POLL_S = 1.0
+"""How long one long-poll lasts: the most time until a client that went away is noticed."""
+RETRY_AFTER_S = 2.0
+OWNER_HEADER = "X-Skylark-Owner"
+RATE_HEADER = "X-Sample-Rate"
+
+
+@dataclass(frozen=True)
+class Audio:
+    """A job's audio as it is made: `chunks` are runs of little-endian int16 mono PCM."""
+
+    sample_rate: int
+    chunks: Iterator[bytes]
+
+
+class JobsClient:
+    """Thread-safe; one for each process."""
+
+    def __init__(self, socket: Path, *, timeout_s: float = 30.0) -> None:
+        self._http = httpx.Client(
+            transport=httpx.HTTPTransport(
+                uds=str(socket),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30),
+            ),
+            base_url="http://engine",
+            timeout=timeout_s,
+        )
+
+    def submit(self, jobs: Sequence[dict[str, Any]], *, owner: str | None = None) -> list[str]:
+        """Accepts all of the jobs or none; returns their ids in order.
+
+        A job is {"model_type", "model"?, "application_id"?, "priority"?, "payload", "result_path"?,
+        "batch_key"?}.
+        """
+        reply = self._call(
+            "POST", "/jobs/batch", json={"jobs": list(jobs)}, headers={OWNER_HEADER: owner} if owner else {}
+        )
+        ids: list[str] = reply["job_ids"]
+        return ids
+
+    def get(self, job_id: str, *, wait_s: float = 0.0) -> dict[str, Any]:
+        """The job; with `wait_s` as soon as it has ended, or as it is after that time."""
+        return self._call("GET", f"/jobs/{job_id}", params={"wait": wait_s} if wait_s else {})
+
+    def wait(
+        self,
+        job_id: str,
+        *,
+        timeout_s: float,
+        wanted: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> dict[str, Any]:
+        """The ended job.
+
+        Raises DeadlineExceeded after `timeout_s`, and JobCancelled once `wanted()` is false: asked at
+        least every POLL_S.
+        """
+        deadline = clock() + timeout_s
+        while wanted():
+            job = self.get(job_id, wait_s=min(POLL_S, max(0.0, deadline - clock())))
+            if job["finished_at"] is not None:
+                return job
+            if clock() >= deadline:
+                raise DeadlineExceeded(f"job {job_id} did not end within {timeout_s:g} s")
+        raise JobCancelled("the client went away")
+
+    def cancel(self, job_id: str) -> None:
+        """Ends the job, running or not; one that has ended stays as it is."""
+        self._call("POST", f"/jobs/{job_id}/cancel")
+
+    @contextmanager
+    def audio(self, job_id: str, *, start: int = 0) -> Iterator[Audio]:
+        """The job's audio from sample `start` on, while it is made and afterwards.
+
+        Raises the job's error if it fails before its first sample; a failure after that ends the
+        chunks with EngineUnavailable, and what was received can be continued with `start`.
+        """
+        with (
+            _engine_errors(),
+            self._http.stream(
+                "GET", f"/jobs/{job_id}/audio", params={"from": start}, timeout=httpx.Timeout(30.0, read=None)
+            ) as response,
+        ):
+            if response.is_error:
+                response.read()
+                _raise_error(response)
+            yield Audio(int(response.headers[RATE_HEADER]), response.iter_raw())
+
+    def health(self, *, timeout_s: float = 2.0) -> dict[str, Any]:
+        return self._call("GET", "/health", timeout=timeout_s)
+
+    def queue(self) -> dict[str, Any]:
+        return self._call("GET", "/queue")
+
+    def models(self) -> dict[str, Any]:
+        """{"models": [{"model_type", "name", "default", "tasks", "state", "about", "error"} …]}.
+
+        `state` is unloaded, loading, ready or failed; `about` is a backend's About, once it was loaded.
+        """
+        return self._call("GET", "/models")
+
+    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        with _engine_errors():
+            response = self._http.request(method, path, **options)
+            if response.is_error:
+                _raise_error(response)
+            reply: dict[str, Any] = response.json()
+            return reply
+
+
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    try:
+        yield
+    except httpx.TimeoutException:
+        raise EngineUnavailable("the engine did not answer in time", retry_after_s=RETRY_AFTER_S) from None
+    except httpx.TransportError as error:
+        raise EngineUnavailable(
+            f"the engine cannot be reached ({type(error).__name__})", retry_after_s=RETRY_AFTER_S
+        ) from None
+
+
+def _raise_error(response: httpx.Response) -> None:
+    try:
+        wire = response.json()["error"]
+    except (ValueError, KeyError):
+        raise EngineUnavailable(
+            f"the engine answered {response.status_code}", retry_after_s=RETRY_AFTER_S
+        ) from None
+    raise SkylarkError.from_dict(wire)

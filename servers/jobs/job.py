@@ -1,0 +1,74 @@
+"""Job, Status and the legal transitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """queued → running → done | failed | cancelled | expired; running → queued when its runner is lost."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (Status.QUEUED, Status.RUNNING)
+
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED, Status.EXPIRED}),
+    Status.RUNNING: frozenset({Status.DONE, Status.FAILED, Status.CANCELLED, Status.QUEUED}),
+    Status.DONE: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CANCELLED: frozenset(),
+    Status.EXPIRED: frozenset(),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One durable request for GPU work. Times are seconds since the epoch."""
+
+    id: str
+    """A UUID."""
+    model_type: str
+    """The backend's name."""
+    model: str
+    """The model's name; the backend's default is filled in when the job is accepted."""
+    application_id: str = "default"
+    priority: int = 10
+    """0 is urgent; higher numbers wait longer."""
+    status: Status = Status.QUEUED
+    created_at: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    last_heartbeat: float = 0.0
+    payload: dict[str, Any] = field(default_factory=dict)
+    result_path: str | None = None
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    """SkylarkError.to_dict()."""
+    progress: float | None = None
+    """A fraction in 0…1, None while it is not known."""
+    attempt: int = 0
+    """Runs begun so far."""
+    batch_key: str | None = None
+    """Queued jobs for one model with the same key may be given to it together."""
+    owner: str | None = None
+    """The id of the API key that made it; never on the wire."""
+    seq: int = 0
+    """The order of acceptance; never on the wire."""
+    token: int = 0
+    """Rises with each claim: only the newest claim may commit. Never on the wire."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The wire form, in seed 000's words."""
+        wire = {name: value for name, value in vars(self).items() if name not in ("owner", "seq", "token")}
+        return wire | {"status": self.status.value}

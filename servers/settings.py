@@ -1,0 +1,165 @@
+"""Every setting: config/skylark.yaml, then the environment. The one place that reads either.
+
+A nested setting's variable is SKYLARK_<SECTION>__<NAME>; a few have the short names that users know.
+config/skylark.yaml documents each with its default, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+SOCKET_PATH_LIMIT = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Door(Section):
+    """An HTTP server in front of the engine."""
+
+    host: str = "127.0.0.1"
+    port: int
+    threads: int = 64
+    model_type: str
+    model: str | None = None
+
+
+class Tts(Door):
+    port: int = 5000
+    model_type: str = "espeak"
+
+
+class Whisperx(Door):
+    port: int = 5001
+    model_type: str = "pocketsphinx"
+
+
+class Engine(Section):
+    threads: int = 256
+    device: str = "auto"
+    max_queued: int = 10_000
+    max_models: int = 2
+    max_attempts: int = 3
+    max_wait_s: float = 60.0
+    lease_s: float = 30.0
+    load_timeout_s: float = 300.0
+    cancel_grace_s: float = 5.0
+    drain_s: float = 20.0
+    keep_results_s: float = 86_400.0
+
+
+class Limits(Section):
+    max_body_mb: float = 256.0
+    max_text_chars: int = 20_000
+    max_texts: int = 500
+    max_audio_s: float = 1_800.0
+    request_timeout_s: float = 1_800.0
+
+
+class Web(Section):
+    cors_origins: list[str] = Field(default_factory=list)
+    allow_anonymous: bool = False
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="SKYLARK_", env_nested_delimiter="__", extra="forbid", populate_by_name=True
+    )
+
+    data_dir: Path = Path("var")
+    models_file: Path = Path("config/models.yaml")
+    backends_path: list[Path] = Field(default_factory=list)
+    log_level: str = "INFO"
+    api_keys: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    api_key: str | None = Field(
+        default=None, validation_alias=AliasChoices("TTS_API_KEY", "SKYLARK_API_KEY", "api_key")
+    )
+    tts: Tts = Tts()
+    whisperx: Whisperx = Whisperx()
+    engine: Engine = Engine()
+    limits: Limits = Limits()
+    web: Web = Web()
+
+    @field_validator("data_dir", "models_file")
+    @classmethod
+    def _from_root(cls, path: Path) -> Path:
+        return ROOT / path.expanduser()
+
+    @field_validator("backends_path")
+    @classmethod
+    def _all_from_root(cls, paths: list[Path]) -> list[Path]:
+        return [ROOT / path.expanduser() for path in paths]
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, keys: str | dict[str, str]) -> dict[str, str]:
+        """From "id:sha256,id:sha256", or a mapping from id to sha256 as hexadecimal digits."""
+        pairs = (
+            [pair.strip().partition(":")[::2] for pair in keys.split(",")] if isinstance(keys, str) else keys
+        )
+        hashes = {name: digest.lower() for name, digest in dict(pairs).items() if name or digest}
+        for name, digest in hashes.items():
+            if not name or not re.fullmatch("[0-9a-f]{64}", digest):
+                raise ValueError(f"key {name!r} must be id:sha256 with 64 hexadecimal digits")
+        return hashes
+
+    @property
+    def engine_socket(self) -> Path:
+        return self.data_dir / "engine.sock"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = YamlConfigSettingsSource(settings_cls, yaml_file=config_file())
+        return init_settings, env_settings, file
+
+
+def config_file() -> Path:
+    return ROOT / os.environ.get("SKYLARK_CONFIG", "config/skylark.yaml")
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises SettingsError naming the file or variable and the key at fault.
+    """
+    if not config_file().is_file():
+        raise SettingsError(f"{config_file()}: no such file (SKYLARK_CONFIG)")
+    try:
+        loaded = Settings()
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        raise SettingsError(f"{config_file()} or the environment: {key}: {fault['msg']}") from None
+    if len(os.fsencode(loaded.engine_socket)) > SOCKET_PATH_LIMIT:
+        raise SettingsError(
+            f"data_dir: {loaded.engine_socket} is too long for a Unix socket "
+            f"({SOCKET_PATH_LIMIT} bytes): choose a shorter data_dir"
+        )
+    return loaded
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names it."""

@@ -1,0 +1,149 @@
+"""The nouns: what is said, what is heard, and the models that do it. No Flask, no torch.
+
+Times are seconds from the start of the audio, as floats. Languages are BCP-47 tags ("en", "en-US").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from servers.errors import InvalidRequest
+
+Samples = NDArray[np.int16] | NDArray[np.float32]
+"""Mono audio, shape (n,): int16 at full scale, or float32 in −1…1."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Noun(BaseModel):
+    """A value that crosses a wire as JSON: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any], within: str = "") -> Self:
+        """The noun in `data`, or InvalidRequest naming the first field at fault as `within.field`."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise _invalid(error, sorted(cls.model_fields), within) from None
+
+
+def _invalid(error: ValidationError, known: list[str], within: str) -> InvalidRequest:
+    fault = error.errors(include_url=False, include_input=False)[0]
+    param = ".".join(str(part) for part in ((within,) if within else ()) + fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return InvalidRequest(f"unknown field {param!r}; known are {', '.join(known)}", param=param)
+    if fault["type"] == "missing":
+        return InvalidRequest(f"{param!r} is required", param=param)
+    return InvalidRequest(f"{param!r}: {fault['msg']}", param=param or None)
+
+
+class Word(Noun):
+    """A timed word. `score` is the confidence in 0…1, None where the source has none."""
+
+    word: str
+    start: float
+    end: float
+    score: float | None = None
+
+
+class Segment(Noun):
+    """A timed stretch of a transcript: a sentence or a run of speech between pauses."""
+
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...] = ()
+
+
+class Transcript(Noun):
+    """What was said in a recording. `words` are the words of all segments in order."""
+
+    text: str
+    language: str
+    duration_s: float
+    segments: tuple[Segment, ...] = ()
+    words: tuple[Word, ...] = ()
+
+
+class Speech(Noun):
+    """The end of a synthesis: what is known once the last chunk was made."""
+
+    words: tuple[Word, ...] = ()
+    finish_reason: Literal["stop", "length"] = "stop"
+
+
+class Voice(Noun):
+    """Who can speak: `name` is what a client sends as `voice`."""
+
+    name: str
+    languages: tuple[str, ...] = ()
+    gender: Literal["female", "male"] | None = None
+    description: str | None = None
+
+
+class Utterance(Noun):
+    """One text to speak in one go: the payload of a synthesize job. A backend may add fields of its own."""
+
+    task: Literal["synthesize"] = "synthesize"
+    text: Text
+    voice: str | None = None
+    language: str | None = None
+    instruct: str | None = None
+    seed: int | None = None
+
+
+class Recording(Noun):
+    """One audio file to transcribe: the payload of a transcribe job."""
+
+    task: Literal["transcribe"] = "transcribe"
+    audio_path: Path
+    language: str | None = None
+
+
+class Reading(Noun):
+    """One audio file and the text that was read in it: the payload of an align job."""
+
+    task: Literal["align"] = "align"
+    audio_path: Path
+    text: Text
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A run of audio as it came: mono samples at the model's own rate."""
+
+    samples: Samples
+    sample_rate: int
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / self.sample_rate
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a request is: a fraction in 0…1."""
+
+    fraction: float
+
+
+class ModelSpec(Noun):
+    """A named entry of models.yaml: `options` are the backend's own settings for it."""
+
+    backend: str
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.backend, self.name

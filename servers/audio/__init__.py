@@ -1,0 +1,1 @@
+"""Samples and audio files: reading, writing, resampling. Pure transformations; no model library."""

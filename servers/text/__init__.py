@@ -1,0 +1,1 @@
+"""Words and sentences: what a text says and how it is spoken. Pure transformations; no model library."""

@@ -1,0 +1,70 @@
+"""How gunicorn runs each server; servers/web/serve.py adds the address, the threads and the app."""
+
+import os
+import signal
+from pathlib import Path
+
+from servers.settings import ROOT, settings
+from servers.web import log
+
+chdir = str(ROOT)
+worker_class = "gthread"
+workers = 1  # one registry, one engine; with more, set PROMETHEUS_MULTIPROC_DIR
+worker_connections = 4000  # idle kept-alive ones included; more wait in the backlog
+preload_app = False  # nothing is shared by forking
+max_requests = 0  # a worker is never replaced in the middle of work
+timeout = 0  # a job may take long; its deadline is limits.request_timeout_s
+graceful_timeout = 30  # above engine.drain_s; supervisord's stopwaitsecs is above this
+keepalive = 75  # above the 60 s after which an ALB gives up an idle connection
+umask = 0o077  # of a Unix socket: only its owner may connect
+control_socket_disable = True  # one default path for all servers
+accesslog = None  # the app writes one structured line for each request
+errorlog = "-"
+loglevel = settings().log_level
+logconfig_dict = log.config(loglevel)
+# gunicorn's logger has a plain handler of its own and does not propagate: ours instead.
+logconfig_dict["loggers"] |= {
+    "gunicorn.error": {"level": loglevel, "handlers": ["stderr"], "propagate": False}
+}
+
+MULTIPROC_DIR = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+
+
+def on_starting(_server):
+    """Counts of the workers of an earlier run are not this one's."""
+    if MULTIPROC_DIR:
+        folder = Path(MULTIPROC_DIR)
+        folder.mkdir(parents=True, exist_ok=True)
+        for counts in folder.glob("*.db"):
+            counts.unlink()
+
+
+def post_worker_init(worker):
+    """Tells the app of the first SIGTERM, before gunicorn stops accepting."""
+    from servers.web.app import terminate
+
+    gunicorn_handler = signal.getsignal(signal.SIGTERM)
+
+    def on_sigterm(signum, frame):
+        terminate(worker.wsgi)
+        gunicorn_handler(signum, frame)
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+    signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn has it: no call is broken off
+    if not worker.alive:  # it came while the app was made
+        terminate(worker.wsgi)
+
+
+def worker_int(worker):
+    """SIGINT and SIGQUIT end the worker at once; the app is still told."""
+    from servers.web.app import terminate
+
+    if worker.booted:
+        terminate(worker.wsgi)
+
+
+def child_exit(_server, worker):
+    if MULTIPROC_DIR:
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid)

@@ -1,0 +1,79 @@
+"""The Flask app that every server starts from.
+
+What holds for every request, in the order in which it is met: a request id, the metrics, a preflight's
+answer, the key, the body's limit, the view, the typed error, the CORS headers, the log line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Flask
+
+from servers.settings import settings
+from servers.web import auth, cors, errors, log, metrics, request_ids
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+MEGABYTE = 1_000_000
+TERMINATE = "skylark.on_terminate"
+
+
+def create_app(
+    name: str, blueprints: Sequence[Blueprint], *, prefix: str | None = None, authenticated: bool = True
+) -> Flask:
+    """The app, with the blueprints' routes at /… and with `prefix` also at /<prefix>/….
+
+    `authenticated=False` is for a server behind file permissions, on a Unix socket.
+    """
+    app = Flask(name, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = int(settings().limits.max_body_mb * MEGABYTE)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # a redirect would turn a POST into a GET
+    app.extensions[TERMINATE] = []
+    request_ids.install(app)
+    log.install(app)
+    metrics.install(app)
+    cors.install(app, settings().web.cors_origins)
+    if authenticated:
+        auth.install(app, settings())
+    errors.install(app)
+    for blueprint in blueprints:
+        app.register_blueprint(blueprint)
+    if prefix:
+        app.wsgi_app = Prefix(app.wsgi_app, prefix)  # type: ignore[method-assign]  # Flask's documented seam
+    return app
+
+
+def on_terminate(app: Flask, callback: Callable[[], object]) -> None:
+    """Calls back once, when the worker is first told to end; its requests then have the graceful timeout.
+
+    The callback runs in a signal handler, so it must be quick and take no lock: it sets an event.
+    """
+    app.extensions[TERMINATE].append(callback)
+
+
+def terminate(app: Flask) -> None:
+    """Calls what `on_terminate` was given. For gunicorn's hooks; does nothing the second time."""
+    callbacks = app.extensions[TERMINATE]
+    app.extensions[TERMINATE] = []
+    for callback in callbacks:
+        callback()
+
+
+class Prefix:
+    """Serves /prefix/… as /…: an ALB routes by path and forwards the path whole."""
+
+    def __init__(self, app: WSGIApplication, prefix: str) -> None:
+        self._app = app
+        self._prefix = f"/{prefix.strip('/')}"
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == self._prefix or path.startswith(f"{self._prefix}/"):
+            environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + self._prefix
+            environ["PATH_INFO"] = path.removeprefix(self._prefix)
+        return self._app(environ, start_response)

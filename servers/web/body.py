@@ -1,0 +1,46 @@
+"""The request's JSON body as a typed noun."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from flask import request
+
+from servers.errors import InvalidRequest, MalformedBody
+from servers.speech import Noun
+
+N = TypeVar("N", bound=Noun)
+
+
+def json_body(noun: type[N]) -> N:
+    """The body as a `noun`, whatever its content type says.
+
+    Raises MalformedBody if it is not JSON, and InvalidRequest naming the first field at fault.
+    """
+    return noun.parse(json_object())
+
+
+def json_object() -> dict[str, Any]:
+    """The body, which has to be a JSON object. Raises MalformedBody or InvalidRequest."""
+    try:
+        data = json.loads(request.get_data(cache=False))
+    except (ValueError, RecursionError):
+        raise MalformedBody("the body is not JSON") from None
+    if not isinstance(data, dict):
+        raise InvalidRequest(f"the body has to be a JSON object, and not {_json_type(data)}")
+    return data
+
+
+def _json_type(data: object) -> str:
+    match data:
+        case list():
+            return "an array"
+        case str():
+            return "a string"
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case _:
+            return "a number"

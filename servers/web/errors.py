@@ -1,0 +1,64 @@
+"""Every failure as one typed JSON reply: {"error": {"code", "message", "param", "request_id"}}."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from servers.errors import MalformedBody, MethodNotAllowed, NotFound, SkylarkError, TooLarge, Unauthorized
+from servers.web.request_ids import request_id
+
+logger = logging.getLogger(__name__)
+
+
+def install(app: Flask) -> None:
+    app.register_error_handler(SkylarkError, reply)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def reply(error: SkylarkError) -> Response:
+    """The error as the current request's response."""
+    g.error_code = error.code
+    response = jsonify(error=error.to_dict() | {"request_id": request_id()})
+    response.status_code = error.http_status
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _http_error(error: HTTPException) -> Response | HTTPException:
+    """What werkzeug and Flask raise themselves."""
+    if error.code is None or error.code < 400:  # a response that was raised
+        return error
+    if error.code >= 500:
+        return _unexpected(error)
+    response = reply(_typed(error))
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+def _typed(error: HTTPException) -> SkylarkError:
+    match error.code:
+        case 404:
+            return NotFound(f"there is no {request.root_path}{request.path}")
+        case 405:
+            return MethodNotAllowed(f"{request.root_path}{request.path} does not take {request.method}")
+        case 413:
+            limit = request.max_content_length or 0
+            return TooLarge(f"the body, or a field of its form, is over its limit ({limit} bytes in all)")
+        case _:
+            return MalformedBody(f"the request cannot be read: {error.name}")
+
+
+def _unexpected(error: Exception) -> Response:
+    """A defect: the log has the frames, the client only the request id."""
+    logger.error("unexpected error", exc_info=error, extra={"action": "error", "request_id": request_id()})
+    return reply(SkylarkError("an internal error; the server's log has it under this request id"))

@@ -1,0 +1,73 @@
+"""The recordings that clients sent: one file each under data_dir/uploads, until its job has ended.
+
+A door saves a recording before it submits the job and discards it afterwards; what a door that died left
+behind, `sweep` finds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import uuid
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+COPY_BYTES = 1 << 20
+
+
+class Uploads:
+    """The folder that holds them. Any thread and any process may use it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "uploads"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def save(self, data: bytes | BinaryIO, suffix: str = "") -> Path:
+        """A new file with the bytes, or what is left of the stream; on the disk when this returns.
+
+        `suffix` (".wav") is for people who look into the folder. Raises OSError when the disk is full.
+        """
+        if not re.fullmatch(r"(\.[a-z0-9]{1,10})?", suffix):
+            raise ValueError(f"{suffix!r} is not a file's suffix")
+        stream = BytesIO(data) if isinstance(data, bytes) else data
+        path = self._folder / f"{uuid.uuid4().hex}{suffix}"
+        unfinished = path.with_name(f"{path.name}.tmp")
+        try:
+            with unfinished.open("xb") as file:
+                shutil.copyfileobj(stream, file, COPY_BYTES)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.rename(path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+        self._sync_folder()
+        return path
+
+    def discard(self, path: Path) -> None:
+        """Removes an upload; one that is gone already is fine. Raises ValueError for any other file."""
+        if path.parent != self._folder:
+            raise ValueError(f"{path} is no upload")
+        path.unlink(missing_ok=True)
+
+    def sweep(self, older_than_s: float, now: float) -> int:
+        """Removes what was saved longer ago than that, `now` being seconds since the epoch; how many."""
+        swept = 0
+        for file in self._folder.iterdir():
+            try:
+                if now - file.stat().st_mtime > older_than_s:
+                    file.unlink()
+                    swept += 1
+            except FileNotFoundError:  # its door was faster
+                continue
+        return swept
+
+    def _sync_folder(self) -> None:
+        """Makes the name as durable as the bytes."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -20,6 +20,7 @@ SkylarkError
 ├── JobExpired
 └── BackendFailed             the model failed on good input
     ├── ModelLoadFailed
+    ├── StorageFailed         the disk is full
     └── RunnerCrashed         the runner died, max_attempts times
 """
 
@@ -157,6 +158,11 @@ class ModelLoadFailed(BackendFailed):
     code = "model_load_failed"
     http_status = 503
     grpc_status = "UNAVAILABLE"
+
+
+class StorageFailed(BackendFailed):
+    code = "storage_failed"
+    http_status = 507
 
 
 class RunnerCrashed(BackendFailed):

@@ -1,0 +1,45 @@
+"""The engine: the only owner of the GPU and of the queue. Its HTTP API on a Unix socket is the way in."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from flask import Flask
+
+from servers.catalog import Catalog
+from servers.engine.api import bp
+from servers.engine.desk import Desk
+from servers.engine.device import HeldLock, find_device, lock_files
+from servers.engine.loop import Loop
+from servers.jobs.store import Store
+from servers.settings import Settings, SettingsError, settings
+from servers.web.app import create_app as create_web_app
+from servers.web.app import on_terminate
+
+LOCK_PATIENCE_S = 15.0
+BOOT_FAILED = 3  # gunicorn's code for a worker that need not be started again
+log = logging.getLogger(__name__)
+
+
+def create_app() -> Flask:
+    """The app of a gunicorn worker, with the engine running behind it."""
+    try:
+        return _create(settings())
+    except SettingsError as error:
+        log.critical("action=refuse_start reason=%s", error)
+        sys.exit(BOOT_FAILED)
+
+
+def _create(config: Settings) -> Flask:
+    device = find_device(config.engine.device)
+    locks = [HeldLock(file, LOCK_PATIENCE_S) for file in lock_files(device, config.data_dir)]
+    catalog = Catalog.load(config.models_file)
+    store = Store(config.data_dir / "jobs.sqlite3")
+    loop = Loop(config, store, catalog, device)
+    app = create_web_app("engine", [bp], authenticated=False)
+    app.extensions["skylark.desk"] = Desk(config, store, catalog, device, loop)
+    app.extensions["skylark.locks"] = locks  # held as long as the app lives
+    on_terminate(app, loop.drain)
+    loop.start()
+    return app

@@ -1,0 +1,88 @@
+"""The device that the models compute on, and the lock that keeps a second engine off it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from servers.settings import SettingsError
+
+QUERY = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+QUERY_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class Device:
+    """`name` is torch's word for it ("cpu", "cuda:0"), `gpu_name` the maker's."""
+
+    name: str
+    gpu_name: str | None = None
+
+
+def find_device(wanted: str) -> Device:
+    """The device of the settings: "auto" takes the first GPU, or the CPU where there is none.
+
+    Raises SettingsError for a GPU that is not there.
+    """
+    gpus = _gpu_names()
+    if wanted == "auto":
+        return Device("cuda:0", gpus[0]) if gpus else Device("cpu")
+    if wanted == "cpu":
+        return Device("cpu")
+    family, _, index = wanted.partition(":")
+    if family != "cuda" or not (index or "0").isdigit():
+        raise SettingsError(f"engine.device: {wanted!r} is not auto, cpu or cuda:<number>")
+    if int(index or 0) >= len(gpus):
+        raise SettingsError(f"engine.device: there is no {wanted}: nvidia-smi lists {len(gpus)} GPU(s)")
+    return Device(f"cuda:{int(index or 0)}", gpus[int(index or 0)])
+
+
+def _gpu_names() -> list[str]:
+    if shutil.which(QUERY[0]) is None:
+        return []
+    answer = subprocess.run(QUERY, capture_output=True, text=True, timeout=QUERY_TIMEOUT_S, check=False)
+    return answer.stdout.split("\n")[:-1] if answer.returncode == 0 else []
+
+
+def lock_files(device: Device, data_dir: Path) -> list[Path]:
+    """What one engine holds alone: its data folder, and its GPU on this machine; CPUs can be shared."""
+    files = [data_dir / "engine.lock"]
+    if device.name != "cpu":
+        files.append(Path(tempfile.gettempdir()) / f"skylark-{device.name.replace(':', '-')}.lock")
+    return files
+
+
+class HeldLock:
+    """An exclusive lock on a file, released when the process ends, however it ends."""
+
+    def __init__(self, path: Path, patience_s: float) -> None:
+        """Waits for a predecessor that is going. Raises SettingsError saying who holds it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: IO[str] = path.open("a+")
+        deadline = time.monotonic() + patience_s
+        while not self._try():
+            if time.monotonic() > deadline:
+                self._file.seek(0)
+                holder = self._file.read().strip() or "another process"
+                raise SettingsError(f"{path} is held by {holder}: two engines cannot share it")
+            time.sleep(0.05)
+        self._file.truncate(0)
+        self._file.write(f"process {os.getpid()}")
+        self._file.flush()
+
+    def release(self) -> None:
+        self._file.close()
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,320 @@
+"""The loop: one thread that hears what happened, decides what is next, and does it.
+
+It alone changes which runners exist and what they work on. Other threads put news into its inbox; the one
+thing that a runner's listening thread does itself is to add audio, so that no chunk waits for a decision.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+from servers.backends.base import About, default_task
+from servers.backends.load import backend_class
+from servers.catalog import Catalog
+from servers.engine.device import Device
+from servers.engine.residency import Resident, evictions
+from servers.engine.runners import Runner, State
+from servers.engine.runs import Run, Runs
+from servers.engine.scheduler import Affinity, Model, choose
+from servers.errors import ModelLoadFailed, SkylarkError
+from servers.jobs.bulletin import Bulletin
+from servers.jobs.results import Results
+from servers.jobs.store import Head, Store
+from servers.jobs.uploads import Uploads
+from servers.runner.wire import Message
+from servers.settings import Settings
+
+TICK_S = 1.0
+SWEEP_S = 600.0
+log = logging.getLogger(__name__)
+
+
+class Loop:
+    """`clock` is the time of day in seconds, for jobs; `ticks` is a clock that never jumps, for runners."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        catalog: Catalog,
+        device: Device,
+        *,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.bulletin = Bulletin()
+        self.results = Results(settings.data_dir)
+        self.runs = Runs(store, self.results, self.bulletin, settings.engine.max_attempts, clock)
+        self.runners: dict[Model, Runner] = {}
+        self.abouts: dict[Model, About] = {}
+        self.load_errors: dict[Model, SkylarkError] = {}
+        self.draining = False
+        self.ended = False
+        self._settings, self._limits = settings, settings.engine
+        self._store, self._catalog, self._device = store, catalog, device
+        self._uploads = Uploads(settings.data_dir)
+        self._clock, self._ticks = clock, ticks
+        self._leaving: set[Runner] = set()
+        self._load_crashes: dict[Model, int] = {}
+        self._application_id: str | None = None
+        self._drain_until: float | None = None
+        self._next_sweep = 0.0
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
+
+    # what other threads may call
+
+    def start(self) -> None:
+        recovered = self._store.recover(self._clock(), self._limits.max_attempts)
+        log.info("action=start device=%s recovered=%d", self._device.name, recovered)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is a new job."""
+        self._inbox.put(_nothing)
+
+    def cancel(self, job_id: str) -> None:
+        """Stop the job if it runs."""
+        self._inbox.put(partial(self._cancel, job_id))
+
+    def drain(self) -> None:
+        """Claim nothing more, let running jobs end within drain_s, then stop. Safe in a signal handler."""
+        self.draining = True
+        self._inbox.put(_nothing)
+
+    # the loop itself
+
+    def _live(self) -> None:
+        try:
+            while not self.ended:
+                self.step()
+                self._attend()
+        except Exception:
+            # the store is the truth: a fresh engine recovers from it, a broken loop would serve nobody
+            log.critical("action=engine_failed", exc_info=True)
+            os._exit(1)
+
+    def _attend(self) -> None:
+        try:
+            self._inbox.get(timeout=TICK_S)()
+            while True:
+                self._inbox.get_nowait()()
+        except queue.Empty:
+            return
+
+    def step(self) -> None:
+        self._watch()
+        if self.draining:
+            self._wind_down()
+        else:
+            self._take_turn()
+            self._sweep()
+
+    def _take_turn(self) -> None:
+        """One model computes at a time.
+
+        While a model loads, the jobs of those that are ready go on, unless the one that waits is urgent.
+        """
+        if any(runner.state is State.RUNNING for runner in self.runners.values()):
+            return
+        heads = self._store.heads()
+        head = self._choose(heads)
+        if head is None:
+            return
+        runner = self.runners.get(head.model)
+        if runner is None:
+            self._make_resident(head.model)
+        elif runner.state is State.READY:
+            self._run(runner, head)
+        elif head.priority != 0 and (other := self._choose([h for h in heads if self._is_ready(h.model)])):
+            self._run(self.runners[other.model], other)
+
+    def _choose(self, heads: list[Head]) -> Head | None:
+        affinity = Affinity(frozenset(self.runners), self._application_id)
+        return choose(heads, affinity, self._clock(), self._limits.max_wait_s)
+
+    def _is_ready(self, model: Model) -> bool:
+        return model in self.runners and self.runners[model].state is State.READY
+
+    def _run(self, runner: Runner, head: Head) -> None:
+        backend = backend_class(head.model[0], self._settings.backends_path)
+        shared = head.batch_key is not None and head.attempt == 0
+        companions = self._store.companions(head, backend.max_batch - 1) if shared else []
+        jobs = self._store.claim([head.id, *companions], self._clock())
+        if not jobs:
+            return  # cancelled in this moment
+        run = self.runs.begin(jobs[0].payload.get("task", default_task(backend)), jobs)
+        self._application_id = head.application_id
+        runner.used_at = self._ticks()
+        log.info("action=run model=%s/%s jobs=%d first=%s", *head.model, len(jobs), jobs[0].id)
+        runner.start(run, [job.payload for job in jobs])
+
+    # residency
+
+    def _make_resident(self, model: Model) -> None:
+        if self._leaving:
+            return  # their memory is not back yet
+        residents = [Resident(r.model, r.busy, r.used_at) for r in self.runners.values()]
+        leaving = evictions(residents, self._limits.max_models)
+        for victim in leaving or ():
+            log.info("action=evict model=%s/%s", *victim)
+            self._end_runner(self.runners[victim])
+        if leaving == []:
+            self.load_errors.pop(model, None)
+            self.runners[model] = Runner(
+                self._catalog.resolve(*model),
+                self._device.name,
+                self._settings.backends_path,
+                self._hear,
+                self._ticks,
+            )
+
+    def _end_runner(self, runner: Runner) -> None:
+        if self.runners.get(runner.model) is runner:
+            del self.runners[runner.model]
+            self._leaving.add(runner)
+        runner.kill()
+
+    def _load_failed(self, model: Model, error: SkylarkError) -> None:
+        log.error("action=load_failed model=%s/%s code=%s", *model, error.code)
+        self.load_errors[model] = error
+        self._load_crashes.pop(model, None)
+        for job_id in self._store.fail_queued(model, error, self._clock()):
+            self.bulletin.publish(("status", job_id))
+            self.bulletin.publish(("audio", job_id))
+
+    # what runners say
+
+    def _hear(self, runner: Runner, message: Message, payload: bytes) -> None:
+        """On the runner's listening thread."""
+        if message["op"] == "chunk":
+            run = runner.run
+            if run is None or run.number != message["run"] or message["index"] not in run.open:
+                return  # of a job that was cancelled
+            error = self.runs.record(run, message["index"], payload, message["sample_rate"])
+            if error is not None:
+                self._inbox.put(partial(self._heard_error, runner, run, message["index"], error))
+        elif message["op"] != "beat":
+            self._inbox.put(partial(self._heard, runner, message))
+
+    def _heard(self, runner: Runner, message: Message) -> None:
+        op = message["op"]
+        if op == "ready":
+            self._heard_ready(runner, About.model_validate(message["about"]))
+        elif op == "failed":
+            self._load_failed(runner.model, SkylarkError.from_dict(message["error"]))
+            self._end_runner(runner)
+        elif op == "gone":
+            self._heard_gone(runner)
+        elif runner.run is not None and runner.run.number == message["run"]:
+            self._heard_of_run(runner, runner.run, message)
+
+    def _heard_ready(self, runner: Runner, about: About) -> None:
+        log.info("action=ready model=%s/%s after_s=%.2f", *runner.model, self._ticks() - runner.started_at)
+        runner.state, runner.used_at = State.READY, self._ticks()
+        self.abouts[runner.model] = about
+        self._load_crashes.pop(runner.model, None)
+
+    def _heard_of_run(self, runner: Runner, run: Run, message: Message) -> None:
+        match message["op"]:
+            case "end":
+                self.runs.over(run)
+                runner.run, runner.state, runner.used_at = None, State.READY, self._ticks()
+            case "progress" if message["index"] in run.open:
+                self.runs.progress[run.jobs[message["index"]].id] = message["fraction"]
+            case "result" if message["index"] in run.open:
+                self.runs.result(run, message["index"], message["result"])
+            case "error":
+                error = SkylarkError.from_dict(message["error"])
+                self._heard_error(runner, run, message["index"], error)
+
+    def _heard_error(self, runner: Runner, run: Run, index: int, error: SkylarkError) -> None:
+        if index in run.open:
+            self.runs.error(run, index, error)
+            self._stop_if_done(runner, run)
+
+    def _heard_gone(self, runner: Runner) -> None:
+        self._leaving.discard(runner)
+        if self.runners.get(runner.model) is runner:
+            log.warning("action=runner_lost model=%s/%s state=%s", *runner.model, runner.state)
+            del self.runners[runner.model]
+            if runner.state is State.LOADING:
+                self._load_crashed(runner.model)
+        if runner.run is not None:
+            self.runs.lost(runner.run)
+
+    def _load_crashed(self, model: Model) -> None:
+        self._load_crashes[model] = self._load_crashes.get(model, 0) + 1
+        if self._load_crashes[model] >= self._limits.max_attempts:
+            times = self._load_crashes[model]
+            self._load_failed(
+                model, ModelLoadFailed(f"the runner ended {times} times while it loaded {model}")
+            )
+
+    # cancelling, watching, stopping
+
+    def _cancel(self, job_id: str) -> None:
+        for runner in self.runners.values():
+            run = runner.run
+            if run is not None and (index := run.index_of(job_id)) is not None:
+                self.runs.cancel(run, index)
+                self._stop_if_done(runner, run)
+
+    def _stop_if_done(self, runner: Runner, run: Run) -> None:
+        """A run that no job waits for any more is stopped; the runner has a grace to notice."""
+        if not run.open and run.give_up_at is None:
+            run.give_up_at = self._ticks() + self._limits.cancel_grace_s
+            runner.cancel(run)
+
+    def _watch(self) -> None:
+        """Ends the runners that are silent, load too long, or do not let go of a cancelled run."""
+        now = self._ticks()
+        for runner in list(self.runners.values()):
+            if reason := self._fault(runner, now):
+                log.warning("action=runner_ended model=%s/%s reason=%s", *runner.model, reason)
+                runner.kill()  # the rest follows when it is heard to be gone
+
+    def _fault(self, runner: Runner, now: float) -> str | None:
+        if runner.state is State.LOADING:  # it may well be silent: loading can hold the interpreter's lock
+            return "load_timeout" if now - runner.started_at > self._limits.load_timeout_s else None
+        if now - runner.heard_at > self._limits.lease_s:
+            return "silent"
+        if runner.run and runner.run.give_up_at is not None and now > runner.run.give_up_at:
+            return "not_cancelled"
+        return None
+
+    def _wind_down(self) -> None:
+        if self._drain_until is None:
+            self._drain_until = self._ticks() + self._limits.drain_s
+            log.info("action=drain")
+        running = [runner for runner in self.runners.values() if runner.run is not None]
+        if running and self._ticks() < self._drain_until:
+            return
+        for runner in running:
+            assert runner.run is not None
+            self.runs.hand_back(runner.run)
+        for runner in [*self.runners.values(), *self._leaving]:
+            runner.kill()
+            runner.wait_ended()
+        self.ended = True
+        self.bulletin.publish_all()
+        log.info("action=stopped returned=%d", len(running))
+
+    def _sweep(self) -> None:
+        """Forgets what is past its keeping time."""
+        now = self._clock()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + SWEEP_S
+        self.results.delete(self._store.delete_ended(now - self._limits.keep_results_s))
+        self._uploads.sweep(older_than_s=self._limits.keep_results_s, now=now)
+
+
+def _nothing() -> None:
+    """Only to wake the loop."""

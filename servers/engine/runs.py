@@ -1,0 +1,146 @@
+"""What becomes of the jobs in a runner's hands: their audio, their results, and each job's one end."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from servers.errors import BackendFailed, JobCancelled, RunnerCrashed, SkylarkError, StorageFailed
+from servers.jobs.bulletin import Bulletin
+from servers.jobs.job import Job, Status
+from servers.jobs.results import LiveAudio, Results
+from servers.jobs.store import Store
+
+SPEAKS = "synthesize"
+log = logging.getLogger(__name__)
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Run:
+    """One batch in a runner's hands: `open` are the indexes of the jobs that have not ended yet."""
+
+    task: str
+    jobs: Sequence[Job]
+    audio: Mapping[int, LiveAudio]
+    number: int = field(default_factory=lambda: next(_numbers))
+    open: set[int] = field(init=False)
+    give_up_at: float | None = None
+    """Once cancelled: when the runner is ended if it still works."""
+
+    def __post_init__(self) -> None:
+        self.open = set(range(len(self.jobs)))
+
+    def index_of(self, job_id: str) -> int | None:
+        return next((index for index in self.open if self.jobs[index].id == job_id), None)
+
+
+class Runs:
+    """Called by the engine's loop; `record` alone is called by a runner's listening thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        results: Results,
+        bulletin: Bulletin,
+        max_attempts: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self.live: dict[str, LiveAudio] = {}
+        """The audio of the jobs that run now, by job id."""
+        self.progress: dict[str, float] = {}
+        self._store, self._results, self._bulletin = store, results, bulletin
+        self._max_attempts, self._clock = max_attempts, clock
+
+    def begin(self, task: str, jobs: Sequence[Job]) -> Run:
+        """Opens the books for claimed jobs."""
+        audio = {i: self._results.record(job) for i, job in enumerate(jobs)} if task == SPEAKS else {}
+        for index, recording in audio.items():
+            self.live[jobs[index].id] = recording
+        for job in jobs:
+            self._tell(job)
+        return Run(task, jobs, audio)
+
+    def record(self, run: Run, index: int, pcm: bytes, sample_rate: int) -> SkylarkError | None:
+        """Adds a chunk to a job's audio; the error when it could not be kept."""
+        job = run.jobs[index]
+        try:
+            run.audio[index].append(pcm, sample_rate)
+        except OSError as error:
+            return StorageFailed(f"the audio could not be written: {error.strerror}")
+        except ValueError as error:
+            return BackendFailed(str(error))
+        self._bulletin.publish(("audio", job.id))
+        return None
+
+    def result(self, run: Run, index: int, result: dict[str, Any]) -> None:
+        """Commits a job's result, once."""
+        audio = run.audio.get(index)
+        if audio is not None:
+            if audio.samples == 0:
+                return self.error(run, index, BackendFailed("the model made no audio"))
+            result = result | {
+                "sample_rate": audio.sample_rate,
+                "samples": audio.samples,
+                "duration_s": audio.duration_s,
+            }
+            audio.seal()
+        job = self._close(run, index)
+        self._store.finish(job, Status.DONE, self._clock(), result={"status": "ok"} | result)
+        return self._tell(job)
+
+    def error(self, run: Run, index: int, error: SkylarkError) -> None:
+        """Commits a job's failure."""
+        self._end(run, index, Status.FAILED, error)
+
+    def cancel(self, run: Run, index: int) -> None:
+        self._end(run, index, Status.CANCELLED, JobCancelled("the job was cancelled while it ran"))
+
+    def over(self, run: Run) -> None:
+        """The runner says that the run has ended: a job that is still open was forgotten."""
+        for index in sorted(run.open):
+            self.error(run, index, BackendFailed("the model ended without a result"))
+
+    def lost(self, run: Run) -> None:
+        """The runner is gone: its jobs return to the queue, or fail after their last attempt."""
+        for index in sorted(run.open):
+            job = run.jobs[index]
+            if job.attempt >= self._max_attempts:
+                message = f"the runner ended during each of {job.attempt} attempts at this job"
+                self.error(run, index, RunnerCrashed(message))
+            else:
+                self._return(run, index, count_attempt=True)
+
+    def hand_back(self, run: Run) -> None:
+        """The engine stops: what still runs returns to the queue as if it had not been tried."""
+        for index in sorted(run.open):
+            self._return(run, index, count_attempt=False)
+
+    def _end(self, run: Run, index: int, status: Status, error: SkylarkError) -> None:
+        job = self._close(run, index)
+        if index in run.audio:
+            run.audio[index].abandon()
+        self._store.finish(job, status, self._clock(), error=error)
+        self._tell(job)
+
+    def _return(self, run: Run, index: int, *, count_attempt: bool) -> None:
+        job = self._close(run, index)
+        if index in run.audio:
+            run.audio[index].abandon()
+        self._store.requeue(job, count_attempt=count_attempt)
+        log.info("action=requeue job=%s attempt=%d", job.id, job.attempt)
+        self._tell(job)
+
+    def _close(self, run: Run, index: int) -> Job:
+        run.open.discard(index)
+        job = run.jobs[index]
+        self.live.pop(job.id, None)
+        self.progress.pop(job.id, None)
+        return job
+
+    def _tell(self, job: Job) -> None:
+        self._bulletin.publish(("status", job.id))
+        self._bulletin.publish(("audio", job.id))

@@ -1,0 +1,91 @@
+"""The audio of jobs: a file for each, written while the job runs and readable from any sample on.
+
+A file is named for the job and the claim that made it, so that a runner that was given up for dead can
+never write into the audio of its successor. It holds little-endian int16 mono PCM and nothing else; the
+sample rate stands in the job's result.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from servers.jobs.job import Job
+
+BYTES_PER_SAMPLE = 2
+
+
+class Results:
+    """The folder that holds them."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "results"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, job: Job) -> Path:
+        return self._folder / f"{job.id}.{job.token}.s16"
+
+    def record(self, job: Job) -> LiveAudio:
+        """An empty recording of the job's present claim."""
+        return LiveAudio(self.path(job))
+
+    def discard(self, job: Job) -> None:
+        self.path(job).unlink(missing_ok=True)
+
+    def delete(self, job_ids: Iterable[str]) -> None:
+        """Removes the audio of these jobs, of every claim."""
+        gone = set(job_ids)
+        for file in self._folder.iterdir():
+            if file.name.partition(".")[0] in gone:
+                file.unlink(missing_ok=True)
+
+
+class LiveAudio:
+    """Audio that grows: one thread appends, any number read the file.
+
+    `complete` is None while it grows, then whether the job's audio is all there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sample_rate: int | None = None
+        self.samples = 0
+        self.complete: bool | None = None
+        self._lock = threading.Lock()
+        self._file = path.open("wb", buffering=0)
+
+    @property
+    def duration_s(self) -> float:
+        return self.samples / self.sample_rate if self.sample_rate else 0.0
+
+    def append(self, pcm: bytes, sample_rate: int) -> None:
+        """Adds a chunk; nothing once the recording has ended.
+
+        Raises OSError when the disk is full, ValueError when the rate changes.
+        """
+        if self.sample_rate not in (None, sample_rate):
+            raise ValueError(f"the sample rate changed from {self.sample_rate} to {sample_rate} Hz")
+        with self._lock:
+            if self.complete is not None:
+                return
+            rest = memoryview(pcm)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            self.sample_rate = sample_rate
+            self.samples += len(pcm) // BYTES_PER_SAMPLE
+
+    def seal(self) -> None:
+        """Ends the recording and makes it durable."""
+        with self._lock:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self.complete = True
+
+    def abandon(self) -> None:
+        """Ends the recording and removes its file; readers keep what they have open."""
+        with self._lock:
+            self._file.close()
+            self.path.unlink(missing_ok=True)
+            self.complete = False

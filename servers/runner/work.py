@@ -1,0 +1,103 @@
+"""What a runner does: loads its model, then runs batches, one at a time, in one thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import traceback
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from servers.audio.pcm import to_int16
+from servers.backends.base import Backend, parse_payload
+from servers.backends.load import backend_class
+from servers.errors import BackendFailed, ModelLoadFailed, SkylarkError
+from servers.runner.wire import Message, Wire
+from servers.speech import Chunk, ModelSpec, Noun, Progress
+
+CPU_NICENESS = 5
+"""A model that computes on the CPU leaves the doors and the engine room to answer."""
+log = logging.getLogger(__name__)
+
+
+class Work:
+    """`take` is called by the listening thread; `go_on` is the working one, which alone touches the model."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._cancelled: set[int] = set()
+
+    def take(self, order: Message) -> None:
+        if order["op"] == "cancel":
+            self._cancelled.add(order["run"])
+        else:
+            self._orders.put(order)
+
+    def go_on(self) -> None:
+        """Works until the process ends, or until the model could not be loaded."""
+        backend = self._load(self._orders.get())
+        while backend is not None:
+            order = self._orders.get()
+            self._perform(backend, order["run"], order["task"], order["payloads"])
+            self._wire.send({"op": "end", "run": order["run"]})
+            self._cancelled.discard(order["run"])
+
+    def _load(self, order: Message) -> Backend | None:
+        model = ModelSpec.model_validate(order["model"])
+        if order["device"] == "cpu":
+            os.nice(CPU_NICENESS)
+        try:
+            backend = backend_class(model.backend, [Path(path) for path in order["backends_path"]])()
+            about = backend.load(model, order["device"])
+            backend.warm_up()
+        except Exception as error:  # noqa: BLE001 - whatever a model library raises is the answer
+            self._wire.send({"op": "failed", "error": _typed(error, ModelLoadFailed).to_dict()})
+            return None
+        self._wire.send({"op": "ready", "about": about.model_dump(mode="json")})
+        return backend
+
+    def _perform(self, backend: Backend, run: int, task: str, payloads: list[dict[str, Any]]) -> None:
+        open_indexes = set(range(len(payloads)))
+        try:
+            requests = [parse_payload(type(backend), payload) for payload in payloads]
+            with closing(getattr(backend, task)(requests)) as items:
+                self._report(run, items, open_indexes)
+        except Exception as error:  # noqa: BLE001 - it fails this batch, and the runner goes on
+            failure = _typed(error, BackendFailed)
+            for index in sorted(open_indexes):
+                self._wire.send({"op": "error", "run": run, "index": index, "error": failure.to_dict()})
+
+    def _report(self, run: int, items: Iterable[tuple[int, Any]], open_indexes: set[int]) -> None:
+        for index, item in items:
+            if run in self._cancelled:
+                return
+            frame, payload = _frame(item)
+            if frame["op"] in ("result", "error"):
+                open_indexes.discard(index)
+            self._wire.send({**frame, "run": run, "index": index}, payload)
+
+
+def _frame(item: Chunk | Progress | Noun | SkylarkError) -> tuple[Message, bytes]:
+    match item:
+        case Chunk():
+            pcm = to_int16(item.samples).astype("<i2", copy=False).tobytes()
+            return {"op": "chunk", "sample_rate": item.sample_rate}, pcm
+        case Progress():
+            return {"op": "progress", "fraction": item.fraction}, b""
+        case SkylarkError():
+            return {"op": "error", "error": item.to_dict()}, b""
+        case Noun():
+            return {"op": "result", "result": item.model_dump(mode="json")}, b""
+
+
+def _typed(error: Exception, otherwise: type[SkylarkError]) -> SkylarkError:
+    """The error itself where it is typed. The log gets the place and not the message, which may hold text."""
+    if isinstance(error, SkylarkError):
+        return error
+    place = "".join(traceback.format_tb(error.__traceback__))
+    log.error("action=model_raised %s at\n%s", type(error).__name__, place)
+    return otherwise(f"{type(error).__name__}: {error}")

@@ -1,0 +1,114 @@
+"""A stand-in model for tests of timing and failure: it makes tones, and misbehaves when it is asked to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from servers.backends.base import About, Backend, Heard, Options, Spoken
+from servers.errors import BackendFailed, ModelLoadFailed, UnknownVoice
+from servers.speech import (
+    Chunk,
+    ModelSpec,
+    Progress,
+    Recording,
+    Speech,
+    Transcript,
+    Utterance,
+    Voice,
+    Word,
+)
+
+SAMPLE_RATE = 16_000
+VOICES = ("low", "high")
+
+
+class FakeOptions(Options):
+    load_s: float = 0.0
+    fail_load: bool = False
+    crash_load: bool = False
+
+
+class FakeUtterance(Utterance):
+    chunks: int = 3
+    chunk_ms: int = 100
+    """The audio in each chunk."""
+    pace_s: float = 0.0
+    """How long each chunk takes to make."""
+    level: int = 1000
+    """The value of every sample, to tell one job's audio from another's."""
+    fail_after: int | None = None
+    raise_after: int | None = None
+    crash_after: int | None = None
+    crash_once: Path | None = None
+    """Crash after the first chunk unless this file exists; it is made."""
+    deaf_s: float = 0.0
+    """After the first chunk, work this long without noticing a cancellation."""
+
+
+class FakeRecording(Recording):
+    pace_s: float = 0.0
+
+
+class Fake(Backend):
+    """It waits where a real model would compute, and speaks one word for each chunk."""
+
+    requests: ClassVar = {"synthesize": FakeUtterance, "transcribe": FakeRecording}
+    options = FakeOptions
+    max_batch = 4
+
+    def load(self, model: ModelSpec, device: str) -> About:
+        options = FakeOptions(**model.options)
+        time.sleep(options.load_s)
+        if options.crash_load:
+            os._exit(9)
+        if options.fail_load:
+            raise ModelLoadFailed("the weights are missing: run the command that fetches them")
+        return About(
+            voices=tuple(Voice(name=name) for name in VOICES), sample_rate=SAMPLE_RATE, device=device
+        )
+
+    def synthesize(self, utterances: Sequence[FakeUtterance]) -> Spoken:
+        for index, utterance in enumerate(utterances):
+            if utterance.voice is not None and utterance.voice not in VOICES:
+                known = ", ".join(VOICES)
+                yield index, UnknownVoice(f"no voice {utterance.voice!r}; some are {known}", param="voice")
+                continue
+            yield from ((index, item) for item in self._speak(utterance))
+
+    def _speak(self, utterance: FakeUtterance):
+        samples = np.full(SAMPLE_RATE * utterance.chunk_ms // 1000, utterance.level, np.int16)
+        for made in range(utterance.chunks):
+            if utterance.fail_after == made:
+                yield BackendFailed("asked to fail")
+                return
+            if utterance.raise_after == made:
+                raise RuntimeError("asked to raise")
+            if utterance.crash_after == made or (made == 1 and _first_time(utterance.crash_once)):
+                os._exit(9)
+            time.sleep(utterance.pace_s + (utterance.deaf_s if made == 1 else 0))
+            yield Chunk(samples, SAMPLE_RATE)
+        step = utterance.chunk_ms / 1000
+        yield Speech(
+            words=tuple(
+                Word(word=str(i), start=i * step, end=(i + 1) * step) for i in range(utterance.chunks)
+            )
+        )
+
+    def transcribe(self, recordings: Sequence[FakeRecording]) -> Heard:
+        for index, recording in enumerate(recordings):
+            yield index, Progress(0.5)
+            time.sleep(recording.pace_s)
+            yield index, Transcript(text=recording.audio_path.name, language="en", duration_s=0.0)
+
+
+def _first_time(marker: Path | None) -> bool:
+    if marker is None or marker.exists():
+        return False
+    marker.touch()
+    return True

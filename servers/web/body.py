@@ -23,10 +23,13 @@ def json_body(noun: type[N]) -> N:
 
 def json_object() -> dict[str, Any]:
     """The body, which has to be a JSON object. Raises MalformedBody or InvalidRequest."""
+    body = request.get_data(cache=False)
     try:
-        data = json.loads(request.get_data(cache=False))
+        data = json.loads(body)
     except (ValueError, RecursionError):
         raise MalformedBody("the body is not JSON") from None
+    if b"\\ud" in body.lower() and _has_lone_surrogate(data):
+        raise MalformedBody("the body has half of a surrogate pair, which is no character")
     if not isinstance(data, dict):
         raise InvalidRequest(f"the body has to be a JSON object, and not {_json_type(data)}")
     return data
@@ -44,3 +47,12 @@ def _json_type(data: object) -> str:
             return "a boolean"
         case _:
             return "a number"
+
+
+def _has_lone_surrogate(data: object) -> bool:
+    """JSON can spell what no encoding can send on; escaped pairs, which are fine, are rare enough to try."""
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

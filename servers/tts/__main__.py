@@ -1,0 +1,5 @@
+"""Serves it: python -m servers.tts."""
+
+from servers.web.serve import serve_door
+
+serve_door("servers.tts:create_app()", lambda settings: settings.tts)

@@ -1,0 +1,92 @@
+"""POST /generate_batch: texts to audio, all of one request's in one reply."""
+
+from __future__ import annotations
+
+import base64
+import io
+import uuid
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from flask import Blueprint
+from pydantic import Field
+
+from servers.audio.encode import encode
+from servers.audio.files import probe
+from servers.errors import EngineUnavailable, InvalidRequest, TooLarge
+from servers.jobs.client import JobsClient
+from servers.settings import Limits
+from servers.web.body import json_body
+from servers.web.errands import Order, Reply, WireJob, errands
+
+bp = Blueprint("generate", __name__)
+ATTEMPT_ENDED_S = 1.0
+
+
+class Generation(Order):
+    """The body. `instruct` is for all texts, `instructs` has one for each."""
+
+    texts: list[str] = Field(min_length=1)
+    instruct: str | None = None
+    instructs: list[str | None] | None = None
+    batch: Annotated[bool, Field(strict=True)] = False
+    voice: str | None = None
+    language: str | None = None
+    format: Literal["wav", "flac", "mp3", "opus"] = "wav"
+
+    def check(self, limits: Limits) -> None:
+        """Raises InvalidRequest or TooLarge naming the field, down to the text at fault."""
+        if len(self.texts) > limits.max_texts:
+            raise TooLarge(f"{len(self.texts)} texts; at most {limits.max_texts} are possible", param="texts")
+        for index, text in enumerate(self.texts):
+            if not text.strip():
+                raise InvalidRequest("an empty text cannot be spoken", param=f"texts.{index}")
+            if len(text) > limits.max_text_chars:
+                message = f"{len(text)} characters; at most {limits.max_text_chars} are possible"
+                raise TooLarge(message, param=f"texts.{index}")
+        if self.instructs is None:
+            return
+        if self.instruct is not None:
+            raise InvalidRequest("give instruct or instructs, not both", param="instructs")
+        if len(self.instructs) != len(self.texts):
+            message = f"{len(self.instructs)} instructs for {len(self.texts)} texts"
+            raise InvalidRequest(message, param="instructs")
+
+    def payloads(self) -> list[dict[str, Any]]:
+        """One synthesize job's payload for each text."""
+        shared = {"task": "synthesize", "voice": self.voice, "language": self.language}
+        instructs = self.instructs or [self.instruct] * len(self.texts)
+        payloads = [
+            shared | {"text": text, "instruct": instruct}
+            for text, instruct in zip(self.texts, instructs, strict=True)
+        ]
+        return [{name: value for name, value in each.items() if value is not None} for each in payloads]
+
+
+@bp.post("/generate_batch")
+def generate_batch() -> dict[str, Any]:
+    asked = json_body(Generation)
+    asked.check(errands().limits)
+    client = errands().client
+    errand = errands().submit(asked, asked.payloads(), uuid.uuid4().hex if asked.batch else None)
+    replies = errand.replies(lambda job: spoken(client, job, asked.format))
+    results = [{"text": text} | reply for text, reply in zip(asked.texts, replies, strict=True)]
+    return {"results": results, "model": errand.model.name, "job_ids": errand.job_ids}
+
+
+def spoken(client: JobsClient, job: WireJob, format: str) -> Reply:
+    """A done job's audio and words, as the reply has them. Raises EngineUnavailable for half an audio."""
+    result = job["result"]
+    with client.audio(job["id"]) as audio:
+        samples = np.frombuffer(b"".join(audio.chunks), dtype="<i2")
+    if len(samples) != result["samples"]:
+        raise EngineUnavailable("the audio broke off", retry_after_s=ATTEMPT_ENDED_S)
+    file = encode(samples, audio.sample_rate, format)
+    return {
+        "audio": base64.b64encode(file).decode("ascii"),
+        "format": format,
+        "sample_rate": probe(io.BytesIO(file)).sample_rate,  # not every format carries the model's own
+        "duration_s": result["duration_s"],
+        "words": result["words"],
+        "finish_reason": result["finish_reason"],
+    }

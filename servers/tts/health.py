@@ -1,0 +1,17 @@
+"""GET /health."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from servers.web import readiness
+from servers.web.errands import errands
+
+bp = Blueprint("health", __name__)
+
+
+@bp.get("/health")
+def health() -> dict[str, Any]:
+    return readiness.health(errands())

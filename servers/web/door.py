@@ -1,0 +1,25 @@
+"""The app of a server in front of the engine: its blueprints, keys required, and its errands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Blueprint, Flask
+
+from servers.catalog import Catalog
+from servers.jobs.client import JobsClient
+from servers.settings import Door, settings
+from servers.web import errands, readiness
+from servers.web.app import create_app
+
+
+def create_door(
+    name: str, blueprints: Sequence[Blueprint], door: Door, client: JobsClient | None = None
+) -> Flask:
+    """Raises SettingsError or UnknownModel if the door's default model is not in models.yaml."""
+    app = create_app(name, [readiness.bp, *blueprints], prefix=name)
+    catalog = Catalog.load(settings().models_file)
+    found = errands.Errands(client or JobsClient(settings().engine_socket), catalog, door, settings().limits)
+    found.model()
+    errands.install(app, found)
+    return app

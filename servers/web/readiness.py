@@ -1,0 +1,61 @@
+"""Whether a door can be used: what /health and /ready answer on each of them.
+
+Neither needs a key, so that load balancers can ask; neither waits for work.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from servers.errors import EngineUnavailable, ModelLoadFailed, SkylarkError
+from servers.web.errands import Errands, errands
+
+ASK_S = 1.0
+RETRY_AFTER_S = 5.0
+bp = Blueprint("readiness", __name__)
+
+
+@bp.get("/ready")
+def ready() -> dict[str, str]:
+    check_ready(errands())
+    return {"status": "ready"}
+
+
+def health(door: Errands) -> dict[str, Any]:
+    """How the door, the engine and the default model are; never raises for an engine that is away."""
+    model = door.model()
+    about = {"status": "degraded", "model_loaded": False, "model": model.name}
+    rest: dict[str, Any]
+    try:
+        engine = door.client.health(timeout_s=ASK_S)
+    except SkylarkError as error:
+        rest = {"gpu_name": None, "device": None, "queue_depth": None, "error": error.to_dict()}
+    else:
+        about["status"] = engine["status"]
+        about["model_loaded"] = {"type": model.backend, "name": model.name} in engine["loaded_models"]
+        rest = {name: engine[name] for name in ("gpu_name", "device", "queue_depth")}
+    return about | rest | {"uptime_s": door.uptime_s}
+
+
+def check_ready(door: Errands) -> None:
+    """Raises EngineUnavailable or ModelLoadFailed unless the engine answers and the default model can run.
+
+    A model that is not loaded is ready: its first request loads it.
+    """
+    engine = door.client.health(timeout_s=ASK_S)
+    if engine["status"] != "ok":
+        raise EngineUnavailable(f"the engine is {engine['status']}", retry_after_s=RETRY_AFTER_S)
+    model = door.model()
+    for entry in door.client.models()["models"]:
+        if (entry["model_type"], entry["name"]) == model.key:
+            if entry["state"] == "failed":
+                message = (entry["error"] or {}).get("message", "no reason was given")
+                raise ModelLoadFailed(
+                    f"{model.name} cannot run: {message}", param="model", retry_after_s=RETRY_AFTER_S
+                )
+            return
+    raise ModelLoadFailed(
+        f"the engine does not have {model.name}", param="model", retry_after_s=RETRY_AFTER_S
+    )

@@ -1,0 +1,5 @@
+"""Serves it: python -m servers.whisperx."""
+
+from servers.web.serve import serve_door
+
+serve_door("servers.whisperx:create_app()", lambda settings: settings.whisperx)

@@ -1,4 +1,7 @@
-"""From a backend's name to its class. The file's name is the registry: no list to edit."""
+"""From a backend's name to its class. The file's name is the registry: no list to edit.
+
+A module whose name begins with an underscore is shared by backends, and is none itself.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,8 @@ def backend_names(search_path: Sequence[Path] = ()) -> list[str]:
 
 
 def _built_in() -> set[str]:
-    return {module.name for module in pkgutil.iter_modules(servers.backends.__path__)} - CONTRACT_MODULES
+    names = {module.name for module in pkgutil.iter_modules(servers.backends.__path__)} - CONTRACT_MODULES
+    return {name for name in names if not name.startswith("_")}
 
 
 def _import_file(name: str, file: Path) -> ModuleType:

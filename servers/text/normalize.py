@@ -67,7 +67,7 @@ def _spoken_word(token: re.Match[str], language: str) -> SpokenWord:
         start=token.start(),
         end=token.end(),
         spoken=tuple(word for piece in pieces for word in _lowered(piece, language)),
-        speakable=_as_speakable(written, pieces),
+        speakable=_as_speakable(written, pieces, language),
     )
 
 
@@ -103,14 +103,20 @@ LETTERS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Cf"})
 
 
 def _lowered(piece: str, language: str) -> list[str]:
-    lower = piece.lower()
-    if base_language(language) == "en":
-        lower = ABBREVIATIONS.get(lower, lower)
-    return lower.replace("-", " ").split()
+    return (_in_full(piece, language) or piece.lower()).replace("-", " ").split()
 
 
-def _as_speakable(written: str, pieces: list[str]) -> str:
-    """The pieces between the token's own pauses; a token of nothing but letters and pauses as it is."""
+def _in_full(word: str, language: str) -> str | None:
+    return ABBREVIATIONS.get(word.lower()) if base_language(language) == "en" else None
+
+
+def _as_speakable(written: str, pieces: list[str], language: str) -> str:
+    """The pieces between the token's own pauses; a token of nothing but letters and pauses as it is.
+
+    An abbreviation is said in full and loses its full stop, at which a synthesiser would end the sentence.
+    """
+    if written.endswith(".") and (full := _in_full(written[:-1], language)):
+        return full
     if all(char in PAUSES or unicodedata.category(char) in LETTERS for char in written):
         return written
     body = " ".join(pieces)

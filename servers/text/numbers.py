@@ -27,7 +27,7 @@ NUMBER = re.compile(
 )
 """Every way of writing a number in English; the name of the group says how it is spoken."""
 
-FOREIGN_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+FOREIGN_NUMBER = re.compile(r"(?:(?<!\w)[-−])?\d+(?:[.,]\d+)*")
 DECIMAL_POINT = frozenset(("en", "he", "ja", "ko", "th", "zh"))
 """Languages that write 1,000.5; the others write 1.000,5."""
 
@@ -61,14 +61,14 @@ def foreign(written: str, language: str) -> str:
         return written
     whole, _, fraction = _plain_digits(written, base_language(language)).partition(".")
     if len(whole) > LONGEST or (whole.startswith("0") and whole != "0"):
-        return " ".join(str(num2words(int(digit), lang=name)) for digit in whole + fraction)
+        return " ".join(num2words(int(digit), lang=name) for digit in whole + fraction if digit.isdigit())
     return str(num2words(Decimal(f"{whole}.{fraction}") if fraction else int(whole), lang=name))
 
 
 def _plain_digits(written: str, language: str) -> str:
     """1.000,5 or 1,000.5 as 1000.5: a separator before anything but three digits is the decimal one."""
     group, point = (",", ".") if language in DECIMAL_POINT else (".", ",")
-    grouped = re.sub(rf"{re.escape(group)}(?=\d{{3}}(?!\d))", "", written)
+    grouped = re.sub(rf"{re.escape(group)}(?=\d{{3}}(?!\d))", "", written.replace("−", "-"))
     whole, *rest = re.split(r"[.,]", grouped.replace(point, "."))
     return f"{whole}.{''.join(rest)}" if rest else whole
 

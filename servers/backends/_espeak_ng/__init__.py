@@ -1,0 +1,1 @@
+"""espeak-ng, which two backends share: one speaks with it, the other asks it how unknown words are said."""

@@ -1,0 +1,137 @@
+"""Which voice a client means: by its name, by a timbre, or by a language."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from servers.backends._espeak_ng.abi import LibraryVoice
+from servers.errors import InvalidRequest, UnknownVoice
+from servers.speech import Voice
+
+WITHOUT_DICTIONARY = frozenset({"art/xex", "gmq/fo", "trk/kaa"})
+"""Voices whose dictionaries are not in the wheel: they would read letters with another language's rules."""
+
+ANY_LANGUAGE = frozenset({"auto", ""})
+GENDERS = {1: "male", 2: "female"}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A voice as the library takes it ("gmw/en-US+klatt4"), and the language it speaks ("en-us")."""
+
+    identifier: str
+    language: str
+
+
+class Voices:
+    """The library's voices under the names that clients use: "en-US", "klatt4", and both as "en-US+klatt4".
+
+    A voice is also known by its identifier ("gmw/en-US") and full name ("English (America)"), in any case.
+    """
+
+    def __init__(self, bases: Iterable[LibraryVoice], variants: Iterable[LibraryVoice], default: str) -> None:
+        self._bases = [base for base in bases if base.identifier not in WITHOUT_DICTIONARY]
+        self._variants = list(variants)
+        self._base_named = _by_every_name(self._bases)
+        self._variant_named = _by_every_name(self._variants)
+        self.default = default
+        self._default = self.named(default)
+
+    def chosen(self, voice: str | None, language: str | None) -> Chosen:
+        """The voice; where only a timbre or none is named, put on the voice of the language.
+
+        A voice that has a language of its own decides: clients send a default language along with it.
+        Raises UnknownVoice or InvalidRequest, with the nearest names there are.
+        """
+        if voice is None:
+            return self._of(language)
+        variant = self._variant_named.get(voice.casefold())
+        if variant is None or voice.casefold() in self._base_named:
+            return self.named(voice)
+        return _with(self._of(language), variant)
+
+    def named(self, name: str) -> Chosen:
+        """The voice called `name`, with or without a "+timbre" of its own."""
+        base_name, plus, variant_name = name.casefold().partition("+")
+        base, variant = self._base_named.get(base_name), self._variant_named.get(variant_name)
+        if base is None or (plus and variant is None):
+            raise UnknownVoice(f"there is no voice {name!r}; {self._near(name)}", param="voice")
+        chosen = Chosen(base.identifier, base.languages[0])
+        return _with(chosen, variant) if variant else chosen
+
+    def languages(self) -> tuple[str, ...]:
+        """Every language, as clients name it."""
+        return tuple(dict.fromkeys(language for base in self._bases for language in base.languages))
+
+    def known(self) -> tuple[Voice, ...]:
+        """Every voice and every timbre, as they are listed to clients."""
+        bases = [_described(base, base.name) for base in self._bases]
+        timbres = [_described(variant, "a timbre for any language") for variant in self._variants]
+        return (*bases, *timbres)
+
+    def _of(self, language: str | None) -> Chosen:
+        """The voice for a BCP-47 tag, or its shorter forms in turn, or an English name of a language."""
+        if language is None or language.casefold() in ANY_LANGUAGE:
+            return self._default
+        tag = language.casefold().replace("_", "-")
+        while tag:
+            if found := self._speaking(tag):
+                return found
+            tag = tag.rpartition("-")[0]
+        near = difflib.get_close_matches(language.casefold(), self.languages(), n=5, cutoff=0.3)
+        some = ", ".join(near) or "en, de, fr, es, cmn"
+        raise InvalidRequest(f"no voice speaks {language!r}; languages are {some} …", param="language")
+
+    def _speaking(self, tag: str) -> Chosen | None:
+        if tag in (self._default.language, self._default.language.partition("-")[0], "english"):
+            return self._default
+        speakers = [base for base in self._bases if tag in base.languages]
+        speakers += [base for base in self._bases if tag == base.name.partition(" (")[0].casefold()]
+        best = sorted(speakers, key=lambda base: base.languages[0] != tag)
+        return Chosen(best[0].identifier, best[0].languages[0]) if best else None
+
+    def _near(self, name: str) -> str:
+        names = [*map(short_name, self._bases), *map(short_name, self._variants)]
+        wanted = name.casefold().rpartition("+")[2]
+        folded = {known.casefold(): known for known in names}
+        near = difflib.get_close_matches(wanted, folded, n=5, cutoff=0.5)
+        some = [folded[match] for match in near] or [
+            self.default,
+            "en-US",
+            "en-GB-scotland",
+            "de",
+            "fr",
+            "f3",
+        ]
+        return f"there are {', '.join(some)} and {len(names) - len(some)} more"
+
+
+def short_name(voice: LibraryVoice) -> str:
+    """The "en-US" of gmw/en-US, the "klatt4" of !v/klatt4."""
+    return voice.identifier.rpartition("/")[2]
+
+
+def _by_every_name(voices: list[LibraryVoice]) -> dict[str, LibraryVoice]:
+    named: dict[str, LibraryVoice] = {}
+    for voice in voices:
+        for name in (short_name(voice), voice.identifier, voice.name, *voice.languages[:1]):
+            named.setdefault(name.casefold(), voice)
+    return named
+
+
+def _with(base: Chosen, variant: LibraryVoice) -> Chosen:
+    """The library takes one timbre: it replaces the default's own."""
+    return Chosen(f"{base.identifier.partition('+')[0]}+{short_name(variant)}", base.language)
+
+
+def _described(voice: LibraryVoice, description: str) -> Voice:
+    return Voice.model_validate(
+        {
+            "name": short_name(voice),
+            "languages": voice.languages if "variant" not in voice.languages else (),
+            "gender": GENDERS.get(voice.gender),
+            "description": description,
+        }
+    )

@@ -1,0 +1,58 @@
+"""Times for every word of a text, also for those with none of their own, such as a lone dash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from servers.speech import Word
+
+
+@dataclass(frozen=True)
+class Span:
+    """When a word is heard, in seconds, and the confidence in it, None where its source has none."""
+
+    start: float
+    end: float
+    score: float | None = None
+
+
+def timed_words(words: Sequence[str], spans: Sequence[Span | None], duration_s: float) -> tuple[Word, ...]:
+    """A Word for each of `words`: in order, start ≤ end, none before the last one's start, all in 0…duration.
+
+    Words without a span share the gap between their neighbours equally.
+    """
+    ordered = _in_order(_filled(spans, duration_s), duration_s)
+    return tuple(
+        Word(word=word, start=round(span.start, 4), end=round(span.end, 4), score=span.score)
+        for word, span in zip(words, ordered, strict=True)
+    )
+
+
+def _filled(spans: Sequence[Span | None], duration_s: float) -> list[Span]:
+    filled: list[Span] = []
+    for missing, run in groupby(range(len(spans)), key=lambda place: spans[place] is None):
+        places = list(run)
+        if missing:
+            filled += _shared(filled, spans[places[-1] + 1 :], len(places), duration_s)
+        else:
+            filled += [span for place in places if (span := spans[place]) is not None]
+    return filled
+
+
+def _shared(before: list[Span], after: Sequence[Span | None], count: int, duration_s: float) -> list[Span]:
+    start = before[-1].end if before else 0.0
+    following = after[0] if after else None
+    end = max(start, following.start if following else duration_s)
+    step = (end - start) / count
+    return [Span(start + step * place, start + step * (place + 1)) for place in range(count)]
+
+
+def _in_order(spans: list[Span], duration_s: float) -> list[Span]:
+    ordered, earliest = [], 0.0
+    for span in spans:
+        start = min(max(span.start, earliest), duration_s)
+        ordered.append(Span(start, min(max(span.end, start), duration_s), span.score))
+        earliest = start
+    return ordered

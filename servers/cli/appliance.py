@@ -1,0 +1,172 @@
+"""supervisord and its children, from the side of the process that started them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from servers.cli.output import CommandFailed, complain
+from servers.settings import ROOT
+from servers.supervision import LOCK
+
+CONFIG = ROOT / "config" / "supervisord.conf"
+STOP_ORDER = (("tts", "whisperx"), ("engine",))
+STOP_S = 100.0
+"""Above stopwaitsecs for the doors and then for the engine."""
+ORPHAN_STOP_S = 35.0
+TAIL_LINES = 15
+
+
+@contextmanager
+def sole_user(data_dir: Path) -> Iterator[None]:
+    """Holds the data_dir's lock. Raises CommandFailed naming the process that has it."""
+    with (data_dir / LOCK).open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise CommandFailed(
+                f"another `skylark up` (process {file.read().strip()}) uses {data_dir}: end it, "
+                "or choose other ports with --port-base N"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+class Appliance:
+    """All processes, from the start of the with statement to its end, whatever happens inside."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._logs = data_dir / "logs"
+        self._environment = os.environ | {
+            "SKYLARK_DATA_DIR": str(data_dir),
+            "SKYLARK_PYTHON": sys.executable,
+        }
+        self._rpc = httpx.Client(transport=httpx.HTTPTransport(uds=str(data_dir / "ctl.sock")))
+        self._pids: dict[str, int] = {}
+
+    def __enter__(self) -> Appliance:
+        self._logs.mkdir(exist_ok=True)
+        with (self._logs / "supervisord.out").open("ab") as output:
+            # A session of its own: a terminal's Ctrl-C is for this process, which then stops all in order.
+            self._supervisord = subprocess.Popen(
+                [sys.executable, "-m", "supervisor.supervisord", "--silent", "-c", str(CONFIG)],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with _undisturbed():
+            self._stop()
+            self._rpc.close()
+
+    def check(self) -> None:
+        """Raises CommandFailed, with the end of the log, once a process cannot be kept running."""
+        if self._supervisord.poll() is not None:
+            how = self._supervisord.returncode
+            raise CommandFailed(f"supervisord ended ({how}):\n{self._tail('supervisord.out')}")
+        for process in self._processes():
+            self._pids[process["name"]] = process["pid"]
+            if process["statename"] == "FATAL":
+                name = process["name"]
+                raise CommandFailed(
+                    f"{name} cannot be kept running; {self._logs / name}.log ends with:\n"
+                    + self._tail(f"{name}.log")
+                )
+
+    def _processes(self) -> list[dict[str, Any]]:
+        """supervisord's view of its children; none while it is not up yet."""
+        call = xmlrpc.client.dumps((), "supervisor.getAllProcessInfo")
+        try:
+            reply = self._rpc.post(
+                "http://supervisord/RPC2", content=call, headers={"Content-Type": "text/xml"}
+            )
+        except httpx.TransportError:
+            return []
+        (found,), _ = xmlrpc.client.loads(reply.content)
+        return found  # type: ignore[return-value]
+
+    def _tail(self, name: str) -> str:
+        with (self._logs / name).open(encoding="utf-8", errors="replace") as lines:
+            return "".join(deque(lines, TAIL_LINES)).rstrip()
+
+    def _stop(self) -> None:
+        if self._supervisord.poll() is None:
+            self._supervisord.terminate()
+            try:
+                self._supervisord.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                complain("supervisord did not stop in time: killing it")
+                self._supervisord.kill()
+                self._supervisord.wait()
+        for names in STOP_ORDER:
+            _stop_orphans([self._pids[name] for name in names if self._pids.get(name)])
+
+
+def _stop_orphans(pids: list[int]) -> None:
+    """Stops what a killed supervisord left behind; normally nothing is."""
+    alive = [pid for pid in pids if _is_alive(pid)]
+    for pid in alive:
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + ORPHAN_STOP_S
+    while any(_is_alive(pid) for pid in alive) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid in alive:
+        if _is_alive(pid):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether the leader of a process group of that id runs: supervisord makes each child one."""
+    try:
+        if os.getpgid(pid) != pid:
+            return False
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except (ProcessLookupError, PermissionError):
+        return False
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()  # macOS has no /proc, and its init reaps at once
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Stopping is bounded in time, and a second Ctrl-C must not leave half of it running."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTIONS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Makes a termination or a closed terminal a KeyboardInterrupt, as Ctrl-C is."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in INTERRUPTIONS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

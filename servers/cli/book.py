@@ -1,0 +1,102 @@
+"""A text spoken paragraph by paragraph into a folder, a few at a time, so that a crash loses little."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from servers.cli.client import Servers
+from servers.cli.manifest import Manifest, Manner
+from servers.errors import InvalidRequest, SkylarkError
+
+TEXTS_A_REQUEST = 4
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    file: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one paragraph: a duration, or an error."""
+
+    paragraph: Paragraph
+    duration_s: float = 0.0
+    reused: bool = False
+    error: SkylarkError | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form that --json prints."""
+        ending = (
+            {"error": self.error.to_dict()}
+            if self.error
+            else {"duration_s": self.duration_s, "reused": self.reused}
+        )
+        return {"file": self.paragraph.file, "text": self.paragraph.text} | ending
+
+
+class Book:
+    """The paragraphs of one text and the folder that they are spoken into."""
+
+    def __init__(self, texts: Sequence[str], folder: Path, manner: Manner) -> None:
+        """Makes the folder. Raises ConfigError if its manifest cannot be read."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.manner = manner
+        self.manifest = Manifest(folder)
+        digits = max(4, len(str(len(texts))))
+        self.paragraphs = [
+            Paragraph(f"{number:0{digits}}.{manner.format}", text) for number, text in enumerate(texts, 1)
+        ]
+
+    def left_over(self) -> list[str]:
+        """Files of an earlier, longer text: nobody said that they may be deleted."""
+        return self.manifest.others({paragraph.file for paragraph in self.paragraphs})
+
+    def reuse(self) -> list[Outcome]:
+        """Those paragraphs that need not be spoken again."""
+        wanted = {paragraph.file: paragraph.text for paragraph in self.paragraphs}
+        at_hand = self.manifest.settle(wanted, self.manner)
+        return [
+            Outcome(paragraph, self.manifest.duration_s(paragraph.file), reused=True)
+            for paragraph in self.paragraphs
+            if paragraph.file in at_hand
+        ]
+
+    def speak(self, servers: Servers, missing: Sequence[Paragraph], *, batch: bool) -> Iterator[Outcome]:
+        """Speaks `missing`, and yields each paragraph's outcome once it is safely on disk.
+
+        Raises the server's error where it concerns all paragraphs.
+        """
+        for start in range(0, len(missing), TEXTS_A_REQUEST):
+            outcomes = list(self._request(servers, missing[start : start + TEXTS_A_REQUEST], batch=batch))
+            self.manifest.save()
+            yield from outcomes
+
+    def _request(self, servers: Servers, some: Sequence[Paragraph], *, batch: bool) -> Iterator[Outcome]:
+        try:
+            reply = servers.speak(
+                [paragraph.text for paragraph in some], batch=batch or None, **self.manner.model_dump()
+            )
+        except InvalidRequest as error:
+            if not (error.param or "").startswith("texts"):
+                raise
+            if len(some) == 1:
+                yield Outcome(some[0], error=error)
+                return
+            for paragraph in some:  # one text of them was refused, and the others with it
+                yield from self._request(servers, [paragraph], batch=batch)
+            return
+        for paragraph, result in zip(some, reply["results"], strict=True):
+            yield self._keep(paragraph, result)
+
+    def _keep(self, paragraph: Paragraph, result: dict[str, Any]) -> Outcome:
+        if "error" in result:
+            return Outcome(paragraph, error=SkylarkError.from_dict(result["error"]))
+        audio = base64.b64decode(result["audio"])
+        self.manifest.record(paragraph.file, paragraph.text, self.manner, audio, result["duration_s"])
+        return Outcome(paragraph, result["duration_s"])

@@ -1,0 +1,120 @@
+"""The tts and whisperx servers over HTTP, from a client's side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from servers.cli.config import ClientConfig
+from servers.errors import DeadlineExceeded, SkylarkError
+
+READ_TIMEOUT_S = 1_860.0
+"""A little over the servers' own limits.request_timeout_s, so that theirs is the one that is seen."""
+ATTEMPTS = 6
+LONGEST_PAUSE_S = 30.0
+BUSY = (429, 503)
+
+
+class Unreachable(Exception):
+    """No server answers there; the message names the URL."""
+
+
+class Servers:
+    """Both servers. Close it after use, or use it in a with statement."""
+
+    def __init__(self, config: ClientConfig, *, pause: Callable[[float], None] = time.sleep) -> None:
+        self.tts = config.server_url
+        self.whisperx = config.whisper_url
+        self._pause = pause
+        self._http = httpx.Client(
+            headers={"X-API-Key": config.api_key} if config.api_key else {},
+            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=10.0),
+        )
+
+    def __enter__(self) -> Servers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def speak(self, texts: Sequence[str], **options: Any) -> dict[str, Any]:
+        """/generate_batch's reply; options that are None are left out, so that the server's default holds."""
+        return self._call("POST", f"{self.tts}/generate_batch", json=_given(options) | {"texts": list(texts)})
+
+    def transcribe(self, audio: Path, *, language: str | None = None) -> dict[str, Any]:
+        return self._listen("transcribe", audio, language=language)
+
+    def align(self, audio: Path, text: str, *, language: str | None = None) -> dict[str, Any]:
+        return self._listen("align", audio, text=text, language=language)
+
+    def get(self, url: str, *, timeout_s: float = 10.0) -> dict[str, Any]:
+        """One attempt: for /health and /ready, whose 503 is an answer."""
+        return _reply(self._request("GET", url, timeout=timeout_s))
+
+    def _listen(self, path: str, audio: Path, **fields: str | None) -> dict[str, Any]:
+        recording = {"file": (audio.name, audio.read_bytes())}
+        return self._call("POST", f"{self.whisperx}/{path}", files=recording, data=_given(fields))
+
+    def _call(self, method: str, url: str, **options: Any) -> dict[str, Any]:
+        """Asks again while the server is busy and says when it will not be, ATTEMPTS times at most."""
+        for _ in range(ATTEMPTS - 1):
+            response = self._request(method, url, **options)
+            pause_s = _retry_after_s(response)
+            if pause_s is None:
+                return _reply(response)
+            self._pause(pause_s)
+        return _reply(self._request(method, url, **options))
+
+    def _request(self, method: str, url: str, **options: Any) -> httpx.Response:
+        with _transport_errors(url):
+            return self._http.request(method, url, **options)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """Seconds until it is worth asking again; None where the server does not say."""
+    header = response.headers.get("Retry-After", "")
+    if response.status_code not in BUSY or not header.isdigit():
+        return None
+    return min(float(header), LONGEST_PAUSE_S)
+
+
+def _reply(response: httpx.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if response.is_success and isinstance(body, dict):
+        return body
+    raise _typed(response, body)
+
+
+def _typed(response: httpx.Response, body: Any) -> SkylarkError:
+    """The server's own error, or one that says that something else answered there."""
+    try:
+        return SkylarkError.from_dict(body["error"])
+    except (TypeError, KeyError):
+        return SkylarkError(
+            f"{response.url} answered {response.status_code} {response.reason_phrase}, "
+            "and not as a Skylark server does"
+        )
+
+
+@contextmanager
+def _transport_errors(url: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx.ReadTimeout:
+        raise DeadlineExceeded(f"{url} did not answer in time") from None
+    except httpx.InvalidURL as error:
+        raise Unreachable(f"{url} is not a URL: {error}") from None
+    except httpx.TransportError as error:
+        raise Unreachable(f"{url} cannot be reached: {error or type(error).__name__}") from None

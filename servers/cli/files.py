@@ -1,0 +1,45 @@
+"""Reading what the user names, and writing so that a file is whole or not there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+LOOKS_LIKE_A_FILE = (".txt", ".md")
+
+
+def text_of(argument: str) -> str:
+    """What `argument` stands for: - is standard input, an existing file its content, else the text itself.
+
+    Raises typer.BadParameter for a file that is missing, or is not text.
+    """
+    if argument == "-":
+        return sys.stdin.read()
+    if os.path.isfile(argument):  # not Path.is_file, which raises on a text that is too long for a name
+        return _read(Path(argument))
+    if argument.endswith(LOOKS_LIKE_A_FILE) and not any(char.isspace() for char in argument):
+        raise typer.BadParameter(f"there is no file {argument}")
+    return argument
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{path} is not text in UTF-8") from None
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """A reader, or the next run after a crash, sees the old file or the new one and nothing between."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,47 @@
+"""skylark health: one line for each server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from servers.cli import config, options
+from servers.cli.client import Servers, Unreachable
+from servers.cli.output import CommandFailed, describe, print_json
+from servers.errors import SkylarkError
+
+
+def health(json: options.Json = False, config_file: options.Config = None) -> None:
+    """Ask both servers how they are; the exit code is 1 when one is not ok."""
+    with Servers(config.load(config_file)) as servers:
+        answers = {
+            "tts": _ask(servers, servers.tts),
+            "whisperx": _ask(servers, servers.whisperx),
+        }
+    if json:
+        print_json(answers)
+    else:
+        for name, answer in answers.items():
+            print(f"{name:9} {_line(answer)}")
+    bad = [name for name, answer in answers.items() if answer["status"] != "ok"]
+    if bad:
+        raise CommandFailed(f"not ok: {', '.join(bad)}")
+
+
+def _ask(servers: Servers, url: str) -> dict[str, Any]:
+    try:
+        return {"url": url} | servers.get(f"{url}/health")
+    except Unreachable as error:
+        return {"url": url, "status": "unreachable", "message": str(error)}
+    except SkylarkError as error:
+        return {"url": url, "status": "error", "message": describe(error)}
+
+
+def _line(answer: dict[str, Any]) -> str:
+    head = f"{answer['status']:12} {answer['url']}"
+    if "message" in answer:
+        return f"{head}  {answer['message']}"
+    loaded = "loaded" if answer.get("model_loaded") else "not loaded yet"
+    return (
+        f"{head}  {answer.get('model')} {loaded} on {answer.get('device')}, "
+        f"{answer.get('queue_depth')} queued, up {answer.get('uptime_s', 0):.0f} s"
+    )

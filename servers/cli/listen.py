@@ -1,0 +1,99 @@
+"""skylark transcribe and align: what was said in recordings, and when."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from servers.cli import config, options
+from servers.cli.client import Servers
+from servers.cli.files import text_of, write_atomically
+from servers.cli.output import CommandFailed, advance, complain, describe, print_json, print_words, progress
+from servers.errors import SkylarkError
+
+Recording = typer.Argument(exists=True, dir_okay=False, readable=True, help="Audio that libsndfile reads.")
+
+
+def transcribe(
+    files: Annotated[list[Path], Recording],
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write each transcript into this folder, as NAME.txt, or as NAME.json with --json.",
+            file_okay=False,
+        ),
+    ] = None,
+    language: options.Language = None,
+    json: options.Json = False,
+    config_file: options.Config = None,
+) -> None:
+    """Write down what is said in recordings."""
+    targets = _targets(files, out_dir, ".json" if json else ".txt")
+    results = []
+    with Servers(config.load(config_file)) as servers, progress(len(files), "listening") as bar:
+        for file in files:
+            result = _transcribe_one(servers, file, language)
+            results.append({"file": str(file)} | result)
+            if file in targets and "error" not in result:
+                write_atomically(targets[file], _content(result, json=json))
+            advance(bar)
+    _report(results, written=bool(targets), json=json)
+
+
+def _targets(files: list[Path], out_dir: Path | None, ending: str) -> dict[Path, Path]:
+    """Where each transcript goes; no two may go to one place."""
+    if out_dir is None:
+        return {}
+    targets = {file: out_dir / f"{file.stem}{ending}" for file in files}
+    twice = [str(target) for target, count in Counter(targets.values()).items() if count > 1]
+    if twice:
+        raise typer.BadParameter(f"two of the recordings would be written to {twice[0]}")
+    out_dir.mkdir(parents=True, exist_ok=True)
+    return targets
+
+
+def _transcribe_one(servers: Servers, file: Path, language: str | None) -> dict[str, Any]:
+    """The transcript, or {"error"}: the other recordings are still listened to."""
+    try:
+        return servers.transcribe(file, language=language)
+    except SkylarkError as error:
+        complain(f"{file}: {describe(error)}")
+        return {"error": error.to_dict()}
+
+
+def _content(result: dict[str, Any], *, json: bool) -> bytes:
+    text = jsonlib.dumps(result, ensure_ascii=False, indent=2) if json else result["text"]
+    return f"{text}\n".encode()
+
+
+def _report(results: list[dict[str, Any]], *, written: bool, json: bool) -> None:
+    failed = sum("error" in result for result in results)
+    if json:
+        print_json({"results": results})
+    elif not written:
+        for result in results:
+            if "error" not in result:
+                print(f"{result['file']}: {result['text']}" if len(results) > 1 else result["text"])
+    if failed:
+        raise CommandFailed(f"{failed} of {len(results)} recordings failed")
+
+
+def align(
+    audio: Annotated[Path, Recording],
+    text: Annotated[str, typer.Argument(metavar="TEXT|FILE|-", help="What is read in the recording.")],
+    language: options.Language = None,
+    json: options.Json = False,
+    config_file: options.Config = None,
+) -> None:
+    """Find when each word of a text is said in a recording."""
+    content = text_of(text)
+    with Servers(config.load(config_file)) as servers:
+        aligned = servers.align(audio, content, language=language)
+    if json:
+        print_json(aligned)
+    else:
+        print_words(aligned["words"])

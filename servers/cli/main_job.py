@@ -1,0 +1,70 @@
+"""The main job through the public HTTP servers: speak a text, align it, transcribe it."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from typing import Any
+
+from servers.cli.client import Servers
+from servers.cli.config import ClientConfig
+from servers.cli.files import write_atomically
+from servers.cli.output import print_words
+from servers.errors import SkylarkError
+from servers.settings import ROOT
+from servers.text.score import word_error_rate
+
+EXAMPLE = ROOT / "examples" / "hello.txt"
+OUT = ROOT / "out" / "hello.wav"
+LANGUAGE = "en"
+DECODE = (
+    "python3 -c 'import base64, json, sys; "
+    """sys.stdout.buffer.write(base64.b64decode(json.load(sys.stdin)["results"][0]["audio"]))'"""
+)
+
+
+def run(servers: Servers) -> None:
+    """Speaks examples/hello.txt to out/hello.wav and prints when each word is said."""
+    text = EXAMPLE.read_text(encoding="utf-8").strip()
+    spoken = _timed("speaking examples/hello.txt", lambda: _speak(servers, text))
+    print(f"          {spoken['duration_s']:.1f} s of speech in {OUT}")
+    aligned = _timed("aligning it", lambda: servers.align(OUT, text, language=LANGUAGE))
+    heard = _timed("transcribing it", lambda: servers.transcribe(OUT, language=LANGUAGE))
+    print()
+    print_words(aligned["words"])
+    print(f"\ntranscript: {heard['text']}")
+    print(f"word error rate: {word_error_rate(text, heard['text'], LANGUAGE):.1%}\n", flush=True)
+
+
+def _speak(servers: Servers, text: str) -> dict[str, Any]:
+    result: dict[str, Any] = servers.speak([text], language=LANGUAGE, format="wav")["results"][0]
+    if "error" in result:
+        raise SkylarkError.from_dict(result["error"])
+    OUT.parent.mkdir(exist_ok=True)
+    write_atomically(OUT, base64.b64decode(result["audio"]))
+    return result
+
+
+def _timed(what: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    begun = time.monotonic()
+    result = work()
+    print(f"{time.monotonic() - begun:6.1f} s  {what}", flush=True)
+    return result
+
+
+def invite(client: ClientConfig) -> None:
+    """Prints the URLs and a line to try. A key stays out of it: output ends up in logs."""
+    print(f"tts       {client.server_url}")
+    print(f"whisperx  {client.whisper_url}")
+    print("try" + (" (with your key in TTS_API_KEY):" if client.api_key else ":"))
+    print(curl_line(client), flush=True)
+
+
+def curl_line(client: ClientConfig) -> str:
+    """A shell command that speaks a sentence into hi.wav."""
+    key = ' -H "X-API-Key: $TTS_API_KEY"' if client.api_key else ""
+    return (
+        f"curl -sS {client.server_url}/generate_batch{key} -H 'Content-Type: application/json' "
+        f"""-d '{{"texts": ["Good morning, and welcome."]}}' | {DECODE} > hi.wav"""
+    )

@@ -1,0 +1,129 @@
+"""What the commands print, and how they end: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from typer.core import TyperGroup
+
+from servers.cli.client import Unreachable
+from servers.cli.config import ConfigError
+from servers.errors import EngineUnavailable, SkylarkError
+from servers.settings import SettingsError
+
+WIDTH_OF_A_PIPE = 200
+
+
+class ExitCode(IntEnum):
+    """How every command ends."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    INTERRUPTED = 130
+
+
+EXIT_CODES = (
+    "Exit codes: 0 all went well, 1 something failed, 2 wrong usage or configuration, "
+    "3 a server cannot be reached, 130 interrupted. Errors are one line on stderr."
+)
+
+
+class CommandFailed(Exception):
+    """Part of the work failed, and was reported as it did; the message sums it up."""
+
+
+class Group(TyperGroup):
+    """Ends with one clear line and an exit code where a command raises what it was not written to mend."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (Unreachable, EngineUnavailable) as error:
+            _end(str(error), ExitCode.UNREACHABLE)
+        except (ConfigError, SettingsError) as error:
+            _end(str(error), ExitCode.USAGE)
+        except SkylarkError as error:
+            _end(describe(error), ExitCode.FAILED)
+        except CommandFailed as error:
+            _end(str(error), ExitCode.FAILED)
+        except OSError as error:
+            _end(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), ExitCode.FAILED)
+        except KeyboardInterrupt:
+            _end("interrupted", ExitCode.INTERRUPTED)
+
+
+def _end(message: str, code: ExitCode) -> None:
+    complain(message)
+    raise typer.Exit(code)
+
+
+def describe(error: SkylarkError) -> str:
+    """The error in one line, with the field's name where the message does not have it."""
+    line = " ".join(error.message.split())
+    return f"{error.param}: {line}" if error.param and error.param not in line else line
+
+
+def complain(message: str) -> None:
+    print(f"skylark: {message}", file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns of plain text; numbers should come formatted."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading != "error", min_width=36 if heading == "id" else None)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = WIDTH_OF_A_PIPE
+    console.print(table)
+
+
+def print_words(words: Iterable[dict[str, Any]]) -> None:
+    """A table of timed words, as /align and /transcribe answer them."""
+    print_table(
+        ("word", "start", "end", "score"),
+        (
+            (
+                word["word"],
+                f"{word['start']:8.3f}",
+                f"{word['end']:8.3f}",
+                "-" if word["score"] is None else f"{word['score']:5.2f}",
+            )
+            for word in words
+        ),
+    )
+
+
+@contextmanager
+def progress(total: int, what: str) -> Iterator[Progress | None]:
+    """A bar on stderr: for more than one item, and where someone is looking."""
+    console = Console(stderr=True)
+    if total < 2 or not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        bar.add_task(what, total=total)
+        yield bar
+
+
+def advance(bar: Progress | None, count: int = 1) -> None:
+    if bar is not None:
+        bar.advance(bar.task_ids[0], count)

@@ -28,7 +28,7 @@ def json_object() -> dict[str, Any]:
         data = json.loads(body)
     except (ValueError, RecursionError):
         raise MalformedBody("the body is not JSON") from None
-    if b"\\ud" in body.lower() and _has_lone_surrogate(data):
+    if (b"\\ud" in body or b"\\uD" in body) and _has_lone_surrogate(data):
         raise MalformedBody("the body has half of a surrogate pair, which is no character")
     if not isinstance(data, dict):
         raise InvalidRequest(f"the body has to be a JSON object, and not {_json_type(data)}")

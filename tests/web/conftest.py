@@ -1,19 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from flask import Blueprint, Flask, request
 
 from servers.errors import QueueFull
-from servers.settings import settings
 from servers.speech import Noun
 from servers.web.app import create_app
 from servers.web.auth import current_owner
 from servers.web.body import json_body
 
-Configure = Callable[..., None]
+from . import fixtures
+
+configure = fixtures.configure
 
 
 class Toy(Noun):
@@ -22,24 +22,7 @@ class Toy(Noun):
 
 
 @pytest.fixture
-def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Configure]:
-    """Settings for this test alone: configure(SKYLARK_LIMITS__MAX_TEXTS="2")."""
-    for name in ("TTS_API_KEY", "SKYLARK_API_KEY", "SKYLARK_API_KEYS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SKYLARK_DATA_DIR", str(tmp_path))
-
-    def set_all(**variables: str) -> None:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        settings.cache_clear()
-
-    set_all()
-    yield set_all
-    settings.cache_clear()
-
-
-@pytest.fixture
-def make_app(configure: Configure) -> Callable[[], Flask]:
+def make_app(configure: fixtures.Configure) -> Callable[[], Flask]:
     return lambda: create_app("toys", [_blueprint()], prefix="toys")
 
 

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import soundfile
+from flask.testing import FlaskClient
+from web.stand_in_engine import RATE_HZ, Outcome, StandInEngine, speech
+
+from servers.audio.encode import FORMATS
+from servers.errors import BackendFailed, RunnerCrashed, UnknownVoice
+from servers.tts import create_app
+from servers.tts.generate import Generation
+
+PATH = "/generate_batch"
+
+
+def failing(*errors: tuple[str, Exception]) -> Callable[[dict[str, Any]], Outcome]:
+    """Speaks every text but those."""
+    return lambda payload: dict(errors).get(payload["text"]) or speech(payload)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("path", [PATH, "/tts/generate_batch"])
+def test_texts_become_audio_in_order(client: FlaskClient, engine: StandInEngine, path: str) -> None:
+    reply = client.post(path, json={"texts": ["One.", " Two "]})
+    assert reply.status_code == 200
+    assert [result["text"] for result in reply.json["results"]] == ["One.", " Two "]
+    assert reply.json["model"] == "espeak-ng"
+    assert reply.json["job_ids"] == list(engine.jobs)
+    samples, rate = soundfile.read(
+        io.BytesIO(base64.b64decode(reply.json["results"][0]["audio"])), dtype="int16"
+    )
+    assert rate == RATE_HZ
+    assert np.array_equal(samples, engine.samples)
+    described = {name: reply.json["results"][0][name] for name in ("format", "sample_rate", "duration_s")}
+    assert described == {"format": "wav", "sample_rate": RATE_HZ, "duration_s": 1.0}
+    assert reply.json["results"][0]["words"][0]["word"] == "so"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_each_format_is_what_it_says(client: FlaskClient, format: str) -> None:
+    result = client.post(PATH, json={"texts": ["One."], "format": format}).json["results"][0]
+    info = soundfile.info(io.BytesIO(base64.b64decode(result["audio"])))
+    assert (info.format, info.samplerate) == (FORMATS[format].container, result["sample_rate"])
+    assert info.duration == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_formats_are_those_of_the_encoder() -> None:
+    assert get_args(Generation.model_fields["format"].annotation) == tuple(FORMATS)
+
+
+def test_a_job_says_what_the_request_said(client: FlaskClient, engine: StandInEngine) -> None:
+    request = {
+        "texts": ["One."],
+        "voice": "en-us",
+        "language": "en",
+        "instruct": "whisper",
+        "application_id": "book",
+        "priority": 0,
+        "model": "espeak/espeak-ng",
+    }
+    assert client.post(PATH, json=request).status_code == 200
+    payload = {
+        "task": "synthesize",
+        "text": "One.",
+        "voice": "en-us",
+        "language": "en",
+        "instruct": "whisper",
+    }
+    assert engine.submitted == [
+        {
+            "model_type": "espeak",
+            "model": "espeak-ng",
+            "application_id": "book",
+            "priority": 0,
+            "batch_key": None,
+            "payload": payload,
+        }
+    ]
+
+
+def test_each_text_may_have_its_instruct(client: FlaskClient, engine: StandInEngine) -> None:
+    client.post(PATH, json={"texts": ["One.", "Two.", "Three."], "instructs": ["loud", None, "soft"]})
+    assert [payload.get("instruct") for payload in engine.payloads] == ["loud", None, "soft"]
+
+
+def test_a_batch_shares_one_key_of_its_own(client: FlaskClient, engine: StandInEngine) -> None:
+    keys = []
+    for _ in range(2):
+        client.post(PATH, json={"texts": ["One.", "Two."], "batch": True})
+        (key,) = {job["batch_key"] for job in engine.submitted}
+        keys.append(key)
+    assert None not in keys
+    assert keys[0] != keys[1]
+
+
+def test_a_text_that_fails_leaves_the_others_alone(client: FlaskClient, engine: StandInEngine) -> None:
+    engine.outcome = failing(("Two.", BackendFailed("no audio")))
+    results = client.post(PATH, json={"texts": ["One.", "Two.", "Three."]}).json["results"]
+    assert ["audio" in result for result in results] == [True, False, True]
+    assert results[1]["text"] == "Two."
+    assert results[1]["error"]["code"] == "backend_failed"
+
+
+def test_an_unknown_voice_is_told_some_that_exist(client: FlaskClient, engine: StandInEngine) -> None:
+    message = "no voice 'nobody'; some are en-us, de"
+    engine.outcome = lambda _payload: UnknownVoice(message, param="payload.voice")
+    reply = client.post(PATH, json={"texts": ["One.", "Two."], "voice": "nobody"})
+    error = reply.json["error"]
+    assert (reply.status_code, error["code"], error["param"]) == (422, "unknown_voice", "voice")
+    assert error["message"] == message
+
+
+def test_when_every_text_fails_the_first_error_is_the_answer(
+    client: FlaskClient, engine: StandInEngine
+) -> None:
+    engine.outcome = failing(("One.", RunnerCrashed("three times")), ("Two.", BackendFailed("no")))
+    reply = client.post(PATH, json={"texts": ["One.", "Two."]})
+    assert (reply.status_code, reply.json["error"]["code"]) == (500, "runner_crashed")
+
+
+def test_the_owner_of_the_key_owns_the_jobs(configure: Callable[..., None], engine: StandInEngine) -> None:
+    configure(TTS_API_KEY="sesame")
+    client = create_app(engine).test_client()
+    assert client.post(PATH, json={"texts": ["One."]}).status_code == 401
+    assert client.post(PATH, json={"texts": ["One."]}, headers={"X-API-Key": "sesame"}).status_code == 200
+    assert engine.owner == "default"
+
+
+BAD_INPUT = [
+    ({}, 422, "invalid_request", "texts"),
+    ({"text": "One."}, 422, "invalid_request", "texts"),
+    ({"texts": []}, 422, "invalid_request", "texts"),
+    ({"texts": None}, 422, "invalid_request", "texts"),
+    ({"texts": "One."}, 422, "invalid_request", "texts"),
+    ({"texts": {"0": "One."}}, 422, "invalid_request", "texts"),
+    ({"texts": ["One.", ""]}, 422, "invalid_request", "texts.1"),
+    ({"texts": ["One.", " \n\t"]}, 422, "invalid_request", "texts.1"),
+    ({"texts": ["One.", 2]}, 422, "invalid_request", "texts.1"),
+    ({"texts": ["One.", None]}, 422, "invalid_request", "texts.1"),
+    ({"texts": ["a", "b", "c", "x" * 1_000_000]}, 413, "too_large", "texts.3"),
+    ({"texts": ["a"] * 501}, 413, "too_large", "texts"),
+    ({"texts": ["a", "b"], "instructs": ["loud"]}, 422, "invalid_request", "instructs"),
+    ({"texts": ["a"], "instructs": []}, 422, "invalid_request", "instructs"),
+    ({"texts": ["a"], "instructs": "loud"}, 422, "invalid_request", "instructs"),
+    ({"texts": ["a"], "instructs": ["loud"], "instruct": "soft"}, 422, "invalid_request", "instructs"),
+    ({"texts": ["a"], "instruct": 1}, 422, "invalid_request", "instruct"),
+    ({"texts": ["a"], "batch": "yes"}, 422, "invalid_request", "batch"),
+    ({"texts": ["a"], "voice": ["en"]}, 422, "invalid_request", "voice"),
+    ({"texts": ["a"], "language": 1}, 422, "invalid_request", "language"),
+    ({"texts": ["a"], "format": "aac"}, 422, "invalid_request", "format"),
+    ({"texts": ["a"], "priority": -1}, 422, "invalid_request", "priority"),
+    ({"texts": ["a"], "application_id": ""}, 422, "invalid_request", "application_id"),
+    ({"texts": ["a"], "model": "nothing"}, 422, "unknown_model", "model"),
+    ({"texts": ["a"], "model": "nothing/espeak-ng"}, 422, "unknown_model", "model"),
+    ({"texts": ["a"], "speed": 2}, 422, "invalid_request", "speed"),
+    (["a"], 422, "invalid_request", None),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "code", "param"), BAD_INPUT)
+def test_bad_input_names_its_field_and_queues_nothing(
+    client: FlaskClient, engine: StandInEngine, body: object, status: int, code: str, param: str | None
+) -> None:
+    reply = client.post(PATH, json=body)
+    error = reply.json["error"]
+    assert (reply.status_code, error["code"], error["param"]) == (status, code, param)
+    assert error["request_id"]
+    assert not engine.submitted
+
+
+def test_an_unknown_model_is_told_the_known_ones(client: FlaskClient) -> None:
+    reply = client.post(PATH, json={"texts": ["a"], "model": "nothing"})
+    assert "espeak/espeak-ng, pocketsphinx/en-us" in reply.json["error"]["message"]
+
+
+def test_half_an_audio_is_never_handed_out(client: FlaskClient, engine: StandInEngine) -> None:
+    whole, reads = engine.samples, []
+
+    class Short:
+        def tobytes(self) -> bytes:
+            reads.append(1)
+            return whole[:-1].tobytes() if len(reads) < 2 else whole.tobytes()
+
+    engine.samples = Short()  # type: ignore[assignment]
+    client.application.extensions["skylark.errands"]._pause = lambda _s: None
+    assert client.post(PATH, json={"texts": ["a"]}).json["results"][0]["duration_s"] == 1.0
+    assert len(reads) == 2

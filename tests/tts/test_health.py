@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+from web.stand_in_engine import StandInEngine
+
+from servers.errors import ModelLoadFailed
+
+
+@pytest.mark.parametrize("path", ["/health", "/tts/health"])
+def test_health_says_what_runs(client: FlaskClient, engine: StandInEngine, path: str) -> None:
+    engine.state = "ready"
+    reply = client.get(path)
+    assert reply.status_code == 200
+    assert reply.json.pop("uptime_s") >= 0
+    assert reply.json | {"uptime_s": 0} == {
+        "status": "ok",
+        "model_loaded": True,
+        "model": "espeak-ng",
+        "gpu_name": None,
+        "device": "cpu",
+        "queue_depth": 3,
+        "uptime_s": 0,
+    }
+
+
+def test_health_is_degraded_but_200_without_an_engine(client: FlaskClient, engine: StandInEngine) -> None:
+    engine.away_calls = 1
+    reply = client.get("/health")
+    assert reply.status_code == 200
+    assert (reply.json["status"], reply.json["model_loaded"]) == ("degraded", False)
+    assert reply.json["error"]["code"] == "engine_unavailable"
+
+
+@pytest.mark.parametrize("state", ["unloaded", "loading", "ready"])
+def test_ready_when_the_default_model_can_run(client: FlaskClient, engine: StandInEngine, state: str) -> None:
+    engine.state = state
+    assert client.get("/tts/ready").status_code == 200
+
+
+def test_not_ready_when_the_default_model_failed(client: FlaskClient, engine: StandInEngine) -> None:
+    engine.state, engine.load_error = "failed", ModelLoadFailed("no voices").to_dict()
+    reply = client.get("/ready")
+    assert (reply.status_code, reply.json["error"]["code"]) == (503, "model_load_failed")
+    assert "no voices" in reply.json["error"]["message"]
+    assert reply.headers["Retry-After"] == "5"
+
+
+def test_not_ready_without_an_engine(client: FlaskClient, engine: StandInEngine) -> None:
+    engine.away_calls = 1
+    reply = client.get("/ready")
+    assert (reply.status_code, reply.json["error"]["code"]) == (503, "engine_unavailable")
+    assert reply.headers["Retry-After"] == "2"

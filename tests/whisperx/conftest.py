@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+from web import fixtures
+from web.stand_in_engine import StandInEngine, transcript
+
+from servers.whisperx import create_app
+
+configure = fixtures.configure
+
+
+@pytest.fixture
+def engine() -> StandInEngine:
+    return StandInEngine(transcript)
+
+
+@pytest.fixture
+def client(configure: object, engine: StandInEngine) -> FlaskClient:
+    return create_app(engine).test_client()

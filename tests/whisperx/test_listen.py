@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from flask.testing import FlaskClient
+from web.stand_in_engine import Outcome, StandInEngine, transcript
+
+from servers.errors import BackendFailed, EngineUnavailable, UnsupportedAudio
+from servers.settings import settings
+from servers.whisperx import create_app
+
+FIELDS = {"text", "language", "duration_s", "segments", "words"}
+PNG = (
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
+)
+
+
+def recording(seconds: float = 1.0, rate: int = 8000, channels: int = 1, format: str = "WAV") -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros((int(seconds * rate), channels)), rate, format=format)
+    return file.getvalue()
+
+
+def text_of(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+WAV = recording()
+AUDIO = text_of(WAV)
+
+
+def form(data: bytes = WAV, **fields: str) -> dict[str, Any]:
+    return {"data": {"file": (io.BytesIO(data), "take.wav")} | fields}
+
+
+@pytest.fixture
+def uploads(client: FlaskClient) -> Path:
+    return settings().data_dir / "uploads"
+
+
+@pytest.mark.parametrize("path", ["/transcribe", "/whisperx/transcribe"])
+@pytest.mark.parametrize("request_", [form(language="en"), {"json": {"audio": AUDIO, "language": "en"}}])
+def test_transcribe_takes_a_form_or_json(
+    engine: StandInEngine, client: FlaskClient, path: str, request_: Any
+) -> None:
+    if "data" in request_:
+        request_ = form(language="en")  # a stream is read once
+    reply = client.post(path, **request_)
+    assert (reply.status_code, set(reply.json)) == (200, FIELDS)
+    assert reply.json["text"] == "so it is"
+    (payload,) = engine.payloads
+    assert payload.pop("audio_path").startswith(str(settings().data_dir))
+    assert payload == {"task": "transcribe", "language": "en"}
+
+
+@pytest.mark.parametrize("as_form", [True, False])
+def test_align_takes_the_text_too(client: FlaskClient, engine: StandInEngine, as_form: bool) -> None:
+    fields = {"text": "Well, 3 times.", "application_id": "book", "model": "en-us"}
+    options = form(**fields, priority="0") if as_form else {"json": fields | {"audio": AUDIO, "priority": 0}}
+    reply = client.post("/align", **options)
+    assert (reply.status_code, reply.json["text"]) == (200, "Well, 3 times.")
+    (job,) = engine.submitted
+    assert (job["application_id"], job["priority"]) == ("book", 0)
+    assert (job["model_type"], job["model"]) == ("pocketsphinx", "en-us")
+    assert (job["payload"]["task"], job["payload"]["text"]) == ("align", "Well, 3 times.")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"rate": 48000, "channels": 2}, {"format": "FLAC"}, {"format": "MP3"}]
+)
+def test_any_audio_file_reaches_the_engine_as_it_was_sent(
+    client: FlaskClient, engine: StandInEngine, options: dict[str, Any], uploads: Path
+) -> None:
+    data, seen = recording(**options), []
+
+    def look(payload: dict[str, Any]) -> Outcome:
+        seen.append(Path(payload["audio_path"]).read_bytes())
+        return transcript(payload)
+
+    engine.outcome = look
+    assert client.post("/transcribe", json={"audio": text_of(data)}).status_code == 200
+    assert client.post("/transcribe", **form(data)).status_code == 200
+    assert seen == [data, data]
+    assert os.listdir(uploads) == []
+
+
+def test_a_batch_is_answered_in_order_with_errors_in_place(
+    client: FlaskClient, engine: StandInEngine
+) -> None:
+    texts = iter(["one", None, "three"])
+
+    def outcome(payload: dict[str, Any]) -> Outcome:
+        text = next(texts)
+        return transcript({"text": text}) if text else BackendFailed("no")
+
+    engine.outcome = outcome
+    results = client.post("/transcribe_batch", json={"items": [{"audio": AUDIO}] * 3}).json["results"]
+    assert [result.get("text") for result in results] == ["one", None, "three"]
+    assert set(results[1]) == {"error"}
+    assert results[1]["error"]["code"] == "backend_failed"
+
+
+def test_align_batch_pairs_each_audio_with_its_text(client: FlaskClient, engine: StandInEngine) -> None:
+    items = [{"audio": AUDIO, "text": "one"}, {"audio": AUDIO, "text": "two", "language": "en"}]
+    results = client.post("/whisperx/align_batch", json={"items": items}).json["results"]
+    assert [result["text"] for result in results] == ["one", "two"]
+    assert [payload.get("language") for payload in engine.payloads] == [None, "en"]
+    assert len({payload["audio_path"] for payload in engine.payloads}) == 2
+
+
+def test_when_every_recording_fails_the_first_error_is_the_answer(
+    client: FlaskClient, engine: StandInEngine, uploads: Path
+) -> None:
+    engine.outcome = lambda _payload: UnsupportedAudio("damaged", param="audio_path")
+    reply = client.post("/transcribe_batch", json={"items": [{"audio": AUDIO}] * 2})
+    error = reply.json["error"]
+    assert (reply.status_code, error["code"], error["param"]) == (422, "unsupported_audio", "audio")
+    assert os.listdir(uploads) == []
+
+
+def test_a_request_that_is_not_accepted_leaves_no_upload(
+    client: FlaskClient, engine: StandInEngine, uploads: Path
+) -> None:
+    engine.away_calls = 1
+    reply = client.post("/transcribe", json={"audio": AUDIO})
+    assert reply.json["error"]["code"] == EngineUnavailable.code
+    assert os.listdir(uploads) == []
+
+
+BAD_AUDIO = [
+    ("", 422, "invalid_request"),
+    ("not base64!", 400, "malformed_body"),
+    ("AAA", 400, "malformed_body"),
+    ("é", 400, "malformed_body"),
+    (None, 422, "invalid_request"),
+    (7, 422, "invalid_request"),
+    ([AUDIO], 422, "invalid_request"),
+    (text_of(PNG), 422, "unsupported_audio"),
+    (text_of(b"RIFF"), 422, "unsupported_audio"),
+    (text_of(recording(seconds=0)), 422, "unsupported_audio"),
+    (text_of(recording(seconds=3600, rate=4000)), 413, "audio_too_long"),
+]
+
+
+@pytest.mark.parametrize(("audio", "status", "code"), BAD_AUDIO)
+@pytest.mark.parametrize("task", ["transcribe", "align"])
+def test_bad_audio_names_its_field_and_queues_nothing(
+    client: FlaskClient,
+    engine: StandInEngine,
+    uploads: Path,
+    task: str,
+    audio: object,
+    status: int,
+    code: str,
+) -> None:
+    text = {"text": "so"} if task == "align" else {}
+    good, bad = {"audio": AUDIO} | text, {"audio": audio} | text
+    for reply, param in (
+        (client.post(f"/{task}", json=bad), "audio"),
+        (client.post(f"/{task}_batch", json={"items": [good, good, bad]}), "items.2.audio"),
+    ):
+        error = reply.json["error"]
+        assert (reply.status_code, error["code"], error["param"]) == (status, code, param)
+    assert not engine.submitted
+    assert os.listdir(uploads) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (b"", 422, "unsupported_audio"),
+        (PNG, 422, "unsupported_audio"),
+        (recording(0), 422, "unsupported_audio"),
+    ],
+)
+def test_a_bad_file_of_a_form(client: FlaskClient, data: bytes, status: int, code: str) -> None:
+    reply = client.post("/transcribe", **form(data))
+    error = reply.json["error"]
+    assert (reply.status_code, error["code"], error["param"]) == (status, code, "file")
+
+
+BAD_INPUT = [
+    ("/transcribe", {}, 422, "invalid_request", "audio"),
+    ("/transcribe", {"audio": AUDIO, "text": "so"}, 422, "invalid_request", "text"),
+    ("/transcribe", {"audio": AUDIO, "language": 1}, 422, "invalid_request", "language"),
+    ("/transcribe", {"audio": AUDIO, "model": "large"}, 422, "unknown_model", "model"),
+    ("/transcribe", {"audio": AUDIO, "priority": "x"}, 422, "invalid_request", "priority"),
+    ("/transcribe", [AUDIO], 422, "invalid_request", None),
+    ("/align", {"audio": AUDIO}, 422, "invalid_request", "text"),
+    ("/align", {"audio": AUDIO, "text": " "}, 422, "invalid_request", "text"),
+    ("/align", {"audio": AUDIO, "text": ["so"]}, 422, "invalid_request", "text"),
+    ("/align", {"audio": AUDIO, "text": "x" * 1_000_000}, 413, "too_large", "text"),
+    ("/transcribe_batch", {}, 422, "invalid_request", "items"),
+    ("/transcribe_batch", {"items": []}, 422, "invalid_request", "items"),
+    ("/transcribe_batch", {"items": AUDIO}, 422, "invalid_request", "items"),
+    ("/transcribe_batch", {"items": [AUDIO]}, 422, "invalid_request", "items.0"),
+    ("/transcribe_batch", {"items": [{"audio": AUDIO}] * 501}, 413, "too_large", "items"),
+    ("/transcribe_batch", {"items": [{"audio": AUDIO, "x": 1}]}, 422, "invalid_request", "items.0.x"),
+    ("/align_batch", {"items": [{"audio": AUDIO}]}, 422, "invalid_request", "items.0.text"),
+    (
+        "/align_batch",
+        {"items": [{"audio": AUDIO, "text": "x" * 1_000_000}]},
+        413,
+        "too_large",
+        "items.0.text",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "status", "code", "param"), BAD_INPUT)
+def test_bad_input_names_its_field(
+    client: FlaskClient,
+    engine: StandInEngine,
+    path: str,
+    body: object,
+    status: int,
+    code: str,
+    param: str | None,
+) -> None:
+    reply = client.post(path, json=body)
+    error = reply.json["error"]
+    assert (reply.status_code, error["code"], error["param"]) == (status, code, param)
+    assert not engine.submitted
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"language": "en"}, "file"),
+        ({"file": (io.BytesIO(WAV), "a.wav"), "colour": "red"}, "colour"),
+        ({"file": (io.BytesIO(WAV), "a.wav"), "audio": AUDIO}, "audio"),
+        ({"recording": (io.BytesIO(WAV), "a.wav")}, "recording"),
+    ],
+)
+def test_bad_forms_name_their_field(client: FlaskClient, fields: dict[str, Any], param: str) -> None:
+    reply = client.post("/transcribe", data=fields, content_type="multipart/form-data")
+    assert (reply.status_code, reply.json["error"]["param"]) == (422, param)
+
+
+def test_nothing_that_was_said_reaches_a_log(
+    configure: Callable[..., None], engine: StandInEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    configure(TTS_API_KEY="sesame")
+    client = create_app(engine).test_client()
+    engine.outcome = lambda _payload: {"no": "fields"}  # a defect: the reply cannot be made
+    reply = client.post("/align", json={"audio": AUDIO, "text": "marmalade"}, headers={"X-API-Key": "sesame"})
+    assert reply.status_code == 500
+    assert "sesame" not in caplog.text
+    assert "marmalade" not in caplog.text

@@ -55,8 +55,8 @@ def post_worker_init(worker):
         terminate(worker.wsgi)
 
 
-def worker_int(worker):
-    """SIGINT and SIGQUIT end the worker at once; the app is still told."""
+def worker_exit(_server, worker):
+    """However a worker ends (SIGINT, SIGQUIT, an arbiter that was killed), the app is told."""
     from servers.web.app import terminate
 
     if worker.booted:

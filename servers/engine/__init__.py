@@ -17,7 +17,7 @@ from servers.settings import Settings, SettingsError, settings
 from servers.web.app import create_app as create_web_app
 from servers.web.app import on_terminate
 
-LOCK_PATIENCE_S = 15.0
+LOCK_MARGIN_S = 10.0
 BOOT_FAILED = 3  # gunicorn's code for a worker that need not be started again
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ def create_app() -> Flask:
 
 def _create(config: Settings) -> Flask:
     device = find_device(config.engine.device)
-    locks = [HeldLock(file, LOCK_PATIENCE_S) for file in lock_files(device, config.data_dir)]
+    patience_s = config.engine.drain_s + LOCK_MARGIN_S  # a predecessor may still be draining
+    locks = [HeldLock(file, patience_s) for file in lock_files(device, config.data_dir)]
     catalog = Catalog.load(config.models_file)
     store = Store(config.data_dir / "jobs.sqlite3")
     loop = Loop(config, store, catalog, device)

@@ -66,7 +66,8 @@ class Loop:
         self._drain_until: float | None = None
         self._next_sweep = 0.0
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
+        # not a daemon: the process stays until the jobs in hand have ended or are back in the queue
+        self._thread = threading.Thread(target=self._live, name="loop", daemon=False)
 
     # what other threads may call
 

@@ -45,6 +45,9 @@ class JobsClient:
             timeout=timeout_s,
         )
 
+    def close(self) -> None:
+        self._http.close()
+
     def submit(self, jobs: Sequence[dict[str, Any]], *, owner: str | None = None) -> list[str]:
         """Accepts all of the jobs or none; returns their ids in order.
 

@@ -1,0 +1,145 @@
+"""Real processes of the appliance for acceptance tests: started in a folder of their own, and ended for sure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from servers.errors import EngineUnavailable
+from servers.jobs.client import JobsClient
+from servers.settings import ROOT
+
+START_S = 30.0
+STAND_INS = ROOT / "tests" / "stand_ins"
+
+
+def eventually(true: Callable[[], object], what: str, within_s: float = 20.0) -> None:
+    """Looks until it is true; fails saying what was waited for."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; a zombie has ended, whoever has yet to notice."""
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+class Process:
+    """One server in a session of its own, its log in a file."""
+
+    def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", module],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        self.process = psutil.Process(self._popen.pid)
+
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """gunicorn's children: the processes that serve."""
+        return self.process.children()
+
+    def kill(self) -> None:
+        self._popen.kill()
+        self._popen.wait(10)
+
+    def wait(self, within_s: float) -> int:
+        return self._popen.wait(within_s)
+
+    def stop(self, within_s: float = 40.0) -> int:
+        self._popen.terminate()
+        return self.wait(within_s)
+
+    def end(self) -> None:
+        """Whatever state it is in, nothing of it is left."""
+        family = [*self.process.children(recursive=True), self.process] if self.process.is_running() else []
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        self._popen.wait(10)
+
+
+class Engine:
+    """An engine process and a client of it."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.environment = {
+            "SKYLARK_DATA_DIR": str(folder),
+            "SKYLARK_MODELS_FILE": str(STAND_INS / "models.yaml"),
+            "SKYLARK_BACKENDS_PATH": f'["{STAND_INS}"]',
+            **settings,
+        }
+        self.client = JobsClient(folder / "engine.sock")
+        self.start()
+
+    def start(self) -> None:
+        self.server = Process("servers.engine", self.environment, self.folder / "engine.log")
+        eventually(self.answers, "the engine answers", START_S)
+
+    def answers(self) -> bool:
+        try:
+            return self.client.health()["status"] == "ok"
+        except EngineUnavailable:
+            return False
+
+    @property
+    def worker(self) -> psutil.Process:
+        (worker,) = self.server.workers
+        return worker
+
+    def runners(self) -> list[psutil.Process]:
+        return [child for child in self.worker.children() if "servers.runner" in child.cmdline()]
+
+    def submit(self, payload: dict, **fields) -> str:
+        (job_id,) = self.client.submit([{"model_type": "fake", "payload": payload, **fields}])
+        return job_id
+
+    def ended(self, job_id: str, timeout_s: float = 30.0) -> dict:
+        return self.client.wait(job_id, timeout_s=timeout_s)
+
+    def status(self, job_id: str) -> str:
+        return self.client.get(job_id)["status"]
+
+    def audio(self, job_id: str, start: int = 0) -> bytes:
+        with self.client.audio(job_id, start=start) as audio:
+            return b"".join(audio.chunks)
+
+
+@contextmanager
+def running_engine(**settings: str) -> Iterator[Engine]:
+    """The folder is short: a Unix socket's path has to fit 100 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="sky"))
+    engine = None
+    try:
+        engine = Engine(folder, **settings)
+        yield engine
+    finally:
+        if engine is not None:
+            engine.client.close()
+            engine.server.end()
+        shutil.rmtree(folder, ignore_errors=True)

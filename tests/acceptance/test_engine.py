@@ -1,0 +1,219 @@
+"""A real engine with real runners: what a client of the job API is promised."""
+
+from __future__ import annotations
+
+import uuid
+
+import numpy as np
+import pytest
+
+from servers.errors import (
+    Conflict,
+    DeadlineExceeded,
+    InvalidRequest,
+    JobCancelled,
+    JobNotFound,
+    QueueFull,
+    SkylarkError,
+    UnknownModel,
+    UnknownVoice,
+)
+from tests.acceptance.processes import eventually, running_engine
+
+LONG = {"text": "long", "chunks": 2000, "pace_s": 0.02}
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with running_engine(SKYLARK_ENGINE__MAX_QUEUED="40", SKYLARK_ENGINE__CANCEL_GRACE_S="1") as engine:
+        yield engine
+
+
+@pytest.fixture
+def busy(engine):
+    """A job that runs until the test is over, so that others stay queued."""
+    job_id = engine.submit(LONG)
+    eventually(lambda: engine.status(job_id) == "running", "the long job runs")
+    yield job_id
+    engine.client.cancel(job_id)
+
+
+def test_a_job_is_done_with_its_result_and_its_audio(engine):
+    job = engine.ended(engine.submit({"text": "hi", "chunks": 3, "level": 5}))
+    assert (job["status"], job["attempt"], job["error"]) == ("done", 1, None)
+    assert job["result"]["samples"] == 4800
+    assert job["result"]["duration_s"] == pytest.approx(0.3)
+    assert engine.audio(job["id"]) == np.full(4800, 5, "<i2").tobytes()
+
+
+def test_audio_can_be_read_from_any_sample_on(engine):
+    job = engine.ended(engine.submit({"text": "hi"}))
+    assert engine.audio(job["id"], start=4000) == engine.audio(job["id"])[8000:]
+    assert engine.audio(job["id"], start=10**9) == b""
+
+
+def test_audio_arrives_while_it_is_made(engine):
+    job_id = engine.submit({"text": "hi", "chunks": 40, "pace_s": 0.05})
+    with engine.client.audio(job_id) as audio:
+        first = next(audio.chunks)
+        assert engine.status(job_id) == "running"
+        assert audio.sample_rate == 16_000
+        rest = b"".join(audio.chunks)
+    assert len(first + rest) == 40 * 1600 * 2
+
+
+def test_a_dropped_stream_continues_where_it_was(engine):
+    job_id = engine.submit({"text": "hi", "chunks": 20, "pace_s": 0.02})
+    with engine.client.audio(job_id) as audio:
+        first = next(audio.chunks)
+    rest = engine.audio(job_id, start=len(first) // 2)
+    assert first + rest == engine.audio(job_id)
+
+
+def test_a_transcription_makes_no_audio(engine, tmp_path):
+    job = engine.ended(engine.submit({"task": "transcribe", "audio_path": str(tmp_path / "a.wav")}))
+    assert job["result"]["text"] == "a.wav"
+    with pytest.raises(Conflict, match="no audio"):
+        engine.audio(job["id"])
+
+
+def test_the_jobs_of_a_batch_reach_the_model_together(engine, busy):
+    jobs = [
+        {"model_type": "fake", "payload": {"text": str(i), "level": i}, "batch_key": "b"} for i in range(4)
+    ]
+    ids = engine.client.submit(jobs)
+    engine.client.cancel(busy)
+    done = [engine.ended(job_id) for job_id in ids]
+    assert len({job["started_at"] for job in done}) == 1
+    assert [np.frombuffer(engine.audio(job_id), "<i2")[0] for job_id in ids] == [0, 1, 2, 3]
+
+
+def test_one_bad_text_in_a_batch_leaves_the_others(engine):
+    jobs = [
+        {"model_type": "fake", "payload": {"text": "t", "voice": v}, "batch_key": "v"} for v in ("low", "x")
+    ]
+    good, bad = (engine.ended(job_id) for job_id in engine.client.submit(jobs))
+    assert (good["status"], bad["status"]) == ("done", "failed")
+    assert "low, high" in bad["error"]["message"]
+
+
+def test_the_audio_of_a_failed_job_is_its_error(engine):
+    with pytest.raises(UnknownVoice):
+        engine.audio(engine.submit({"text": "hi", "voice": "x"}))
+
+
+def test_a_model_that_makes_no_audio_has_failed(engine):
+    job = engine.ended(engine.submit({"text": "hi", "chunks": 0}))
+    assert job["error"]["message"] == "the model made no audio"
+
+
+def test_a_queued_job_is_withdrawn_and_a_running_one_is_not(engine, busy):
+    job_id = engine.submit({"text": "hi"})
+    engine.client._call("DELETE", f"/jobs/{job_id}")
+    assert engine.status(job_id) == "cancelled"
+    with pytest.raises(JobNotFound, match="running"):
+        engine.client._call("DELETE", f"/jobs/{busy}")
+
+
+def test_cancelling_a_running_job_frees_the_model_for_the_next(engine, busy):
+    engine.client.cancel(busy)
+    assert engine.status(busy) == "cancelled"
+    assert engine.ended(engine.submit({"text": "hi"}))["status"] == "done"
+    with pytest.raises(JobCancelled):
+        engine.audio(busy)
+
+
+def test_a_model_that_does_not_let_go_is_ended_and_the_next_job_runs(engine):
+    deaf = engine.submit({"text": "hi", "deaf_s": 60})
+    with engine.client.audio(deaf) as audio:
+        next(audio.chunks)
+    engine.client.cancel(deaf)
+    assert engine.status(deaf) == "cancelled"
+    assert engine.ended(engine.submit({"text": "hi"}))["status"] == "done"
+
+
+def test_cancelling_an_ended_job_changes_nothing(engine):
+    job = engine.ended(engine.submit({"text": "hi"}))
+    engine.client.cancel(job["id"])
+    assert engine.status(job["id"]) == "done"
+
+
+def test_waiting_ends_when_the_time_is_up_or_the_client_has_gone(engine, busy):
+    with pytest.raises(DeadlineExceeded):
+        engine.client.wait(busy, timeout_s=0.05)
+    with pytest.raises(JobCancelled):
+        engine.client.wait(busy, timeout_s=9, wanted=lambda: False)
+
+
+def test_an_urgent_job_goes_first(engine, busy):
+    later, urgent = engine.submit({"text": "a"}), engine.submit({"text": "b"}, priority=0)
+    engine.client.cancel(busy)
+    assert engine.ended(urgent)["started_at"] < engine.ended(later)["started_at"]
+
+
+def test_the_queue_shows_what_runs_what_waits_and_what_ended(engine, busy):
+    waiting = engine.submit({"text": "b"})
+    queue = engine.client.queue()
+    assert queue["active"]["id"] == busy
+    assert [job["id"] for job in queue["queued"]] == [waiting]
+    assert "owner" not in queue["active"]
+    engine.client.cancel(waiting)
+
+
+def test_a_full_queue_says_when_to_come_back(engine, busy):
+    jobs = [{"model_type": "fake", "payload": {"text": "x"}}] * 41
+    with pytest.raises(QueueFull) as full:
+        engine.client.submit(jobs)
+    assert full.value.retry_after_s
+
+
+def test_a_model_that_cannot_load_fails_its_jobs_with_its_reason_and_the_others_run(engine):
+    job = engine.ended(engine.submit({"text": "hi"}, model="missing"))
+    assert job["error"]["code"] == "model_load_failed"
+    assert "weights are missing" in job["error"]["message"]
+    assert (
+        engine.ended(engine.submit({"text": "hi"}, model="crashing"))["error"]["code"] == "model_load_failed"
+    )
+    assert engine.ended(engine.submit({"text": "hi"}))["status"] == "done"
+    states = {model["name"]: model["state"] for model in engine.client.models()["models"]}
+    assert (states["missing"], states["one"], states["three"]) == ("failed", "ready", "unloaded")
+
+
+def test_jobs_of_a_ready_model_go_on_while_another_loads(engine):
+    engine.ended(engine.submit({"text": "a"}))
+    slow = engine.submit({"text": "a"}, model="slow")
+    quick = engine.ended(engine.submit({"text": "b"}))
+    assert quick["finished_at"] < engine.ended(slow)["started_at"]
+
+
+BAD = [
+    ({"model_type": "nothing"}, UnknownModel, "model_type", "espeak, pocketsphinx, fake"),
+    ({"model": "nothing"}, UnknownModel, "model", "one, two"),
+    ({"payload": {}}, InvalidRequest, "payload.text", "required"),
+    ({"payload": {"text": "  "}}, InvalidRequest, "payload.text", "at least 1"),
+    ({"payload": {"text": 7}}, InvalidRequest, "payload.text", "string"),
+    ({"payload": {"text": "a", "speed": 1}}, InvalidRequest, "payload.speed", "known are"),
+    ({"payload": {"task": "align"}}, InvalidRequest, "payload.task", "synthesize, transcribe"),
+    ({"priority": -1}, InvalidRequest, "jobs.0.priority", "greater than or equal to 0"),
+    ({"urgent": True}, InvalidRequest, "jobs.0.urgent", "unknown field"),
+]
+
+
+@pytest.mark.parametrize(("change", "kind", "param", "says"), BAD)
+def test_bad_input_is_a_typed_error_that_names_the_field(engine, change, kind, param, says):
+    with pytest.raises(kind, match=says) as raised:
+        engine.client.submit([{"model_type": "fake", "payload": {"text": "a"}, **change}])
+    assert raised.value.param == param
+
+
+@pytest.mark.parametrize("path", ["/jobs/{}", "/jobs/{}/audio"])
+def test_an_unknown_job_is_not_found(engine, path):
+    with pytest.raises(JobNotFound):
+        engine.client._call("GET", path.format(uuid.uuid4()))
+
+
+@pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon"])
+def test_a_wait_that_is_no_time_is_refused(engine, wait):
+    with pytest.raises(SkylarkError) as raised:
+        engine.client._call("GET", f"/jobs/{uuid.uuid4()}", params={"wait": wait})
+    assert (raised.value.code, raised.value.param) == ("invalid_request", "wait")

@@ -13,9 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from pydantic import ValidationError
+
 import servers.backends
 from servers.backends.base import Backend
+from servers.catalog import Catalog
 from servers.errors import UnknownModel
+from servers.settings import SettingsError
 
 CONTRACT_MODULES = {"base", "load"}
 
@@ -32,6 +36,20 @@ def backend_class(name: str, search_path: Sequence[Path] = ()) -> type[Backend]:
             return _defined_in(_import_file(name, folder / f"{name}.py"))
     known = ", ".join(backend_names(search_path))
     raise UnknownModel(f"no backend is called {name!r}; known are {known}", param="model_type")
+
+
+def check_models(catalog: Catalog, file: Path, search_path: Sequence[Path] = ()) -> None:
+    """Raises SettingsError naming the file and the key for an unknown backend or option."""
+    for model in catalog:
+        place = f"{file}: backends.{model.backend}"
+        try:
+            backend_class(model.backend, search_path).options.model_validate(model.options)
+        except UnknownModel as error:
+            raise SettingsError(f"{place}: {error}") from None
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_input=False)[0]
+            key = ".".join(str(part) for part in (model.name, *fault["loc"]))
+            raise SettingsError(f"{place}.models.{key}: {fault['msg']}") from None
 
 
 def backend_names(search_path: Sequence[Path] = ()) -> list[str]:

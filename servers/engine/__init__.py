@@ -7,6 +7,7 @@ import sys
 
 from flask import Flask
 
+from servers.backends.load import check_models
 from servers.catalog import Catalog
 from servers.engine.api import bp
 from servers.engine.desk import Desk
@@ -36,6 +37,7 @@ def _create(config: Settings) -> Flask:
     patience_s = config.engine.drain_s + LOCK_MARGIN_S  # a predecessor may still be draining
     locks = [HeldLock(file, patience_s) for file in lock_files(device, config.data_dir)]
     catalog = Catalog.load(config.models_file)
+    check_models(catalog, config.models_file, config.backends_path)
     store = Store(config.data_dir / "jobs.sqlite3")
     loop = Loop(config, store, catalog, device)
     app = create_web_app("engine", [bp], authenticated=False)

@@ -1,4 +1,4 @@
-"""Real processes of the appliance for acceptance tests: started in a folder of their own, and ended for sure."""
+"""Real processes for acceptance tests: started in a folder of their own, and ended for sure."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from servers.jobs.bulletin import Bulletin
 
 def test_a_publisher_wakes_the_subscribers_of_its_topic_only():
     bulletin = Bulletin()
-    with bulletin.subscribe("a") as first, bulletin.subscribe("a") as second, bulletin.subscribe("b") as other:
+    a, b = bulletin.subscribe("a"), bulletin.subscribe("b")
+    with a as first, bulletin.subscribe("a") as second, b as other:
         bulletin.publish("a")
         assert (first.is_set(), second.is_set(), other.is_set()) == (True, True, False)
 

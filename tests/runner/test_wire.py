@@ -45,7 +45,7 @@ def test_the_end_of_the_stream_is_none_also_in_the_middle_of_a_frame():
 
 
 def test_closing_wakes_the_thread_that_receives(ends):
-    left, right = ends
+    _, right = ends
     heard = []
     listener = threading.Thread(target=lambda: heard.append(right.receive()))
     listener.start()

@@ -62,13 +62,21 @@ class Generation(Order):
         ]
         return [{name: value for name, value in each.items() if value is not None} for each in payloads]
 
+    def names(self) -> list[dict[str, str]]:
+        """What each payload's fields are called in the body."""
+        names = [{"text": f"texts.{index}"} for index in range(len(self.texts))]
+        if self.instructs is None:
+            return names
+        return [each | {"instruct": f"instructs.{index}"} for index, each in enumerate(names)]
+
 
 @bp.post("/generate_batch")
 def generate_batch() -> dict[str, Any]:
     asked = json_body(Generation)
     asked.check(errands().limits)
     client = errands().client
-    errand = errands().submit(asked, asked.payloads(), uuid.uuid4().hex if asked.batch else None)
+    batch_key = uuid.uuid4().hex if asked.batch else None
+    errand = errands().submit(asked, asked.payloads(), asked.names(), batch_key)
     replies = errand.replies(lambda job: spoken(client, job, asked.format))
     results = [{"text": text} | reply for text, reply in zip(asked.texts, replies, strict=True)]
     return {"results": results, "model": errand.model.name, "job_ids": errand.job_ids}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -29,6 +29,7 @@ T = TypeVar("T")
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 WireJob = dict[str, Any]
 Reply = dict[str, Any]
+Names = Mapping[str, str]
 
 AWAY_S = 15.0
 """How long the engine may be away for supervisord to start it again: accepted jobs outlive it."""
@@ -87,9 +88,16 @@ class Errands:
         raise UnknownModel(f"there is no model {name!r}; known are {known}", param="model")
 
     def submit(
-        self, order: Order, payloads: Sequence[dict[str, Any]], batch_key: str | None = None
+        self,
+        order: Order,
+        payloads: Sequence[dict[str, Any]],
+        names: Sequence[Names],
+        batch_key: str | None = None,
     ) -> Errand:
-        """A job for each payload, all accepted or none."""
+        """A job for each payload, all accepted or none.
+
+        `names` says for each payload what its fields are called in the request, where they differ.
+        """
         deadline = self._clock() + self.limits.request_timeout_s
         model = self.model(order.model)
         job = {"model_type": model.backend, "model": model.name, "batch_key": batch_key}
@@ -98,8 +106,8 @@ class Errands:
         try:
             job_ids = self.client.submit(jobs, owner=current_owner())
         except SkylarkError as error:
-            raise in_request_terms(error) from None
-        return Errand(self, model, job_ids, deadline)
+            raise in_request_terms(error, names[0] if len(names) == 1 else {}) from None
+        return Errand(self, model, job_ids, names, deadline)
 
     def wait(self, job_id: str, deadline: float) -> WireJob:
         """The ended job.
@@ -147,6 +155,7 @@ class Errand:
     errands: Errands
     model: ModelSpec
     job_ids: list[str]
+    names: Sequence[Names]
     deadline: float
 
     def replies(self, collect: Callable[[WireJob], Reply]) -> list[Reply]:
@@ -157,8 +166,8 @@ class Errand:
         """
         outcomes: list[Reply | SkylarkError] = []
         try:
-            for job_id in self.job_ids:
-                outcomes.append(self._outcome(job_id, collect))
+            for job_id, names in zip(self.job_ids, self.names, strict=True):
+                outcomes.append(self._outcome(job_id, names, collect))
         except BaseException:
             self._cancel(self.job_ids[len(outcomes) :])
             raise
@@ -167,13 +176,15 @@ class Errand:
             raise errors[0]
         return [{"error": each.to_dict()} if isinstance(each, SkylarkError) else each for each in outcomes]
 
-    def _outcome(self, job_id: str, collect: Callable[[WireJob], Reply]) -> Reply | SkylarkError:
+    def _outcome(
+        self, job_id: str, names: Names, collect: Callable[[WireJob], Reply]
+    ) -> Reply | SkylarkError:
         job = self.errands.wait(job_id, self.deadline)
         if job["status"] == "done":
             return self.errands.persevere(lambda _left_s: collect(job), self.deadline)
         if job["error"] is None:
             return JobCancelled(f"job {job_id} was {job['status']}")
-        return in_request_terms(SkylarkError.from_dict(job["error"]))
+        return in_request_terms(SkylarkError.from_dict(job["error"]), names)
 
     def _cancel(self, job_ids: Sequence[str]) -> None:
         """The last first, so that none of them starts while the running one ends."""
@@ -196,8 +207,9 @@ def errands() -> Errands:
     return current
 
 
-def in_request_terms(error: SkylarkError) -> SkylarkError:
+def in_request_terms(error: SkylarkError, names: Names) -> SkylarkError:
     """The same error, its `param` in the request's words: a job's payload is the door's affair."""
     if error.param is not None:
-        error.param = error.param.removeprefix("payload.").replace("audio_path", "audio")
+        field = error.param.removeprefix("payload.")
+        error.param = names.get(field, field)
     return error

@@ -62,7 +62,8 @@ def many(task: Task, noun: type[Transcriptions] | type[Alignments]) -> dict[str,
 def heard(task: Task, order: Order, asked: Sequence[Recording], fields: Sequence[str]) -> list[Reply]:
     """A transcript for each recording; `fields` are the names under which their audio came."""
     with recordings.queued(task, asked, fields, errands().limits) as payloads:
-        return errands().submit(order, payloads).replies(transcript)
+        names = [recordings.names_of(field) for field in fields]
+        return errands().submit(order, payloads, names).replies(transcript)
 
 
 def transcript(job: WireJob) -> Reply:

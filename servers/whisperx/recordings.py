@@ -50,7 +50,7 @@ def checked(recording: Recording, field: str, limits: Limits) -> BinaryIO:
     """The audio as a stream at its start, once its kind, its length and the text with it are possible."""
     if isinstance(recording, Reading) and len(recording.text) > limits.max_text_chars:
         message = f"{len(recording.text)} characters; at most {limits.max_text_chars} are possible"
-        raise TooLarge(message, param=_beside(field, "text"))
+        raise TooLarge(message, param=names_of(field)["text"])
     stream = _stream(recording.audio, field)
     try:
         duration_s = probe(stream).duration_s
@@ -73,6 +73,8 @@ def _stream(audio: str | FileStorage, field: str) -> BinaryIO:
         raise MalformedBody(f"{field!r} is not base64", param=field) from None
 
 
-def _beside(field: str, name: str) -> str:
-    """ "items.2.text" for "items.2.audio"."""
-    return ".".join([*field.split(".")[:-1], name])
+def names_of(field: str) -> dict[str, str]:
+    """What a payload's fields are called in the request, its audio being called `field`: items.2.audio."""
+    parent = field.rpartition(".")[0]
+    beside = f"{parent}." if parent else ""
+    return {"audio_path": field, "text": f"{beside}text", "language": f"{beside}language"}

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from web.stand_in_engine import RATE_HZ, Outcome, StandInEngine, speech
 
 from servers.audio.encode import FORMATS
-from servers.errors import BackendFailed, RunnerCrashed, UnknownVoice
+from servers.errors import BackendFailed, InvalidRequest, RunnerCrashed, UnknownVoice
 from servers.tts import create_app
 from servers.tts.generate import Generation
 
@@ -99,11 +99,12 @@ def test_a_batch_shares_one_key_of_its_own(client: FlaskClient, engine: StandInE
 
 
 def test_a_text_that_fails_leaves_the_others_alone(client: FlaskClient, engine: StandInEngine) -> None:
-    engine.outcome = failing(("Two.", BackendFailed("no audio")))
+    engine.outcome = failing(("Two.", InvalidRequest("no words", param="text")))
     results = client.post(PATH, json={"texts": ["One.", "Two.", "Three."]}).json["results"]
     assert ["audio" in result for result in results] == [True, False, True]
     assert results[1]["text"] == "Two."
-    assert results[1]["error"]["code"] == "backend_failed"
+    error = results[1]["error"]
+    assert (error["code"], error["param"]) == ("invalid_request", "texts.1")
 
 
 def test_an_unknown_voice_is_told_some_that_exist(client: FlaskClient, engine: StandInEngine) -> None:

@@ -23,6 +23,7 @@ from servers.web.errands import AWAY_S, DRAIN_S, RETRY_S, Errands, Order
 from .stand_in_engine import StandInEngine
 
 JOBS = [{"text": "a"}, {"text": "b"}, {"text": "c"}]
+NAMES = [{"text": "a.text"}, {"text": "b.text"}, {"text": "c.text"}]
 
 
 class Clock:
@@ -71,7 +72,7 @@ def errands(engine: Engine, clock: Clock) -> Iterator[Errands]:
 
 
 def run(errands: Errands) -> list[dict[str, Any]]:
-    return errands.submit(Order(), JOBS).replies(lambda job: {"id": job["id"]})
+    return errands.submit(Order(), JOBS, NAMES).replies(lambda job: {"id": job["id"]})
 
 
 def never_ends_from(text: str) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
@@ -107,7 +108,7 @@ def test_when_the_client_goes_away_its_jobs_are_cancelled(engine: Engine, errand
 
 
 def test_a_restart_of_the_engine_is_outlived(errands: Errands, engine: Engine, clock: Clock) -> None:
-    errand = errands.submit(Order(), JOBS)
+    errand = errands.submit(Order(), JOBS, NAMES)
     engine.away_calls = 20
     assert len(errand.replies(lambda job: {"id": job["id"]})) == 3
     assert clock.now == pytest.approx(1000 + 20 * RETRY_S)
@@ -115,7 +116,7 @@ def test_a_restart_of_the_engine_is_outlived(errands: Errands, engine: Engine, c
 
 
 def test_an_engine_that_stays_away_is_unavailable(errands: Errands, engine: Engine, clock: Clock) -> None:
-    errand = errands.submit(Order(), JOBS)
+    errand = errands.submit(Order(), JOBS, NAMES)
     engine.away_calls = 1_000_000
     with pytest.raises(EngineUnavailable):
         errand.replies(lambda job: {"id": job["id"]})
@@ -142,7 +143,7 @@ def test_a_stopping_door_cancels_what_it_cannot_wait_for(
 
 
 def test_a_defect_while_collecting_leaves_no_job_behind(errands: Errands, engine: Engine) -> None:
-    errand = errands.submit(Order(), JOBS)
+    errand = errands.submit(Order(), JOBS, NAMES)
     with pytest.raises(KeyError):
         errand.replies(lambda job: {"id": job["nothing"]})
     assert len(engine.cancelled) == 3
@@ -151,7 +152,7 @@ def test_a_defect_while_collecting_leaves_no_job_behind(errands: Errands, engine
 def test_a_job_that_somebody_else_cancelled_is_an_error_in_its_place(
     errands: Errands, engine: Engine
 ) -> None:
-    errand = errands.submit(Order(), JOBS)
+    errand = errands.submit(Order(), JOBS, NAMES)
     engine.jobs[errand.job_ids[1]] |= {"status": "cancelled"}
     replies = errand.replies(lambda job: {"id": job["id"]})
     assert replies[1]["error"]["code"] == "job_cancelled"
@@ -162,11 +163,11 @@ def test_all_failed_is_the_first_failure_in_the_words_of_the_request(
     errands: Errands, engine: Engine
 ) -> None:
     engine.outcome = lambda payload: (
-        InvalidRequest("no", param="payload.voice") if payload["text"] == "a" else BackendFailed("no")
+        InvalidRequest("no", param="payload.text") if payload["text"] == "a" else BackendFailed("no")
     )
     with pytest.raises(InvalidRequest) as caught:
         run(errands)
-    assert caught.value.param == "voice"
+    assert caught.value.param == "a.text"
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_when_every_recording_fails_the_first_error_is_the_answer(
     engine.outcome = lambda _payload: UnsupportedAudio("damaged", param="audio_path")
     reply = client.post("/transcribe_batch", json={"items": [{"audio": AUDIO}] * 2})
     error = reply.json["error"]
-    assert (reply.status_code, error["code"], error["param"]) == (422, "unsupported_audio", "audio")
+    assert (reply.status_code, error["code"], error["param"]) == (422, "unsupported_audio", "items.0.audio")
     assert os.listdir(uploads) == []
 
 

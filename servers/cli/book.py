@@ -10,7 +10,7 @@ from typing import Any
 
 from servers.cli.client import Servers
 from servers.cli.manifest import Manifest, Manner
-from servers.errors import InvalidRequest, SkylarkError
+from servers.errors import BackendFailed, InvalidRequest, ModelLoadFailed, SkylarkError
 
 TEXTS_A_REQUEST = 4
 
@@ -82,13 +82,13 @@ class Book:
             reply = servers.speak(
                 [paragraph.text for paragraph in some], batch=batch or None, **self.manner.model_dump()
             )
-        except InvalidRequest as error:
-            if not (error.param or "").startswith("texts"):
+        except SkylarkError as error:
+            if not _is_about_a_text(error):
                 raise
             if len(some) == 1:
                 yield Outcome(some[0], error=error)
                 return
-            for paragraph in some:  # one text of them was refused, and the others with it
+            for paragraph in some:  # one of the texts may have been refused, and the others with it
                 yield from self._request(servers, [paragraph], batch=batch)
             return
         for paragraph, result in zip(some, reply["results"], strict=True):
@@ -100,3 +100,10 @@ class Book:
         audio = base64.b64decode(result["audio"])
         self.manifest.record(paragraph.file, paragraph.text, self.manner, audio, result["duration_s"])
         return Outcome(paragraph, result["duration_s"])
+
+
+def _is_about_a_text(error: SkylarkError) -> bool:
+    """Whether other texts may fare better: neither a voice that is unknown nor a missing model is."""
+    if isinstance(error, InvalidRequest):
+        return (error.param or "").startswith("text")
+    return isinstance(error, BackendFailed) and not isinstance(error, ModelLoadFailed)

@@ -83,7 +83,7 @@ def _say_one(servers: Servers, text: str, out: Path, manner: Manner, *, json: bo
 
 
 def _say_book(servers: Servers, text: str, folder: Path, manner: Manner, *, batch: bool, json: bool) -> None:
-    texts = paragraphs(text)
+    texts = [paragraph for paragraph in paragraphs(text) if any(map(str.isalnum, paragraph))]  # no "* * *"
     if not texts:
         raise typer.BadParameter("there is no text to speak")
     book = Book(texts, folder, manner)

@@ -1,0 +1,107 @@
+"""A stand-in for both servers on loopback: it answers at once, or as a test says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections import defaultdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Answer = tuple[int, dict[str, str], dict[str, Any] | str]
+WORDS = [
+    {"word": "Hello,", "start": 0.0, "end": 0.4, "score": 0.9},
+    {"word": "Martha.", "start": 0.4, "end": 1.0, "score": None},
+]
+HEARD = {"text": "hello martha", "language": "en", "duration_s": 1.0, "segments": [], "words": WORDS}
+
+
+def spoken(text: str) -> bytes:
+    """What the stand-in's "audio" of a text is."""
+    return b"audio of " + text.encode()
+
+
+def refusal(status: int, code: str, message: str, param: str | None = None, **headers: str) -> Answer:
+    error = {"code": code, "message": message, "param": param, "request_id": "r1"}
+    return status, headers, {"error": error}
+
+
+class StandIn:
+    """`requests` are those received, as (path, body, headers); `script[path]` answers before the default."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, bytes, dict[str, str]]] = []
+        self.script: dict[str, list[Answer]] = defaultdict(list)
+        self.unspeakable: set[str] = set()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_port}"
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def texts(self) -> list[list[str]]:
+        """The texts of each /generate_batch so far."""
+        return [json.loads(body)["texts"] for path, body, _ in self.requests if path == "/generate_batch"]
+
+    def answer(self, path: str, body: bytes) -> Answer:
+        if self.script[path]:
+            return self.script[path].pop(0)
+        match path:
+            case "/generate_batch":
+                return 200, {}, self._speak(json.loads(body))
+            case "/transcribe" | "/align":
+                return 200, {}, HEARD
+            case "/health":
+                return 200, {}, {"status": "ok", "model": "m", "model_loaded": True, "device": "cpu",
+                                 "queue_depth": 0, "uptime_s": 3.0}  # fmt: skip
+        return refusal(404, "not_found", f"there is no {path}")
+
+    def _speak(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "results": [self._result(text, asked) for text in asked["texts"]],
+            "model": "m",
+            "job_ids": [],
+        }
+
+    def _result(self, text: str, asked: dict[str, Any]) -> dict[str, Any]:
+        if text in self.unspeakable:
+            return {"text": text, "error": {"code": "backend_failed", "message": "no breath", "param": None}}
+        return {
+            "text": text,
+            "audio": base64.b64encode(spoken(text)).decode(),
+            "format": asked.get("format", "wav"),
+            "sample_rate": 22050,
+            "duration_s": 1.5,
+            "words": WORDS,
+        }
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        stand_in = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                stand_in.requests.append((self.path, body, dict(self.headers)))
+                status, headers, content = stand_in.answer(self.path, body)
+                data = (content if isinstance(content, str) else json.dumps(content)).encode()
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name.replace("_", "-"), value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+from servers.cli.client import ATTEMPTS, LONGEST_PAUSE_S, Servers, Unreachable
+from servers.cli.config import ClientConfig
+from servers.errors import EngineUnavailable, QueueFull, SkylarkError, UnknownVoice
+
+from .stand_in_servers import refusal
+
+BUSY = refusal(429, "queue_full", "10 jobs are queued", Retry_After="7")
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def servers(server, pauses):
+    config = ClientConfig(server_url=server.url, whisper_url=server.url, api_key="secret")
+    with Servers(config, pause=pauses.append) as servers:
+        yield servers
+
+
+def test_the_key_is_sent(server, servers):
+    servers.speak(["Hello."])
+    assert server.requests[0][2]["X-API-Key"] == "secret"
+
+
+def test_a_busy_server_is_asked_again_when_it_says(server, servers, pauses):
+    server.script["/generate_batch"] = [BUSY, refusal(503, "engine_unavailable", "starting", Retry_After="2")]
+    assert servers.speak(["Hello."])["model"] == "m"
+    assert pauses == [7.0, 2.0]
+
+
+def test_a_server_that_stays_busy_is_given_up(server, servers, pauses):
+    server.script["/generate_batch"] = [BUSY] * ATTEMPTS
+    with pytest.raises(QueueFull, match="10 jobs are queued"):
+        servers.speak(["Hello."])
+    assert len(server.requests) == ATTEMPTS
+    assert len(pauses) == ATTEMPTS - 1
+
+
+def test_no_pause_is_longer_than_the_limit(server, servers, pauses):
+    server.script["/generate_batch"] = [refusal(429, "queue_full", "full", Retry_After="86400")]
+    servers.speak(["Hello."])
+    assert pauses == [LONGEST_PAUSE_S]
+
+
+def test_without_retry_after_there_is_one_attempt(server, servers, pauses):
+    server.script["/generate_batch"] = [refusal(503, "engine_unavailable", "down")]
+    with pytest.raises(EngineUnavailable):
+        servers.speak(["Hello."])
+    assert pauses == []
+
+
+def test_the_servers_error_arrives_as_it_was(server, servers):
+    server.script["/generate_batch"] = [refusal(422, "unknown_voice", "try anna", "voice")]
+    with pytest.raises(UnknownVoice, match="try anna") as raised:
+        servers.speak(["Hello."])
+    assert raised.value.param == "voice"
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_something_else_that_answers_is_said_to_be_something_else(server, servers, status):
+    server.script["/health"] = [(status, {}, "<html>a proxy</html>")]
+    with pytest.raises(SkylarkError, match=f"answered {status} .* not as a Skylark server does"):
+        servers.get(f"{server.url}/health")
+
+
+def test_no_server_is_unreachable(server, servers):
+    server.close()
+    with pytest.raises(Unreachable, match=f"{server.url}/health cannot be reached: .*refused"):
+        servers.get(f"{server.url}/health")
+    server.__init__()  # for the fixture to close
+
+
+def test_localhost_is_asked_without_the_proxy_of_the_environment(server, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with Servers(ClientConfig(server_url=server.url)) as servers:
+        assert servers.speak(["Hello."])["model"] == "m"

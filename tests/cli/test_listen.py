@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .stand_in_servers import HEARD, WORDS, refusal
+
+
+@pytest.fixture
+def recordings(home):
+    paths = [home / "a.wav", home / "b.flac"]
+    for path in paths:
+        path.write_bytes(b"RIFF of " + path.name.encode())
+    return paths
+
+
+def test_one_transcript_is_printed_alone_and_several_with_their_names(run, configured, recordings):
+    assert run("transcribe", recordings[0]).stdout == "hello martha\n"
+    assert run("transcribe", *recordings).stdout == "".join(f"{path}: hello martha\n" for path in recordings)
+
+
+def test_the_recording_and_its_language_are_sent_as_a_form(run, configured, recordings):
+    run("transcribe", recordings[0], "--language", "en")
+    _, body, _ = configured.requests[0]
+    assert b"RIFF of a.wav" in body
+    assert b'name="language"\r\n\r\nen\r\n' in body
+
+
+def test_json_has_every_transcript_with_its_file(run, configured, recordings):
+    results = json.loads(run("transcribe", *recordings, "--json").stdout)["results"]
+    assert results == [{"file": str(path)} | HEARD for path in recordings]
+
+
+def test_transcripts_are_written_to_a_folder(run, configured, recordings, home):
+    assert run("transcribe", *recordings, "--out-dir", "t").stdout == ""
+    assert (home / "t" / "a.txt").read_text() == "hello martha\n"
+    run("transcribe", *recordings, "--out-dir", "t", "--json")
+    assert json.loads((home / "t" / "b.json").read_text()) == HEARD
+
+
+def test_two_transcripts_never_go_to_one_file(run, configured, recordings, home):
+    (home / "a.mp3").write_bytes(b"x")
+    result = run("transcribe", "a.wav", "a.mp3", "--out-dir", "t")
+    assert result.exit_code == 2
+    assert "would be written to t/a.txt" in result.stderr
+    assert configured.requests == []
+
+
+def test_a_recording_that_cannot_be_read_does_not_stop_the_others(run, configured, recordings):
+    configured.script["/transcribe"] = [refusal(422, "unsupported_audio", "not audio", "file")]
+    result = run("transcribe", *recordings)
+    assert result.exit_code == 1
+    assert result.stdout == f"{recordings[1]}: hello martha\n"
+    assert f"skylark: {recordings[0]}: file: not audio\n" in result.stderr
+
+
+def test_a_missing_recording_is_wrong_usage(run, configured):
+    assert run("transcribe", "missing.wav").exit_code == 2
+
+
+def test_align_prints_a_table_of_words(run, configured, recordings):
+    lines = run("align", recordings[0], "Hello, Martha.").stdout.splitlines()
+    assert lines[0].split() == ["word", "start", "end", "score"]
+    assert [line.split() for line in lines[1:]] == [
+        ["Hello,", "0.000", "0.400", "0.90"],
+        ["Martha.", "0.400", "1.000", "-"],
+    ]
+
+
+def test_align_reads_the_text_from_a_file_and_prints_json(run, configured, recordings, home):
+    (home / "text.txt").write_text("Hello, Martha.")
+    reply = json.loads(run("align", recordings[0], "text.txt", "--json").stdout)
+    assert reply["words"] == WORDS
+    assert b'name="text"\r\n\r\nHello, Martha.\r\n' in configured.requests[0][1]

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from servers.cli.health import health
-from servers.cli.jobs import jobs, queue
-from servers.cli.listen import align, transcribe
+from servers.cli import health, jobs, listen, say, up
 from servers.cli.output import EXIT_CODES, Group
-from servers.cli.say import say
-from servers.cli.up import up
 
 app = typer.Typer(
     name="skylark",
@@ -20,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (up, say, transcribe, align, jobs, queue, health):
+for command in (up.up, say.say, listen.transcribe, listen.align, jobs.jobs, jobs.queue, health.health):
     app.command(epilog=EXIT_CODES)(command)
 
 

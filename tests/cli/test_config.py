@@ -62,7 +62,7 @@ def test_a_slash_at_the_end_of_a_url_does_not_count(home):
 def test_a_bad_file_is_named_with_its_key(home, content, complaint):
     path = home / "a.json"
     path.write_text(content)
-    with pytest.raises(ConfigError, match="a.json: ") as raised:
+    with pytest.raises(ConfigError, match=r"a\.json: ") as raised:
         config.load(path)
     assert complaint in str(raised.value)
     assert "\n" not in str(raised.value)

@@ -8,7 +8,21 @@ from servers.cli.book import TEXTS_A_REQUEST
 
 from .stand_in_servers import WORDS, refusal, spoken
 
-BOOK = "One is first.\n\nTwo is next.\n\n* * *\n\nThree follows,\nover two lines.\n\nFour.\n\nFive.\n\nSix ends it.\n"
+BOOK = """One is first.
+
+Two is next.
+
+* * *
+
+Three follows,
+over two lines.
+
+Four.
+
+Five.
+
+Six ends it.
+"""
 TEXTS = ["One is first.", "Two is next.", "Three follows, over two lines.", "Four.", "Five.", "Six ends it."]
 
 
@@ -163,7 +177,7 @@ def test_another_voice_speaks_everything_again(say_book, configured):
     say_book()
     configured.requests.clear()
     say_book("--voice", "anna")
-    assert sum(configured.texts(), []) == TEXTS
+    assert [text for texts in configured.texts() for text in texts] == TEXTS
 
 
 def test_a_damaged_or_deleted_file_is_spoken_again(say_book, configured, chapters):

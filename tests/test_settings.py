@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import os
+import re
+from hashlib import sha256
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from servers.settings import ROOT, Settings, SettingsError, settings
+
+FILE = ROOT / "config" / "skylark.yaml"
+DIGEST = sha256(b"key").hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """Each test reads the settings anew, with nothing of the caller's environment."""
+    for name in list(os.environ):
+        if name.startswith("SKYLARK_") or name == "TTS_API_KEY":
+            monkeypatch.delenv(name)
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def defaults(model: type[BaseModel]) -> dict[str, object]:
+    """Every setting of settings.py with its default, as YAML would have it."""
+    values = {
+        name: field.get_default(call_default_factory=True) for name, field in model.model_fields.items()
+    }
+    return {
+        name: value.model_dump() if isinstance(value, BaseModel) else str(value) if name in PATHS else value
+        for name, value in values.items()
+    }
+
+
+PATHS = ("data_dir", "models_file")
+
+
+def test_the_file_has_every_setting_with_its_default():
+    assert yaml.safe_load(FILE.read_text()) == defaults(Settings)
+
+
+def test_every_setting_or_the_section_that_it_is_in_has_a_comment():
+    commented, uncommented = False, []
+    for previous, line in zip(
+        ["", *FILE.read_text().splitlines()], FILE.read_text().splitlines(), strict=False
+    ):
+        key = re.match(r"( *)([a-z_]+):", line)
+        if not key:
+            continue
+        has_comment = previous.lstrip().startswith("#")
+        if not key[1]:
+            commented = has_comment
+            section = key[2]
+        if not has_comment and not commented and line != f"{section}:":
+            uncommented.append(f"{section}.{key[2]}")
+    assert uncommented == []
+
+
+def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
+    monkeypatch.setenv("SKYLARK_TTS__PORT", "7000")
+    monkeypatch.setenv("SKYLARK_DATA_DIR", str(tmp_path))
+    loaded = settings()
+    assert (loaded.tts.port, loaded.whisperx.port) == (7000, 5001)
+    assert loaded.tts.model_type == "espeak"
+    assert loaded.data_dir == tmp_path
+
+
+def test_relative_paths_start_at_the_root(monkeypatch):
+    monkeypatch.setenv("SKYLARK_DATA_DIR", "elsewhere")
+    assert settings().data_dir == ROOT / "elsewhere"
+    assert settings().engine_socket == ROOT / "elsewhere" / "engine.sock"
+
+
+def test_keys_come_as_pairs_of_id_and_hash(monkeypatch):
+    monkeypatch.setenv("SKYLARK_API_KEYS", f"alice:{DIGEST}, bob:{DIGEST.upper()}")
+    assert settings().api_keys == {"alice": DIGEST, "bob": DIGEST}
+
+
+def test_a_single_plain_key_has_the_name_that_users_know(monkeypatch):
+    monkeypatch.setenv("TTS_API_KEY", "key")
+    assert settings().api_key == "key"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "key"),
+    [
+        ("SKYLARK_TTS__PORT", "many", "tts.port"),
+        ("SKYLARK_TTS__PROT", "7000", "tts.PROT|tts.prot"),
+        ("SKYLARK_ENGINE__MAX_MODELS", "1.5", "engine.max_models"),
+        ("SKYLARK_WEB__ALLOW_ANONYMOUS", "perhaps", "web.allow_anonymous"),
+        ("SKYLARK_API_KEYS", "alice:abc", "api_keys: .*'alice'.* 64 hexadecimal digits"),
+        ("SKYLARK_DATA_DIR", "/" + "d" * 100, "data_dir: .* too long for a Unix socket"),
+        ("SKYLARK_CONFIG", "missing.yaml", r"missing\.yaml: no such file \(SKYLARK_CONFIG\)"),
+    ],
+)
+def test_a_bad_value_is_one_line_naming_the_key(monkeypatch, variable, value, key):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=key) as raised:
+        settings()
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [("tts: {prot: 1}", "tts.prot"), ("ports: 1", "ports"), ("limits: {max_texts: a}", "limits")],
+)
+def test_a_bad_file_is_named_with_its_key(monkeypatch, tmp_path, content, key):
+    file = tmp_path / "skylark.yaml"
+    file.write_text(content)
+    monkeypatch.setenv("SKYLARK_CONFIG", str(file))
+    with pytest.raises(SettingsError, match=f"{file} or the environment: {key}"):
+        settings()

@@ -29,6 +29,7 @@ def main() -> None:
         if reason:
             print(f"skylark: {reason}", file=sys.stderr, flush=True)
             os.kill(os.getppid(), signal.SIGTERM)
+            return
 
 
 def given_up(event: str, fields: dict[str, str]) -> str | None:

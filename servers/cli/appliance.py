@@ -27,6 +27,7 @@ STOP_S = 100.0
 """Above stopwaitsecs for the doors and then for the engine."""
 ORPHAN_STOP_S = 35.0
 TAIL_LINES = 15
+SHUTDOWN_STATE = 6  # supervisor.xmlrpc.Faults
 
 
 @contextmanager
@@ -93,7 +94,7 @@ class Appliance:
                 )
 
     def _processes(self) -> list[dict[str, Any]]:
-        """supervisord's view of its children; none while it is not up yet."""
+        """supervisord's view of its children; none while it is not up yet, or is stopping."""
         call = xmlrpc.client.dumps((), "supervisor.getAllProcessInfo")
         try:
             reply = self._rpc.post(
@@ -101,7 +102,12 @@ class Appliance:
             )
         except httpx.TransportError:
             return []
-        (found,), _ = xmlrpc.client.loads(reply.content)
+        try:
+            (found,), _ = xmlrpc.client.loads(reply.content)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == SHUTDOWN_STATE:
+                return []
+            raise
         return found  # type: ignore[return-value]
 
     def _tail(self, name: str) -> str:

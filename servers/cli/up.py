@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from servers.catalog import Catalog
 from servers.cli import config, main_job
 from servers.cli.appliance import Appliance, interruptible, sole_user
 from servers.cli.client import Servers, Unreachable
@@ -44,6 +45,7 @@ def up(
     if port_base is not None:
         _move(port_base)
     loaded = settings()
+    Catalog.load(loaded.models_file)  # said here in one line, and not in the engine's log
     client = _client(loaded)
     loaded.data_dir.mkdir(parents=True, exist_ok=True)
     serving = False

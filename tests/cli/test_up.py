@@ -74,6 +74,13 @@ def test_a_bad_setting_is_one_line_naming_it(run):
     assert result.stderr.count("\n") == 1
 
 
+def test_a_missing_models_file_is_one_line_naming_it(run):
+    os.environ["SKYLARK_MODELS_FILE"] = "/nonexistent"
+    result = run("up")
+    assert result.exit_code == 2
+    assert result.stderr == "skylark: /nonexistent: No such file or directory (models_file)\n"
+
+
 def test_with_hashed_keys_alone_it_asks_for_a_key(run):
     os.environ["SKYLARK_API_KEYS"] = f"alice:{sha256(b'x').hexdigest()}"
     result = run("up")

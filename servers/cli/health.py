@@ -31,15 +31,15 @@ def _ask(servers: Servers, url: str) -> dict[str, Any]:
     try:
         return {"url": url} | servers.get(f"{url}/health")
     except Unreachable as error:
-        return {"url": url, "status": "unreachable", "message": str(error)}
+        return {"url": url, "status": "unreachable", "error": {"message": str(error)}}
     except SkylarkError as error:
-        return {"url": url, "status": "error", "message": describe(error)}
+        return {"url": url, "status": "error", "error": error.to_dict() | {"message": describe(error)}}
 
 
 def _line(answer: dict[str, Any]) -> str:
     head = f"{answer['status']:12} {answer['url']}"
-    if "message" in answer:
-        return f"{head}  {answer['message']}"
+    if "error" in answer:
+        return f"{head}  {answer['error']['message']}"
     loaded = "loaded" if answer.get("model_loaded") else "not loaded yet"
     return (
         f"{head}  {answer.get('model')} {loaded} on {answer.get('device')}, "

@@ -40,3 +40,11 @@ def test_a_bad_configuration_is_exit_code_2_and_one_line(run, home):
     assert result.stderr == (
         "skylark: server_config.json: unknown key server_ulr; known are server_url, whisper_url, api_key\n"
     )
+
+
+def test_a_server_without_its_engine_says_why_it_is_degraded(run, configured):
+    degraded = {"status": "degraded", "error": {"code": "engine_unavailable", "message": "the engine is away"}}
+    configured.script["/health"] = [(200, {}, degraded)]
+    result = run("health")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[0] == f"tts       degraded     {configured.url}  the engine is away"

@@ -14,6 +14,7 @@ app = typer.Typer(
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     add_completion=False,
 )
 for command in (up.up, say.say, listen.transcribe, listen.align, jobs.jobs, jobs.queue, health.health):

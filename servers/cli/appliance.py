@@ -62,6 +62,7 @@ class Appliance:
 
     def __enter__(self) -> Appliance:
         self._logs.mkdir(exist_ok=True)
+        (self._logs / "supervisord.out").write_bytes(b"")
         with (self._logs / "supervisord.out").open("ab") as output:
             # A session of its own: a terminal's Ctrl-C is for this process, which then stops all in order.
             self._supervisord = subprocess.Popen(
@@ -82,8 +83,9 @@ class Appliance:
     def check(self) -> None:
         """Raises CommandFailed, with the end of the log, once a process cannot be kept running."""
         if self._supervisord.poll() is not None:
-            how = self._supervisord.returncode
-            raise CommandFailed(f"supervisord ended ({how}):\n{self._tail('supervisord.out')}")
+            last_words = self._tail("supervisord.out")
+            how = f"supervisord ended ({self._supervisord.returncode}); logs are in {self._logs}"
+            raise CommandFailed(f"{how}\n{last_words}".rstrip())
         for process in self._processes():
             self._pids[process["name"]] = process["pid"]
             if process["statename"] == "FATAL":

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-import typer
+from servers.cli.output import WrongUsage
 
 LOOKS_LIKE_A_FILE = (".txt", ".md")
 
@@ -14,14 +14,14 @@ LOOKS_LIKE_A_FILE = (".txt", ".md")
 def text_of(argument: str) -> str:
     """What `argument` stands for: - is standard input, an existing file its content, else the text itself.
 
-    Raises typer.BadParameter for a file that is missing, or is not text.
+    Raises WrongUsage for a file that is missing, or is not text.
     """
     if argument == "-":
         return sys.stdin.read()
     if os.path.isfile(argument):  # not Path.is_file, which raises on a text that is too long for a name
         return _read(Path(argument))
     if argument.endswith(LOOKS_LIKE_A_FILE) and not any(char.isspace() for char in argument):
-        raise typer.BadParameter(f"there is no file {argument}")
+        raise WrongUsage(f"there is no file {argument}")
     return argument
 
 
@@ -29,7 +29,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise typer.BadParameter(f"{path} is not text in UTF-8") from None
+        raise WrongUsage(f"{path} is not text in UTF-8") from None
 
 
 def write_atomically(path: Path, content: bytes) -> None:

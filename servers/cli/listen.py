@@ -12,7 +12,16 @@ import typer
 from servers.cli import config, options
 from servers.cli.client import Servers
 from servers.cli.files import text_of, write_atomically
-from servers.cli.output import CommandFailed, advance, complain, describe, print_json, print_words, progress
+from servers.cli.output import (
+    CommandFailed,
+    WrongUsage,
+    advance,
+    complain,
+    describe,
+    print_json,
+    print_words,
+    progress,
+)
 from servers.errors import SkylarkError
 
 Recording = typer.Argument(exists=True, dir_okay=False, readable=True, help="Audio that libsndfile reads.")
@@ -51,7 +60,7 @@ def _targets(files: list[Path], out_dir: Path | None, ending: str) -> dict[Path,
     targets = {file: out_dir / f"{file.stem}{ending}" for file in files}
     twice = [str(target) for target, count in Counter(targets.values()).items() if count > 1]
     if twice:
-        raise typer.BadParameter(f"two of the recordings would be written to {twice[0]}")
+        raise WrongUsage(f"two of the recordings would be written to {twice[0]}")
     out_dir.mkdir(parents=True, exist_ok=True)
     return targets
 

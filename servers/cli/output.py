@@ -43,6 +43,10 @@ class CommandFailed(Exception):
     """Part of the work failed, and was reported as it did; the message sums it up."""
 
 
+class WrongUsage(Exception):
+    """Arguments that do not go together, or name what is not there."""
+
+
 class Group(TyperGroup):
     """Ends with one clear line and an exit code where a command raises what it was not written to mend."""
 
@@ -51,12 +55,14 @@ class Group(TyperGroup):
             return super().invoke(ctx)
         except (Unreachable, EngineUnavailable) as error:
             _end(str(error), ExitCode.UNREACHABLE)
-        except (ConfigError, SettingsError) as error:
+        except (WrongUsage, ConfigError, SettingsError) as error:
             _end(str(error), ExitCode.USAGE)
         except SkylarkError as error:
             _end(describe(error), ExitCode.FAILED)
         except CommandFailed as error:
             _end(str(error), ExitCode.FAILED)
+        except BrokenPipeError:  # | head: nobody reads on, which is no failure to speak of
+            raise
         except OSError as error:
             _end(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), ExitCode.FAILED)
         except KeyboardInterrupt:

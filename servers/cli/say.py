@@ -14,7 +14,7 @@ from servers.cli.book import Book, Outcome
 from servers.cli.client import Servers
 from servers.cli.files import text_of, write_atomically
 from servers.cli.manifest import Manner
-from servers.cli.output import CommandFailed, advance, complain, describe, print_json, progress
+from servers.cli.output import CommandFailed, WrongUsage, advance, complain, print_json, progress
 from servers.errors import SkylarkError
 from servers.text.sentences import paragraphs
 
@@ -54,7 +54,7 @@ def say(
 ) -> None:
     """Speak a text."""
     if out and out_dir:
-        raise typer.BadParameter("give --out or --out-dir, not both")
+        raise WrongUsage("give --out or --out-dir, not both")
     manner = Manner(
         voice=voice, language=language, instruct=instruct, model=model, format=_format(format, out)
     )
@@ -85,7 +85,7 @@ def _say_one(servers: Servers, text: str, out: Path, manner: Manner, *, json: bo
 def _say_book(servers: Servers, text: str, folder: Path, manner: Manner, *, batch: bool, json: bool) -> None:
     texts = [paragraph for paragraph in paragraphs(text) if any(map(str.isalnum, paragraph))]  # no "* * *"
     if not texts:
-        raise typer.BadParameter("there is no text to speak")
+        raise WrongUsage("there is no text to speak")
     book = Book(texts, folder, manner)
     outcomes = _speak_missing(servers, book, batch=batch)
     for name in book.left_over():
@@ -104,7 +104,7 @@ def _speak_missing(servers: Servers, book: Book, *, batch: bool) -> list[Outcome
             for outcome in book.speak(servers, missing, batch=batch):
                 outcomes.append(outcome)
                 if outcome.error:
-                    complain(f"{outcome.paragraph.file}: {describe(outcome.error)}")
+                    complain(f"{outcome.paragraph.file}: {outcome.error.message}")
                 advance(bar)
     except BaseException:
         complain(

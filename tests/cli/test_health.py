@@ -43,8 +43,8 @@ def test_a_bad_configuration_is_exit_code_2_and_one_line(run, home):
 
 
 def test_a_server_without_its_engine_says_why_it_is_degraded(run, configured):
-    degraded = {"status": "degraded", "error": {"code": "engine_unavailable", "message": "the engine is away"}}
-    configured.script["/health"] = [(200, {}, degraded)]
+    error = {"code": "engine_unavailable", "message": "the engine is away"}
+    configured.script["/health"] = [(200, {}, {"status": "degraded", "error": error})]
     result = run("health")
     assert result.exit_code == 1
     assert result.stdout.splitlines()[0] == f"tts       degraded     {configured.url}  the engine is away"

@@ -211,5 +211,6 @@ def in_request_terms(error: SkylarkError, names: Names) -> SkylarkError:
     """The same error, its `param` in the request's words: a job's payload is the door's affair."""
     if error.param is not None:
         field = error.param.removeprefix("payload.")
-        error.param = names.get(field, field)
+        # The endpoint is the task: what the client can change is the model that was to do it.
+        error.param = ({"task": "model"} | dict(names)).get(field, field)
     return error

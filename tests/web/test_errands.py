@@ -170,6 +170,13 @@ def test_all_failed_is_the_first_failure_in_the_words_of_the_request(
     assert caught.value.param == "a.text"
 
 
+def test_a_model_that_cannot_do_the_task_is_the_field_at_fault(errands: Errands, engine: Engine) -> None:
+    engine.outcome = lambda _payload: InvalidRequest("task 'align' is not one of …", param="task")
+    with pytest.raises(InvalidRequest) as caught:
+        run(errands)
+    assert caught.value.param == "model"
+
+
 @pytest.mark.parametrize(
     ("name", "key"),
     [

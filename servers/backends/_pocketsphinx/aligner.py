@@ -1,0 +1,83 @@
+"""Forced alignment: when each word of a known text is said in a recording."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from servers.backends._espeak_ng.library import shared_library
+from servers.backends._pocketsphinx.decoders import SAMPLE_RATE, Ear, HeardWord
+from servers.errors import InvalidRequest
+from servers.text.arpabet import arpabet
+from servers.text.normalize import SpokenWord
+from servers.text.timing import Span
+
+PRONOUNCING_VOICE = "gmw/en-US"
+HALF_SURE, PER_STEP = -80.0, 10.0
+"""The fit that scores 0.5, and how much more scores 0.73.
+
+Measured on four espeak voices and five LibriVox clips: the words of the right text fit at −35…−75 and score
+0.7…0.99 on average, those of a text that was not said fit at −80…−130 and score 0.2…0.5.
+"""
+
+
+class Aligner:
+    """Aligns one text at a time. Words the dictionary does not know are said as espeak-ng would say them."""
+
+    def __init__(self) -> None:
+        # All senones are computed in each frame, so that a word's fit is against the best sound of all and
+        # not against the best of those the text allows: only so does a wrong text score low.
+        self._ear = Ear(lm=None, bestpath=False, compallsen=True)
+
+    def align(
+        self, samples: NDArray[np.int16], mean: str, words: Sequence[SpokenWord]
+    ) -> Iterator[float | list[Span | None]]:
+        """Yields the fraction done, now and then, and at last the span of each word, None for a silent one.
+
+        Raises InvalidRequest where the text cannot be made to fit the recording.
+        """
+        said = [[part for part in word.spoken if self._can_say(part)] for word in words]
+        script = [part for parts in said for part in parts]
+        if not script:
+            raise InvalidRequest("the text has no words that can be spoken", param="text")
+        self._ear.decoder.set_align_text(" ".join(script))
+        yield from self._ear.hear(samples, mean)
+        heard = self._ear.heard()
+        if [word.word for word in heard] != script:
+            raise _does_not_fit(len(words), len(samples) / SAMPLE_RATE)
+        parts = iter(heard)
+        yield [_span([next(parts) for _ in said_word]) for said_word in said]
+
+    def _can_say(self, word: str) -> bool:
+        """Whether the dictionary has the word, after adding it where espeak-ng can say it."""
+        if self._ear.decoder.lookup_word(word) is not None:
+            return True
+        phonemes = shared_library().phonemes(word, PRONOUNCING_VOICE)
+        pronunciation = arpabet(phoneme for part in phonemes for phoneme in part)
+        if pronunciation:
+            self._ear.decoder.add_word(word, pronunciation, update=False)
+        return bool(pronunciation)
+
+
+def _span(parts: list[HeardWord]) -> Span | None:
+    if not parts:
+        return None
+    length = sum(part.end - part.start for part in parts)
+    fit = sum(part.fit * (part.end - part.start) for part in parts) / length
+    return Span(parts[0].start, parts[-1].end, score(fit))
+
+
+def score(fit: float) -> float:
+    """The confidence in 0…1 that a word with this fit was said."""
+    return round(1 / (1 + math.exp((HALF_SURE - fit) / PER_STEP)), 4)
+
+
+def _does_not_fit(words: int, duration_s: float) -> InvalidRequest:
+    return InvalidRequest(
+        f"the text cannot be aligned: its {words} words do not fit these {duration_s:.1f} s of audio; "
+        "give the words that are said, all of them and nothing else",
+        param="text",
+    )

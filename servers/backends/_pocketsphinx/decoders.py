@@ -1,0 +1,112 @@
+"""pocketsphinx's decoders: audio in, words with times out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16000
+FRAMES_PER_S = 100
+PIECE_SAMPLES = 5 * SAMPLE_RATE
+"""What is decoded between two chances to cancel: about a second of work."""
+MEAN_SAMPLES = 60 * SAMPLE_RATE
+"""What the mean of the features is measured on; beyond it the decoder follows the audio itself."""
+FILLER = re.compile(r"[<\[(+]")
+VARIANT = re.compile(r"\(\d+\)$")
+
+
+@dataclass(frozen=True)
+class HeardWord:
+    """A word as it was heard: `probability` in 0…1, `fit` how well the sound fits the word in each frame.
+
+    `fit` is 0 where each frame sounds exactly like the word, and falls below −100 where it does not at all.
+    """
+
+    word: str
+    start: float
+    end: float
+    probability: float
+    fit: float
+
+
+class Ear:
+    """One decoder, for one recording at a time.
+
+    It takes the mean of the features from outside: a decoder that measures it for itself does so badly on a
+    short stretch of speech, and needs the whole of a long one before it begins.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        from pocketsphinx import Decoder
+
+        self.decoder = Decoder(samprate=SAMPLE_RATE, cmn="live", loglevel="FATAL", **settings)
+        self._log = self.decoder.get_logmath().log
+
+    def hear(self, samples: NDArray[np.int16], mean: str) -> Iterator[float]:
+        """Decode the samples, yielding the fraction that is done after each few seconds."""
+        self.decoder.set_cmn(mean)
+        self.decoder.start_utt()
+        try:
+            for start in range(0, len(samples), PIECE_SAMPLES):
+                piece = samples[start : start + PIECE_SAMPLES]
+                self.decoder.process_raw(piece.tobytes())
+                yield (start + len(piece)) / len(samples)
+        finally:
+            self.decoder.end_utt()
+
+    def heard(self) -> list[HeardWord]:
+        """The words of the last recording; empty where none were made out."""
+        if self.decoder.hyp() is None:
+            return []
+        return [self._word(part) for part in self.decoder.seg() if not FILLER.match(part.word)]
+
+    def _word(self, part: Any) -> HeardWord:
+        frames = part.end_frame - part.start_frame + 1
+        return HeardWord(
+            word=VARIANT.sub("", part.word),
+            start=part.start_frame / FRAMES_PER_S,
+            end=(part.end_frame + 1) / FRAMES_PER_S,
+            probability=min(max(part.prob, 0.0), 1.0),
+            fit=self._log(part.ascore) / frames,
+        )
+
+
+class Meter:
+    """Measures the mean of a recording's features, which is what the microphone and the room add to speech."""
+
+    def __init__(self) -> None:
+        from pocketsphinx import Decoder
+
+        self._decoder = Decoder(samprate=SAMPLE_RATE, cmn="batch", lm=None, loglevel="FATAL")
+        self._decoder.set_align_text("a")  # a decoder wants something to search for
+
+    def mean(self, samples: NDArray[np.int16]) -> str:
+        self._decoder.start_utt()
+        self._decoder.process_raw(samples[:MEAN_SAMPLES].tobytes(), no_search=True, full_utt=True)
+        mean: str = self._decoder.get_cmn(False)
+        self._decoder.end_utt()
+        return mean
+
+
+class SpeechDetector:
+    """Says of each 30 ms of a recording whether somebody speaks in it."""
+
+    FRAME_S = 0.03
+    STRICTNESS = 2
+
+    def __init__(self) -> None:
+        from pocketsphinx import Vad
+
+        self._vad = Vad(mode=self.STRICTNESS, sample_rate=SAMPLE_RATE, frame_length=self.FRAME_S)
+        self.frame_samples: int = self._vad.frame_bytes // 2
+
+    def speech(self, samples: NDArray[np.int16]) -> list[bool]:
+        """For each whole frame; what is left over at the end belongs to the last one."""
+        whole = range(0, len(samples) - self.frame_samples + 1, self.frame_samples)
+        frames: Sequence[NDArray[np.int16]] = [samples[at : at + self.frame_samples] for at in whole]
+        return [bool(self._vad.is_speech(frame.tobytes())) for frame in frames]

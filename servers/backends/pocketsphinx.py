@@ -1,0 +1,188 @@
+"""pocketsphinx: the embedded recogniser and aligner, for English, without a download or a GPU."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from servers.audio.files import read
+from servers.audio.pauses import Stretch, stretches
+from servers.audio.pcm import to_int16, with_noise_floor
+from servers.backends._pocketsphinx.aligner import Aligner
+from servers.backends._pocketsphinx.decoders import SAMPLE_RATE, Ear, HeardWord, Meter, SpeechDetector
+from servers.backends.base import About, Backend, Heard
+from servers.errors import InvalidRequest, ModelLoadFailed, SkylarkError
+from servers.speech import ModelSpec, Progress, Reading, Recording, Segment, Transcript, Word
+from servers.text.normalize import SpokenWord, spoken_words
+from servers.text.sentences import sentences
+from servers.text.timing import timed_words
+
+NOISE_FLOOR_DBFS = -60.0
+"""Digital silence breaks the recogniser: with this noise under it, it hears about as well as ever."""
+PAUSE_S, SHORTEST_S, LONGEST_S = 0.15, 2.0, 30.0
+"""A recording is cut where nobody speaks for PAUSE_S, into stretches between these lengths."""
+LEAST_S = 0.1
+"""Less audio than this holds no word."""
+ENGLISH = ("en", "english", "auto", "")
+
+
+class PocketSphinx(Backend):
+    """Hears about three words in four of clear speech: a basic fallback. Its alignment is good: 20 ms."""
+
+    requests = {"transcribe": Recording, "align": Reading}  # noqa: RUF012 - the contract says ClassVar
+
+    _recogniser: Ear
+    _aligner: Aligner
+    _meter: Meter
+    _detector: SpeechDetector
+
+    def load(self, model: ModelSpec, device: str) -> About:  # noqa: ARG002 - it needs neither
+        try:
+            self._recogniser = Ear()
+            self._aligner = Aligner()
+            self._meter = Meter()
+            self._detector = SpeechDetector()
+        except (ImportError, RuntimeError) as error:
+            mend = "mend it with: pip install --force-reinstall pocketsphinx"
+            raise ModelLoadFailed(f"pocketsphinx cannot be loaded ({error}); {mend}") from error
+        return About(languages=("en",))
+
+    def transcribe(self, recordings: Sequence[Recording]) -> Heard:
+        for index, recording in enumerate(recordings):
+            try:
+                for item in self._transcribed(recording):
+                    yield index, item
+            except SkylarkError as error:
+                yield index, error
+
+    def align(self, readings: Sequence[Reading]) -> Heard:
+        for index, reading in enumerate(readings):
+            try:
+                for item in self._aligned(reading):
+                    yield index, item
+            except SkylarkError as error:
+                yield index, error
+
+    def _transcribed(self, recording: Recording) -> Iterator[Progress | Transcript]:
+        _check_language(recording.language)
+        audio = _listen(recording.audio_path)
+        segments: list[Segment] = []
+        if audio.duration_s >= LEAST_S:
+            mean = self._meter.mean(audio.samples)
+            for stretch in self._stretches(audio.samples):
+                yield from self._heard(audio, stretch, mean, segments)
+        yield Transcript(
+            text=" ".join(segment.text for segment in segments),
+            language="en",
+            duration_s=audio.duration_s,
+            segments=tuple(segments),
+            words=tuple(word for segment in segments for word in segment.words),
+        )
+
+    def _stretches(self, samples: NDArray[np.int16]) -> list[Stretch]:
+        """The stretches of the recording, in samples; the last one goes to its very end."""
+        speech, frame = self._detector.speech(samples), self._detector.frame_samples
+        pause, shortest, longest = (
+            round(seconds * SAMPLE_RATE / frame) for seconds in (PAUSE_S, SHORTEST_S, LONGEST_S)
+        )
+        cut = [
+            Stretch(stretch.start * frame, stretch.end * frame, stretch.has_speech)
+            for stretch in stretches(speech, pause, shortest, longest)
+        ]
+        return [*cut[:-1], Stretch(cut[-1].start, len(samples), cut[-1].has_speech)]
+
+    def _heard(
+        self, audio: _Audio, stretch: Stretch, mean: str, segments: list[Segment]
+    ) -> Iterator[Progress]:
+        """Recognise one stretch; what is heard in it is added to `segments`."""
+        total = len(audio.samples)
+        if stretch.has_speech:
+            for part in self._recogniser.hear(audio.samples[stretch.start : stretch.end], mean):
+                yield Progress((stretch.start + part * (stretch.end - stretch.start)) / total)
+            words = self._recogniser.heard()
+            segments += _segment(words, stretch.start / SAMPLE_RATE, stretch.end / SAMPLE_RATE)
+        else:
+            yield Progress(stretch.end / total)
+
+    def _aligned(self, reading: Reading) -> Iterator[Progress | Transcript]:
+        _check_language(reading.language)
+        audio = _listen(reading.audio_path)
+        if audio.duration_s < LEAST_S:
+            raise InvalidRequest(
+                f"the audio is too short to hold a word: {audio.duration_s:.3f} s", param="text"
+            )
+        tokens = spoken_words(reading.text)
+        for item in self._aligner.align(audio.samples, self._meter.mean(audio.samples), tokens):
+            if isinstance(item, float):
+                yield Progress(item)
+            else:
+                words = timed_words([token.word for token in tokens], item, audio.duration_s)
+                yield _as_sentences(reading.text, tokens, words, audio.duration_s)
+
+
+@dataclass(frozen=True)
+class _Audio:
+    """A recording as the decoders take it; its length is the file's own."""
+
+    samples: NDArray[np.int16]
+    duration_s: float
+
+
+def _listen(path: Path) -> _Audio:
+    samples, _ = read(path, SAMPLE_RATE)
+    return _Audio(to_int16(with_noise_floor(samples, NOISE_FLOOR_DBFS)), len(samples) / SAMPLE_RATE)
+
+
+def _check_language(language: str | None) -> None:
+    if language is None or language.casefold() in ENGLISH or language.casefold().startswith(("en-", "en_")):
+        return
+    raise InvalidRequest(
+        f'this model knows English ("en") only, not {language!r}; a whisperx model knows more',
+        param="language",
+    )
+
+
+def _segment(heard: list[HeardWord], offset_s: float, end_s: float) -> list[Segment]:
+    """One segment of a stretch's words, in the recording's time; none where none were heard."""
+    if not heard:
+        return []
+    words = tuple(
+        Word(
+            word=word.word,
+            start=round(offset_s + word.start, 3),
+            end=round(min(offset_s + word.end, end_s), 3),
+            score=round(word.probability, 4),
+        )
+        for word in heard
+    )
+    text = " ".join(word.word for word in words)
+    return [Segment(start=words[0].start, end=words[-1].end, text=text, words=words)]
+
+
+def _as_sentences(
+    text: str, tokens: Sequence[SpokenWord], words: Sequence[Word], duration_s: float
+) -> Transcript:
+    """The transcript whose segments are the text's sentences; a word belongs to the one it begins in."""
+    begins, place = [], 0
+    for sentence in sentences(text):
+        place = text.index(sentence, place)
+        begins.append(place)
+        place += len(sentence)
+    grouped: dict[int, list[Word]] = {}
+    for token, word in zip(tokens, words, strict=True):
+        grouped.setdefault(bisect_right(begins, token.start), []).append(word)
+    segments = tuple(
+        Segment(
+            start=group[0].start,
+            end=group[-1].end,
+            text=" ".join(word.word for word in group),
+            words=tuple(group),
+        )
+        for group in grouped.values()
+    )
+    return Transcript(text=text, language="en", duration_s=duration_s, segments=segments, words=tuple(words))

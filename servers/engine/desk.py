@@ -110,18 +110,23 @@ class Desk:
 
     def poll(self, job_id: str, wait_s: float, connected: Callable[[], bool]) -> Job:
         """The job as soon as it has ended, or as it is after `wait_s`; the client's interest is noted."""
-        job = self.get(job_id)
-        if not job.status.ended and self._clock() - job.last_heartbeat > HEARTBEAT_EVERY_S:
-            self._store.heartbeat(job_id, self._clock())
         deadline = self._ticks() + wait_s
-        with self._loop.bulletin.subscribe(("status", job_id)) as bell:
+        with self._loop.bulletin.subscribe(("ended", job_id)) as bell:
             while True:
                 bell.clear()
                 job = self.get(job_id)
                 remaining = deadline - self._ticks()
-                if job.status.ended or remaining <= 0 or self._loop.ended or not connected():
+                if job.status.ended:
+                    return job
+                self._note_interest(job)
+                if remaining <= 0 or self._loop.ended or not connected():
                     return job
                 bell.wait(min(remaining, GLANCE_S))
+
+    def _note_interest(self, job: Job) -> None:
+        now = self._clock()
+        if now - job.last_heartbeat > HEARTBEAT_EVERY_S:
+            self._store.heartbeat(job.id, now)
 
     def cancel(self, job_id: str, connected: Callable[[], bool]) -> Job:
         """Ends the job, queued or running; one that has ended stays as it is."""
@@ -138,7 +143,7 @@ class Desk:
     def _cancel_queued(self, job_id: str) -> bool:
         cancelled = self._store.cancel_queued(job_id, self._clock())
         if cancelled:
-            self._loop.bulletin.publish(("status", job_id))
+            self._loop.bulletin.publish(("ended", job_id))
             self._loop.bulletin.publish(("audio", job_id))
         return cancelled
 

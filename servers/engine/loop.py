@@ -187,7 +187,7 @@ class Loop:
         self.load_errors[model] = error
         self._load_crashes.pop(model, None)
         for job_id in self._store.fail_queued(model, error, self._clock()):
-            self.bulletin.publish(("status", job_id))
+            self.bulletin.publish(("ended", job_id))
             self.bulletin.publish(("audio", job_id))
 
     # what runners say

@@ -60,8 +60,6 @@ class Runs:
         audio = {i: self._results.record(job) for i, job in enumerate(jobs)} if task == SPEAKS else {}
         for index, recording in audio.items():
             self.live[jobs[index].id] = recording
-        for job in jobs:
-            self._tell(job)
         return Run(task, jobs, audio)
 
     def record(self, run: Run, index: int, pcm: bytes, sample_rate: int) -> SkylarkError | None:
@@ -142,5 +140,5 @@ class Runs:
         return job
 
     def _tell(self, job: Job) -> None:
-        self._bulletin.publish(("status", job.id))
+        self._bulletin.publish(("ended", job.id))
         self._bulletin.publish(("audio", job.id))

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 
+from servers.runner.outbox import Outbox
 from servers.runner.wire import BEAT_S, Wire
 from servers.runner.work import Work
 
@@ -17,7 +18,7 @@ def main(fd: int) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s runner %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
     wire = Wire(socket.socket(fileno=fd))
-    work = Work(wire)
+    work = Work(Outbox(wire))
     threading.Thread(target=_beat, args=(wire,), name="beat", daemon=True).start()
     threading.Thread(target=_listen, args=(wire, work), name="listen", daemon=True).start()
     work.go_on()

@@ -15,7 +15,8 @@ from servers.audio.pcm import to_int16
 from servers.backends.base import Backend, parse_payload
 from servers.backends.load import backend_class
 from servers.errors import BackendFailed, ModelLoadFailed, SkylarkError
-from servers.runner.wire import Message, Wire
+from servers.runner.outbox import Outbox
+from servers.runner.wire import Message
 from servers.speech import Chunk, ModelSpec, Noun, Progress
 
 CPU_NICENESS = 5
@@ -26,8 +27,8 @@ log = logging.getLogger(__name__)
 class Work:
     """`take` is called by the listening thread; `go_on` is the working one, which alone touches the model."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
         self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
 
@@ -38,12 +39,13 @@ class Work:
             self._orders.put(order)
 
     def go_on(self) -> None:
-        """Works until the process ends, or until the model could not be loaded."""
+        """Works until the process ends. After a load that failed no order comes; the engine ends it then."""
         backend = self._load(self._orders.get())
-        while backend is not None:
+        while True:
             order = self._orders.get()
+            assert backend is not None
             self._perform(backend, order["run"], order["task"], order["payloads"])
-            self._wire.send({"op": "end", "run": order["run"]})
+            self._outbox.put({"op": "end", "run": order["run"]})
             self._cancelled.discard(order["run"])
 
     def _load(self, order: Message) -> Backend | None:
@@ -55,9 +57,9 @@ class Work:
             about = backend.load(model, order["device"])
             backend.warm_up()
         except Exception as error:  # noqa: BLE001 - whatever a model library raises is the answer
-            self._wire.send({"op": "failed", "error": _typed(error, ModelLoadFailed).to_dict()})
+            self._outbox.put({"op": "failed", "error": _typed(error, ModelLoadFailed).to_dict()})
             return None
-        self._wire.send({"op": "ready", "about": about.model_dump(mode="json")})
+        self._outbox.put({"op": "ready", "about": about.model_dump(mode="json")})
         return backend
 
     def _perform(self, backend: Backend, run: int, task: str, payloads: list[dict[str, Any]]) -> None:
@@ -69,7 +71,7 @@ class Work:
         except Exception as error:  # noqa: BLE001 - it fails this batch, and the runner goes on
             failure = _typed(error, BackendFailed)
             for index in sorted(open_indexes):
-                self._wire.send({"op": "error", "run": run, "index": index, "error": failure.to_dict()})
+                self._outbox.put({"op": "error", "run": run, "index": index, "error": failure.to_dict()})
 
     def _report(self, run: int, items: Iterable[tuple[int, Any]], open_indexes: set[int]) -> None:
         for index, item in items:
@@ -78,7 +80,7 @@ class Work:
             frame, payload = _frame(item)
             if frame["op"] in ("result", "error"):
                 open_indexes.discard(index)
-            self._wire.send({**frame, "run": run, "index": index}, payload)
+            self._outbox.put({**frame, "run": run, "index": index}, payload)
 
 
 def _frame(item: Chunk | Progress | Noun | SkylarkError) -> tuple[Message, bytes]:

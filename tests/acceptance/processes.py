@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import psutil
 
 from servers.errors import EngineUnavailable
@@ -95,10 +96,17 @@ class Engine:
             **settings,
         }
         self.client = JobsClient(folder / "engine.sock")
-        self.start()
+        self.server = self._serve()
 
     def start(self) -> None:
-        self.server = Process("servers.engine", self.environment, self.folder / "engine.log")
+        """Again, after it was stopped or killed."""
+        self.server = self._serve()
+        self.wait_until_ready()
+
+    def _serve(self) -> Process:
+        return Process("servers.engine", self.environment, self.folder / "engine.log")
+
+    def wait_until_ready(self) -> None:
         eventually(self.answers, "the engine answers", START_S)
 
     def answers(self) -> bool:
@@ -137,9 +145,89 @@ def running_engine(**settings: str) -> Iterator[Engine]:
     engine = None
     try:
         engine = Engine(folder, **settings)
+        engine.wait_until_ready()
         yield engine
     finally:
         if engine is not None:
             engine.client.close()
             engine.server.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Appliance:
+    """Everything, under supervisord, as it is in the image."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.ports = {"tts": free_port(), "whisperx": free_port()}
+        (folder / "logs").mkdir()
+        environment = {
+            **os.environ,
+            "SKYLARK_PYTHON": sys.executable,
+            "SKYLARK_DATA_DIR": str(folder),
+            "SKYLARK_MODELS_FILE": str(STAND_INS / "models.yaml"),
+            "SKYLARK_BACKENDS_PATH": f'["{STAND_INS}"]',
+            **{f"SKYLARK_{name.upper()}__PORT": str(port) for name, port in self.ports.items()},
+            **settings,
+        }
+        with (folder / "logs" / "supervisord.out").open("ab") as out:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "supervisor.supervisord", "-c", str(ROOT / "config/supervisord.conf")],
+                env=environment,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        self.process = psutil.Process(self._popen.pid)
+        self.jobs = JobsClient(folder / "engine.sock")
+        self.http = httpx.Client(timeout=60)
+
+    def wait_until_ready(self) -> None:
+        eventually(lambda: self.ready("tts") and self.ready("whisperx"), "both doors are ready", 60)
+
+    def url(self, door: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports[door]}{path}"
+
+    def ready(self, door: str) -> bool:
+        try:
+            return self.http.get(self.url(door, "/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def post(self, door: str, path: str, **options) -> httpx.Response:
+        return self.http.post(self.url(door, path), **options)
+
+    def family(self) -> list[psutil.Process]:
+        return self.process.children(recursive=True)
+
+    def named(self, module: str) -> list[psutil.Process]:
+        """The processes with that in their command line, parents first."""
+        return [p for p in self.family() if module in " ".join(p.cmdline())]
+
+    def stop(self) -> int:
+        self._popen.terminate()
+        return self._popen.wait(120)
+
+    def end(self) -> None:
+        """Whatever state it is in, nothing of it is left."""
+        family = [*self.family(), self.process] if self._popen.poll() is None else []
+        for member in reversed(family):
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        self._popen.wait(10)
+        self.jobs.close()
+        self.http.close()
+
+
+@contextmanager
+def running_appliance(**settings: str) -> Iterator[Appliance]:
+    folder = Path(tempfile.mkdtemp(prefix="sky"))
+    appliance = None
+    try:
+        appliance = Appliance(folder, **settings)
+        appliance.wait_until_ready()
+        yield appliance
+    finally:
+        if appliance is not None:
+            appliance.end()
         shutil.rmtree(folder, ignore_errors=True)

@@ -32,14 +32,16 @@ class FakeOptions(Options):
     load_s: float = 0.0
     fail_load: bool = False
     crash_load: bool = False
+    pace_s: float = 0.0
+    """How long each chunk takes to make, where the payload does not say."""
+    chunks: int = 3
 
 
 class FakeUtterance(Utterance):
-    chunks: int = 3
+    chunks: int | None = None
     chunk_ms: int = 100
     """The audio in each chunk."""
-    pace_s: float = 0.0
-    """How long each chunk takes to make."""
+    pace_s: float | None = None
     level: int = 1000
     """The value of every sample, to tell one job's audio from another's."""
     fail_after: int | None = None
@@ -63,7 +65,7 @@ class Fake(Backend):
     max_batch = 4
 
     def load(self, model: ModelSpec, device: str) -> About:
-        options = FakeOptions(**model.options)
+        self._options = options = FakeOptions(**model.options)
         time.sleep(options.load_s)
         if options.crash_load:
             os._exit(9)
@@ -82,8 +84,10 @@ class Fake(Backend):
             yield from ((index, item) for item in self._speak(utterance))
 
     def _speak(self, utterance: FakeUtterance):
+        chunks = self._options.chunks if utterance.chunks is None else utterance.chunks
+        pace_s = self._options.pace_s if utterance.pace_s is None else utterance.pace_s
         samples = np.full(SAMPLE_RATE * utterance.chunk_ms // 1000, utterance.level, np.int16)
-        for made in range(utterance.chunks):
+        for made in range(chunks):
             if utterance.fail_after == made:
                 yield BackendFailed("asked to fail")
                 return
@@ -91,14 +95,11 @@ class Fake(Backend):
                 raise RuntimeError("asked to raise")
             if utterance.crash_after == made or (made == 1 and _first_time(utterance.crash_once)):
                 os._exit(9)
-            time.sleep(utterance.pace_s + (utterance.deaf_s if made == 1 else 0))
+            time.sleep(pace_s + (utterance.deaf_s if made == 1 else 0))
             yield Chunk(samples, SAMPLE_RATE)
         step = utterance.chunk_ms / 1000
-        yield Speech(
-            words=tuple(
-                Word(word=str(i), start=i * step, end=(i + 1) * step) for i in range(utterance.chunks)
-            )
-        )
+        words = (Word(word=str(i), start=i * step, end=(i + 1) * step) for i in range(chunks))
+        yield Speech(words=tuple(words))
 
     def transcribe(self, recordings: Sequence[FakeRecording]) -> Heard:
         for index, recording in enumerate(recordings):

@@ -1,0 +1,39 @@
+"""`scripts/bench [NAME …]`: runs the benchmarks of those names, or all, and prints what they found."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+
+from benchmarks import alignment, load, sentence
+from benchmarks.figures import Figure, table
+
+BENCHMARKS = {"sentence": sentence.measure, "alignment": alignment.measure, "load": load.measure}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all by default")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long the load lasts")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; known are {', '.join(BENCHMARKS)}")
+    figures: dict[str, list[Figure]] = {}
+    for name in arguments.names or BENCHMARKS:
+        print(f"measuring {name} …", file=sys.stderr, flush=True)
+        figures[name] = BENCHMARKS[name](arguments.seconds)
+    if arguments.json:
+        print(json.dumps({name: [vars(f) for f in found] for name, found in figures.items()}, indent=2))
+    else:
+        print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}\n")
+        for name, found in figures.items():
+            print(table(name, found))
+    return 0 if all(figure.reached for found in figures.values() for figure in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""What a runner has to say, sent by a thread of its own so that the model never waits for the engine.
+
+Chunks that were made while the last one was on its way go together: a model that is a thousand times
+faster than real time would otherwise spend more on messages than on speech.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from servers.runner.wire import Message, Wire
+
+CHUNK_GAP_S = 0.005
+"""Chunks of one run are at least this far apart; the first, and whatever is no chunk, goes at once."""
+FULL_BYTES = 4_000_000
+"""The model waits while this much audio is unsent."""
+
+Frame = tuple[Message, bytes]
+
+
+class Outbox:
+    """One thread puts, in order; `clock` is monotonic, in seconds."""
+
+    def __init__(self, wire: Wire, clock: Callable[[], float] = time.monotonic) -> None:
+        self._wire, self._clock = wire, clock
+        self._frames: list[Frame] = []
+        self._bytes = 0
+        self._changed = threading.Condition()
+        self._gone = False
+        self._chunk_sent_at = float("-inf")
+        threading.Thread(target=self._send_all, name="outbox", daemon=True).start()
+
+    def put(self, message: Message, payload: bytes = b"") -> None:
+        """Raises BrokenPipeError when the engine is gone."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._bytes < FULL_BYTES or self._gone)
+            if self._gone:
+                raise BrokenPipeError("the engine is gone")
+            self._frames.append((message, payload))
+            self._bytes += len(payload)
+            self._changed.notify_all()
+
+    def _send_all(self) -> None:
+        try:
+            while True:
+                for message, payload in merged(self._take()):
+                    self._wire.send(message, payload)
+        except OSError:
+            with self._changed:
+                self._gone = True
+                self._changed.notify_all()
+
+    def _take(self) -> list[Frame]:
+        """Everything there is, once there is something and it may go."""
+        with self._changed:
+            while (wait_s := self._wait_s()) != 0:
+                self._changed.wait(wait_s)
+            frames, self._frames, self._bytes = self._frames, [], 0
+            if frames[-1][0]["op"] == "chunk":
+                self._chunk_sent_at = self._clock()
+            self._changed.notify_all()
+            return frames
+
+    def _wait_s(self) -> float | None:
+        if not self._frames:
+            return None
+        if self._frames[-1][0]["op"] != "chunk":
+            return 0
+        return max(0.0, self._chunk_sent_at + CHUNK_GAP_S - self._clock())
+
+
+def merged(frames: list[Frame]) -> list[Frame]:
+    """Runs of chunks of one request made one frame, in the same order."""
+    together: list[tuple[Message, list[bytes]]] = []
+    for message, payload in frames:
+        if together and message["op"] == "chunk" and together[-1][0] == message:
+            together[-1][1].append(payload)
+        else:
+            together.append((message, [payload]))
+    return [(message, b"".join(payloads)) for message, payloads in together]

@@ -77,7 +77,7 @@ class Ear:
 
 
 class Meter:
-    """Measures the mean of a recording's features, which is what the microphone and the room add to speech."""
+    """Measures the mean of a recording's features: what the microphone and the room add to speech."""
 
     def __init__(self) -> None:
         from pocketsphinx import Decoder

@@ -4,8 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+from servers import logs
 from servers.settings import ROOT, settings
-from servers.web import log
 
 chdir = str(ROOT)
 worker_class = "gthread"
@@ -21,7 +21,7 @@ control_socket_disable = True  # one default path for all servers
 accesslog = None  # the app writes one structured line for each request
 errorlog = "-"
 loglevel = settings().log_level
-logconfig_dict = log.config(loglevel)
+logconfig_dict = logs.config(loglevel)
 # gunicorn's logger has a plain handler of its own and does not propagate: ours instead.
 logconfig_dict["loggers"] |= {
     "gunicorn.error": {"level": loglevel, "handlers": ["stderr"], "propagate": False}

@@ -28,7 +28,7 @@ def create_app() -> Flask:
     try:
         return _create(settings())
     except SettingsError as error:
-        log.critical("action=refuse_start reason=%s", error)
+        log.critical("%s", error, extra={"action": "refuse_start"})
         sys.exit(BOOT_FAILED)
 
 
@@ -40,7 +40,7 @@ def _create(config: Settings) -> Flask:
     check_models(catalog, config.models_file, config.backends_path)
     store = Store(config.data_dir / "jobs.sqlite3")
     loop = Loop(config, store, catalog, device)
-    app = create_web_app("engine", [bp], authenticated=False)
+    app = create_web_app("engine", [bp], internal=True)
     app.extensions["skylark.desk"] = Desk(config, store, catalog, device, loop)
     app.extensions["skylark.locks"] = locks  # held as long as the app lives
     on_terminate(app, loop.drain)

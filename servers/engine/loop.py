@@ -73,7 +73,8 @@ class Loop:
 
     def start(self) -> None:
         recovered = self._store.recover(self._clock(), self._limits.max_attempts)
-        log.info("action=start device=%s recovered=%d", self._device.name, recovered)
+        fields = {"action": "start", "device": self._device.name, "recovered": recovered}
+        log.info("the engine starts", extra=fields)
         self._thread.start()
 
     def wake(self) -> None:
@@ -98,7 +99,7 @@ class Loop:
                 self._attend()
         except Exception:
             # the store is the truth: a fresh engine recovers from it, a broken loop would serve nobody
-            log.critical("action=engine_failed", exc_info=True)
+            log.critical("the engine's loop failed", extra={"action": "engine_failed"}, exc_info=True)
             os._exit(1)
 
     def _attend(self) -> None:
@@ -153,7 +154,8 @@ class Loop:
         run = self.runs.begin(jobs[0].payload.get("task", default_task(backend)), jobs)
         self._application_id = head.application_id
         runner.used_at = self._ticks()
-        log.info("action=run model=%s/%s jobs=%d first=%s", *head.model, len(jobs), jobs[0].id)
+        fields = {"action": "run", "model": runner.name, "jobs": [job.id for job in jobs]}
+        log.info("a runner is given jobs", extra=fields)
         runner.start(run, [job.payload for job in jobs])
 
     # residency
@@ -164,7 +166,7 @@ class Loop:
         residents = [Resident(r.model, r.busy, r.used_at) for r in self.runners.values()]
         leaving = evictions(residents, self._limits.max_models)
         for victim in leaving or ():
-            log.info("action=evict model=%s/%s", *victim)
+            log.info("a model leaves", extra={"action": "evict", "model": self.runners[victim].name})
             self._end_runner(self.runners[victim])
         if leaving == []:
             self.load_errors.pop(model, None)
@@ -183,7 +185,8 @@ class Loop:
         runner.kill()
 
     def _load_failed(self, model: Model, error: SkylarkError) -> None:
-        log.error("action=load_failed model=%s/%s code=%s", *model, error.code)
+        fields = {"action": "load_failed", "model": "/".join(model), "error": error.code}
+        log.error("a model cannot be loaded", extra=fields)
         self.load_errors[model] = error
         self._load_crashes.pop(model, None)
         for job_id in self._store.fail_queued(model, error, self._clock()):
@@ -217,7 +220,8 @@ class Loop:
             self._heard_of_run(runner, runner.run, message)
 
     def _heard_ready(self, runner: Runner, about: About) -> None:
-        log.info("action=ready model=%s/%s after_s=%.2f", *runner.model, self._ticks() - runner.started_at)
+        load_s = round(self._ticks() - runner.started_at, 2)
+        log.info("a model is ready", extra={"action": "ready", "model": runner.name, "load_s": load_s})
         runner.state, runner.used_at = State.READY, self._ticks()
         self.abouts[runner.model] = about
         self._load_crashes.pop(runner.model, None)
@@ -243,7 +247,8 @@ class Loop:
     def _heard_gone(self, runner: Runner) -> None:
         self._leaving.discard(runner)
         if self.runners.get(runner.model) is runner:
-            log.warning("action=runner_lost model=%s/%s state=%s", *runner.model, runner.state)
+            fields = {"action": "runner_lost", "model": runner.name, "state": runner.state.value}
+            log.warning("a runner is gone", extra=fields)
             del self.runners[runner.model]
             if runner.state is State.LOADING:
                 self._load_crashed(runner.model)
@@ -278,7 +283,8 @@ class Loop:
         now = self._ticks()
         for runner in list(self.runners.values()):
             if reason := self._fault(runner, now):
-                log.warning("action=runner_ended model=%s/%s reason=%s", *runner.model, reason)
+                fields = {"action": "runner_ended", "model": runner.name, "reason": reason}
+                log.warning("a runner is ended", extra=fields)
                 runner.kill()  # the rest follows when it is heard to be gone
 
     def _fault(self, runner: Runner, now: float) -> str | None:
@@ -293,7 +299,7 @@ class Loop:
     def _wind_down(self) -> None:
         if self._drain_until is None:
             self._drain_until = self._ticks() + self._limits.drain_s
-            log.info("action=drain")
+            log.info("the engine claims no more jobs", extra={"action": "drain"})
         running = [runner for runner in self.runners.values() if runner.run is not None]
         if running and self._ticks() < self._drain_until:
             return
@@ -305,7 +311,7 @@ class Loop:
             runner.wait_ended()
         self.ended = True
         self.bulletin.publish_all()
-        log.info("action=stopped returned=%d", len(running))
+        log.info("the engine has stopped", extra={"action": "stop", "requeued_runs": len(running)})
 
     def _sweep(self) -> None:
         """Forgets what is past its keeping time."""

@@ -62,7 +62,12 @@ class Runner:
             }
         )
         threading.Thread(target=self._listen, name=f"hear-{self._process.pid}", daemon=True).start()
-        log.info("action=load model=%s/%s pid=%d", *self.model, self._process.pid)
+        log.info("a runner loads a model", extra={"action": "load", "model": self.name, "runner": self.pid})
+
+    @property
+    def name(self) -> str:
+        """The model's, for people: "backend/model"."""
+        return "/".join(self.model)
 
     @property
     def pid(self) -> int:
@@ -99,7 +104,8 @@ class Runner:
         try:
             self._wire.send(message)
         except OSError as error:
-            log.warning("action=runner_deaf model=%s/%s error=%s", *self.model, type(error).__name__)
+            fields = {"action": "runner_deaf", "model": self.name, "error": type(error).__name__}
+            log.warning("a runner cannot be told anything", extra=fields)
             self.kill()
 
     def _listen(self) -> None:

@@ -129,7 +129,9 @@ class Runs:
         if index in run.audio:
             run.audio[index].abandon()
         self._store.requeue(job, count_attempt=count_attempt)
-        log.info("action=requeue job=%s attempt=%d", job.id, job.attempt)
+        log.info(
+            "a job returns to the queue", extra={"action": "requeue", "job": job.id, "attempt": job.attempt}
+        )
         self._tell(job)
 
     def _close(self, run: Run, index: int) -> Job:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import logging
+import logging.config
 import os
 import signal
 import socket
 import sys
 import threading
 
+from servers import logs
 from servers.runner.outbox import Outbox
 from servers.runner.wire import BEAT_S, Wire
 from servers.runner.work import Work
 
 
 def main(fd: int) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s runner %(message)s")
+    logging.config.dictConfig(logs.config("INFO"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
     wire = Wire(socket.socket(fileno=fd))
     work = Work(Outbox(wire))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import traceback
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -97,9 +96,7 @@ def _frame(item: Chunk | Progress | Noun | SkylarkError) -> tuple[Message, bytes
 
 
 def _typed(error: Exception, otherwise: type[SkylarkError]) -> SkylarkError:
-    """The error itself where it is typed. The log gets the place and not the message, which may hold text."""
     if isinstance(error, SkylarkError):
         return error
-    place = "".join(traceback.format_tb(error.__traceback__))
-    log.error("action=model_raised %s at\n%s", type(error).__name__, place)
+    log.error("a model raised", extra={"action": "model_raised"}, exc_info=error)
     return otherwise(f"{type(error).__name__}: {error}")

@@ -6,6 +6,7 @@ answer, the key, the body's limit, the view, the typed error, the CORS headers, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,12 @@ TERMINATE = "skylark.on_terminate"
 
 
 def create_app(
-    name: str, blueprints: Sequence[Blueprint], *, prefix: str | None = None, authenticated: bool = True
+    name: str, blueprints: Sequence[Blueprint], *, prefix: str | None = None, internal: bool = False
 ) -> Flask:
     """The app, with the blueprints' routes at /… and with `prefix` also at /<prefix>/….
 
-    `authenticated=False` is for a server behind file permissions, on a Unix socket.
+    An internal server is behind file permissions, on a Unix socket: it needs no key, and its requests are
+    logged by those who make them (here only at DEBUG).
     """
     app = Flask(name, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = int(settings().limits.max_body_mb * MEGABYTE)
@@ -35,10 +37,10 @@ def create_app(
     app.url_map.merge_slashes = False  # a redirect would turn a POST into a GET
     app.extensions[TERMINATE] = []
     request_ids.install(app)
-    log.install(app)
+    log.install(app, logging.DEBUG if internal else logging.INFO)
     metrics.install(app)
     cors.install(app, settings().web.cors_origins)
-    if authenticated:
+    if not internal:
         auth.install(app, settings())
     errors.install(app)
     for blueprint in blueprints:

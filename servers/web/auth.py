@@ -70,7 +70,7 @@ def _presented_key() -> bytes:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
     # WSGI decodes headers as Latin-1: this gives the bytes that were sent.
-    return request.headers.get("X-API-Key", bearer).encode("latin-1")
+    return (request.headers.get("X-API-Key") or bearer).encode("latin-1")
 
 
 def _is_loopback(host: str) -> bool:

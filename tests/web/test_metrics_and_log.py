@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from servers.web.log import JsonLines
+from servers.logs import JsonLines
 
 SECRET = "marmalade-7531"
 

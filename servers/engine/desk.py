@@ -195,8 +195,8 @@ class Desk:
     # the whole engine
 
     def health(self) -> dict[str, Any]:
-        ready = [runner.model for runner in self._loop.runners.copy().values() if not runner.loading]
-        loading = [runner.model for runner in self._loop.runners.copy().values() if runner.loading]
+        ready = [runner.model for runner in self._loop.fleet.runners.copy().values() if not runner.loading]
+        loading = [runner.model for runner in self._loop.fleet.runners.copy().values() if runner.loading]
         return {
             "status": "stopping" if self._loop.draining else "ok",
             "loaded_model": _named(ready[-1]) if ready else None,
@@ -222,8 +222,8 @@ class Desk:
         return [self._model(spec.key) for spec in self._catalog]
 
     def _model(self, model: tuple[str, str]) -> dict[str, Any]:
-        runner = self._loop.runners.get(model)
-        about, error = self._loop.abouts.get(model), self._loop.load_errors.get(model)
+        runner = self._loop.fleet.runners.get(model)
+        about, error = self._loop.fleet.abouts.get(model), self._loop.fleet.load_errors.get(model)
         state = "unloaded" if error is None else "failed"
         if runner is not None:
             state = "loading" if runner.loading else "ready"

@@ -18,11 +18,11 @@ from servers.backends.base import About, default_task
 from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.engine.device import Device
-from servers.engine.residency import Resident, evictions
+from servers.engine.fleet import Fleet
 from servers.engine.runners import Runner, State
 from servers.engine.runs import Run, Runs
 from servers.engine.scheduler import Affinity, Model, choose
-from servers.errors import ModelLoadFailed, SkylarkError
+from servers.errors import SkylarkError
 from servers.jobs.bulletin import Bulletin
 from servers.jobs.results import Results
 from servers.jobs.store import Head, Store
@@ -51,17 +51,13 @@ class Loop:
         self.bulletin = Bulletin()
         self.results = Results(settings.data_dir)
         self.runs = Runs(store, self.results, self.bulletin, settings.engine.max_attempts, clock)
-        self.runners: dict[Model, Runner] = {}
-        self.abouts: dict[Model, About] = {}
-        self.load_errors: dict[Model, SkylarkError] = {}
+        self.fleet = Fleet(settings, catalog, device, self._hear, ticks)
         self.draining = False
         self.ended = False
         self._settings, self._limits = settings, settings.engine
-        self._store, self._catalog, self._device = store, catalog, device
+        self._store, self._device = store, device
         self._uploads = Uploads(settings.data_dir)
         self._clock, self._ticks = clock, ticks
-        self._leaving: set[Runner] = set()
-        self._load_crashes: dict[Model, int] = {}
         self._application_id: str | None = None
         self._drain_until: float | None = None
         self._next_sweep = 0.0
@@ -111,7 +107,7 @@ class Loop:
             return
 
     def step(self) -> None:
-        self._watch()
+        self.fleet.watch()
         if self.draining:
             self._wind_down()
         else:
@@ -123,28 +119,26 @@ class Loop:
 
         While a model loads, the jobs of those that are ready go on, unless the one that waits is urgent.
         """
-        if any(runner.state is State.RUNNING for runner in self.runners.values()):
+        if self.fleet.computing():
             return
         heads = self._store.heads()
         head = self._choose(heads)
         if head is None:
             return
-        runner = self.runners.get(head.model)
-        if runner is None:
-            self._make_resident(head.model)
-        elif runner.state is State.READY:
-            self._run(runner, head)
-        elif head.priority != 0 and (other := self._choose([h for h in heads if self._is_ready(h.model)])):
-            self._run(self.runners[other.model], other)
+        ready = self.fleet.ready()
+        if head.model in ready:
+            self._run(head)
+        elif head.model not in self.fleet.resident():
+            self.fleet.make_resident(head.model)
+        elif head.priority != 0 and (other := self._choose([h for h in heads if h.model in ready])):
+            self._run(other)
 
     def _choose(self, heads: list[Head]) -> Head | None:
-        affinity = Affinity(frozenset(self.runners), self._application_id)
+        affinity = Affinity(self.fleet.resident(), self._application_id)
         return choose(heads, affinity, self._clock(), self._limits.max_wait_s)
 
-    def _is_ready(self, model: Model) -> bool:
-        return model in self.runners and self.runners[model].state is State.READY
-
-    def _run(self, runner: Runner, head: Head) -> None:
+    def _run(self, head: Head) -> None:
+        runner = self.fleet.runners[head.model]
         backend = backend_class(head.model[0], self._settings.backends_path)
         shared = head.batch_key is not None and head.attempt == 0
         companions = self._store.companions(head, backend.max_batch - 1) if shared else []
@@ -157,41 +151,6 @@ class Loop:
         fields = {"action": "run", "model": runner.name, "jobs": [job.id for job in jobs]}
         log.info("a runner is given jobs", extra=fields)
         runner.start(run, [job.payload for job in jobs])
-
-    # residency
-
-    def _make_resident(self, model: Model) -> None:
-        if self._leaving:
-            return  # their memory is not back yet
-        residents = [Resident(r.model, r.busy, r.used_at) for r in self.runners.values()]
-        leaving = evictions(residents, self._limits.max_models)
-        for victim in leaving or ():
-            log.info("a model leaves", extra={"action": "evict", "model": self.runners[victim].name})
-            self._end_runner(self.runners[victim])
-        if leaving == []:
-            self.load_errors.pop(model, None)
-            self.runners[model] = Runner(
-                self._catalog.resolve(*model),
-                self._device.name,
-                self._settings.backends_path,
-                self._hear,
-                self._ticks,
-            )
-
-    def _end_runner(self, runner: Runner) -> None:
-        if self.runners.get(runner.model) is runner:
-            del self.runners[runner.model]
-            self._leaving.add(runner)
-        runner.kill()
-
-    def _load_failed(self, model: Model, error: SkylarkError) -> None:
-        fields = {"action": "load_failed", "model": "/".join(model), "error": error.code}
-        log.error("a model cannot be loaded", extra=fields)
-        self.load_errors[model] = error
-        self._load_crashes.pop(model, None)
-        for job_id in self._store.fail_queued(model, error, self._clock()):
-            self.bulletin.publish(("ended", job_id))
-            self.bulletin.publish(("audio", job_id))
 
     # what runners say
 
@@ -210,21 +169,27 @@ class Loop:
     def _heard(self, runner: Runner, message: Message) -> None:
         op = message["op"]
         if op == "ready":
-            self._heard_ready(runner, About.model_validate(message["about"]))
+            self.fleet.loaded(runner, About.model_validate(message["about"]))
         elif op == "failed":
-            self._load_failed(runner.model, SkylarkError.from_dict(message["error"]))
-            self._end_runner(runner)
+            error = SkylarkError.from_dict(message["error"])
+            self.fleet.load_failed(runner, error)
+            self._give_up(runner.model, error)
         elif op == "gone":
             self._heard_gone(runner)
         elif runner.run is not None and runner.run.number == message["run"]:
             self._heard_of_run(runner, runner.run, message)
 
-    def _heard_ready(self, runner: Runner, about: About) -> None:
-        load_s = round(self._ticks() - runner.started_at, 2)
-        log.info("a model is ready", extra={"action": "ready", "model": runner.name, "load_s": load_s})
-        runner.state, runner.used_at = State.READY, self._ticks()
-        self.abouts[runner.model] = about
-        self._load_crashes.pop(runner.model, None)
+    def _heard_gone(self, runner: Runner) -> None:
+        error = self.fleet.gone(runner)
+        if error is not None:
+            self._give_up(runner.model, error)
+        if runner.run is not None:
+            self.runs.lost(runner.run)
+
+    def _give_up(self, model: Model, error: SkylarkError) -> None:
+        for job_id in self._store.fail_queued(model, error, self._clock()):
+            self.bulletin.publish(("ended", job_id))
+            self.bulletin.publish(("audio", job_id))
 
     def _heard_of_run(self, runner: Runner, run: Run, message: Message) -> None:
         match message["op"]:
@@ -244,29 +209,10 @@ class Loop:
             self.runs.error(run, index, error)
             self._stop_if_done(runner, run)
 
-    def _heard_gone(self, runner: Runner) -> None:
-        self._leaving.discard(runner)
-        if self.runners.get(runner.model) is runner:
-            fields = {"action": "runner_lost", "model": runner.name, "state": runner.state.value}
-            log.warning("a runner is gone", extra=fields)
-            del self.runners[runner.model]
-            if runner.state is State.LOADING:
-                self._load_crashed(runner.model)
-        if runner.run is not None:
-            self.runs.lost(runner.run)
-
-    def _load_crashed(self, model: Model) -> None:
-        self._load_crashes[model] = self._load_crashes.get(model, 0) + 1
-        if self._load_crashes[model] >= self._limits.max_attempts:
-            times = self._load_crashes[model]
-            self._load_failed(
-                model, ModelLoadFailed(f"the runner ended {times} times while it loaded {model}")
-            )
-
-    # cancelling, watching, stopping
+    # cancelling, stopping, forgetting
 
     def _cancel(self, job_id: str) -> None:
-        for runner in self.runners.values():
+        for runner in self.fleet.computing():
             run = runner.run
             if run is not None and (index := run.index_of(job_id)) is not None:
                 self.runs.cancel(run, index)
@@ -278,37 +224,17 @@ class Loop:
             run.give_up_at = self._ticks() + self._limits.cancel_grace_s
             runner.cancel(run)
 
-    def _watch(self) -> None:
-        """Ends the runners that are silent, load too long, or do not let go of a cancelled run."""
-        now = self._ticks()
-        for runner in list(self.runners.values()):
-            if reason := self._fault(runner, now):
-                fields = {"action": "runner_ended", "model": runner.name, "reason": reason}
-                log.warning("a runner is ended", extra=fields)
-                runner.kill()  # the rest follows when it is heard to be gone
-
-    def _fault(self, runner: Runner, now: float) -> str | None:
-        if runner.state is State.LOADING:  # it may well be silent: loading can hold the interpreter's lock
-            return "load_timeout" if now - runner.started_at > self._limits.load_timeout_s else None
-        if now - runner.heard_at > self._limits.lease_s:
-            return "silent"
-        if runner.run and runner.run.give_up_at is not None and now > runner.run.give_up_at:
-            return "not_cancelled"
-        return None
-
     def _wind_down(self) -> None:
         if self._drain_until is None:
             self._drain_until = self._ticks() + self._limits.drain_s
             log.info("the engine claims no more jobs", extra={"action": "drain"})
-        running = [runner for runner in self.runners.values() if runner.run is not None]
+        running = self.fleet.computing()
         if running and self._ticks() < self._drain_until:
             return
         for runner in running:
             assert runner.run is not None
             self.runs.hand_back(runner.run)
-        for runner in [*self.runners.values(), *self._leaving]:
-            runner.kill()
-            runner.wait_ended()
+        self.fleet.end_all()
         self.ended = True
         self.bulletin.publish_all()
         log.info("the engine has stopped", extra={"action": "stop", "requeued_runs": len(running)})

@@ -1,0 +1,132 @@
+"""The runners that there are, and which models they hold: loaded, evicted, watched over and ended here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from servers.backends.base import About
+from servers.catalog import Catalog
+from servers.engine.device import Device
+from servers.engine.residency import Resident, evictions
+from servers.engine.runners import Hear, Runner, State
+from servers.engine.scheduler import Model
+from servers.errors import ModelLoadFailed, SkylarkError
+from servers.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Fleet:
+    """Only the engine's loop changes it; other threads may look at what has no underscore."""
+
+    def __init__(
+        self, settings: Settings, catalog: Catalog, device: Device, hear: Hear, ticks: Callable[[], float]
+    ) -> None:
+        self.runners: dict[Model, Runner] = {}
+        self.abouts: dict[Model, About] = {}
+        """What each model said of itself when it was last loaded."""
+        self.load_errors: dict[Model, SkylarkError] = {}
+        """Why a model could not be loaded, until it is tried again."""
+        self._settings, self._limits = settings, settings.engine
+        self._catalog, self._device = catalog, device
+        self._hear, self._ticks = hear, ticks
+        self._leaving: set[Runner] = set()
+        self._load_crashes: dict[Model, int] = {}
+
+    def resident(self) -> frozenset[Model]:
+        return frozenset(self.runners)
+
+    def ready(self) -> frozenset[Model]:
+        return frozenset(model for model, runner in self.runners.items() if runner.state is State.READY)
+
+    def computing(self) -> list[Runner]:
+        return [runner for runner in self.runners.values() if runner.state is State.RUNNING]
+
+    def make_resident(self, model: Model) -> None:
+        """One step towards it: evict, or wait for the memory to come back, or load."""
+        if self._leaving:
+            return
+        residents = [Resident(r.model, r.busy, r.used_at) for r in self.runners.values()]
+        victims = evictions(residents, self._limits.max_models)
+        for victim in victims or ():
+            log.info("a model leaves", extra={"action": "evict", "model": self.runners[victim].name})
+            self.end(self.runners[victim])
+        if victims == []:
+            self._load(model)
+
+    def _load(self, model: Model) -> None:
+        self.load_errors.pop(model, None)
+        self.runners[model] = Runner(
+            self._catalog.resolve(*model),
+            self._device.name,
+            self._settings.backends_path,
+            self._hear,
+            self._ticks,
+        )
+
+    def loaded(self, runner: Runner, about: About) -> None:
+        load_s = round(self._ticks() - runner.started_at, 2)
+        log.info("a model is ready", extra={"action": "ready", "model": runner.name, "load_s": load_s})
+        runner.state, runner.used_at = State.READY, self._ticks()
+        self.abouts[runner.model] = about
+        self._load_crashes.pop(runner.model, None)
+
+    def load_failed(self, runner: Runner, error: SkylarkError) -> None:
+        fields = {"action": "load_failed", "model": runner.name, "error": error.code}
+        log.error("a model cannot be loaded", extra=fields)
+        self.load_errors[runner.model] = error
+        self._load_crashes.pop(runner.model, None)
+        self.end(runner)
+
+    def gone(self, runner: Runner) -> SkylarkError | None:
+        """The runner's process has ended.
+
+        Returns why its model is given up, when it has ended each time that the model was loaded.
+        """
+        self._leaving.discard(runner)
+        if self.runners.get(runner.model) is not runner:
+            return None
+        fields = {"action": "runner_lost", "model": runner.name, "state": runner.state.value}
+        log.warning("a runner is gone", extra=fields)
+        del self.runners[runner.model]
+        return self._load_crashed(runner) if runner.loading else None
+
+    def _load_crashed(self, runner: Runner) -> SkylarkError | None:
+        times = self._load_crashes[runner.model] = self._load_crashes.get(runner.model, 0) + 1
+        if times < self._limits.max_attempts:
+            return None
+        error = ModelLoadFailed(f"the runner ended {times} times while it loaded {runner.name}")
+        self.load_failed(runner, error)
+        return error
+
+    def watch(self) -> None:
+        """Ends the runners that are silent, load too long, or do not let go of a cancelled run."""
+        now = self._ticks()
+        for runner in self.runners.values():
+            if reason := self._fault(runner, now):
+                fields = {"action": "runner_ended", "model": runner.name, "reason": reason}
+                log.warning("a runner is ended", extra=fields)
+                runner.kill()  # the rest follows when it is heard to be gone
+
+    def _fault(self, runner: Runner, now: float) -> str | None:
+        if runner.loading:  # it may well be silent: loading can hold the interpreter's lock
+            return "load_timeout" if now - runner.started_at > self._limits.load_timeout_s else None
+        if now - runner.heard_at > self._limits.lease_s:
+            return "silent"
+        if runner.run and runner.run.give_up_at is not None and now > runner.run.give_up_at:
+            return "not_cancelled"
+        return None
+
+    def end(self, runner: Runner) -> None:
+        """Ends the process; its memory counts as taken until it is heard to be gone."""
+        if self.runners.get(runner.model) is runner:
+            del self.runners[runner.model]
+            self._leaving.add(runner)
+        runner.kill()
+
+    def end_all(self) -> None:
+        """Returns when none is left."""
+        for runner in [*self.runners.values(), *self._leaving]:
+            runner.kill()
+            runner.wait_ended()

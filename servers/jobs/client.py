@@ -106,7 +106,7 @@ class JobsClient:
             if response.is_error:
                 response.read()
                 _raise_error(response)
-            yield Audio(int(response.headers[RATE_HEADER]), response.iter_raw())
+            yield Audio(int(response.headers[RATE_HEADER]), _chunks(response))
 
     def health(self, *, timeout_s: float = 2.0) -> dict[str, Any]:
         return self._call("GET", "/health", timeout=timeout_s)
@@ -128,6 +128,11 @@ class JobsClient:
                 _raise_error(response)
             reply: dict[str, Any] = response.json()
             return reply
+
+
+def _chunks(response: httpx.Response) -> Iterator[bytes]:
+    with _engine_errors():
+        yield from response.iter_raw()
 
 
 @contextmanager

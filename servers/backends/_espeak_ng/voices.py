@@ -66,10 +66,14 @@ class Voices:
         return tuple(dict.fromkeys(language for base in self._bases for language in base.languages))
 
     def known(self) -> tuple[Voice, ...]:
-        """Every voice and every timbre, as they are listed to clients."""
+        """Every voice and every timbre, as clients see them; a default with a timbre comes first."""
         bases = [_described(base, base.name) for base in self._bases]
         timbres = [_described(variant, "a timbre for any language") for variant in self._variants]
-        return (*bases, *timbres)
+        listed = (*bases, *timbres)
+        if any(voice.name == self.default for voice in listed):
+            return listed
+        default = Voice(name=self.default, languages=(self._default.language,), description="the default")
+        return (default, *listed)
 
     def _of(self, language: str | None) -> Chosen:
         """The voice for a BCP-47 tag, or its shorter forms in turn, or an English name of a language."""

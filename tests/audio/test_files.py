@@ -1,0 +1,98 @@
+"""Reading audio files: any rate, any number of channels, and a plain word where it is none."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from servers.audio.encode import FORMATS, encode
+from servers.audio.files import probe, read
+from servers.errors import UnsupportedAudio
+
+
+@pytest.fixture
+def wav(tmp_path):
+    def write(samples, rate=16000, name="a.wav", **settings):
+        path = tmp_path / name
+        soundfile.write(path, samples, rate, **settings)
+        return path
+
+    return write
+
+
+def tone(rate=16000, seconds=0.5):
+    return np.sin(2 * np.pi * 440 * np.arange(int(rate * seconds)) / rate).astype(np.float32) / 2
+
+
+def test_probe_tells_what_the_header_says(wav):
+    info = probe(wav(np.stack([tone(44100)] * 2, axis=1), 44100))
+    assert (info.duration_s, info.sample_rate, info.channels, info.format) == (0.5, 44100, 2, "wav")
+
+
+def test_probe_leaves_a_stream_where_it_was(wav):
+    stream = io.BytesIO(wav(tone()).read_bytes())
+    assert probe(stream).duration_s == 0.5
+    assert stream.tell() == 0
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_probe_knows_every_format_that_is_written(format):
+    data = encode((tone(24000) * 30000).astype(np.int16), 24000, format)
+    assert probe(io.BytesIO(data)).duration_s == pytest.approx(0.5, abs=0.05)
+
+
+def test_stereo_is_mixed_down(wav):
+    samples, rate = read(wav(np.stack([tone(), np.zeros_like(tone())], axis=1), subtype="FLOAT"))
+    assert rate == 16000
+    assert np.allclose(samples, tone() / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [4000, 8000, 11025, 22050, 44100, 48000, 96000, 192000])
+def test_any_rate_is_resampled_to_the_one_asked_for(wav, rate):
+    samples, got = read(wav(tone(rate), rate), 16000)
+    assert got == 16000
+    assert samples.dtype == np.float32
+    assert abs(len(samples) - 8000) <= 1
+
+
+def test_not_a_number_in_a_file_is_silence(wav):
+    samples, _ = read(wav(np.array([0.5, np.nan, np.inf], np.float32), subtype="FLOAT"))
+    assert samples.tolist() == [0.5, 0.0, 0.0]
+
+
+def test_a_file_longer_than_a_block_is_read_whole(wav):
+    samples, _ = read(wav(np.tile(tone(), 60)))
+    assert len(samples) == 480000
+
+
+@pytest.mark.parametrize("data", [b"", b"not audio at all" * 50, b"RIFF\x10\x00\x00\x00WAVEfmt "])
+@pytest.mark.parametrize("name", ["a.wav", "a.raw", "a.mp3"])
+def test_what_is_no_audio_is_refused_saying_what_is_possible(tmp_path, data, name):
+    path = tmp_path / name
+    path.write_bytes(data)
+    for source in (path, io.BytesIO(data)):
+        with pytest.raises(UnsupportedAudio, match="WAV, FLAC, MP3"):
+            probe(source)
+    with pytest.raises(UnsupportedAudio, match="WAV, FLAC, MP3"):
+        read(path)
+
+
+def test_a_file_of_no_samples_is_refused(wav):
+    with pytest.raises(UnsupportedAudio, match="no audio"):
+        probe(wav(np.zeros(0, np.float32)))
+
+
+def test_damage_behind_a_good_header_is_refused_and_not_an_internal_error(tmp_path):
+    data = encode((np.random.default_rng(0).standard_normal(48000) * 9000).astype(np.int16), 16000, "flac")
+    path = tmp_path / "a.flac"
+    path.write_bytes(data[: len(data) // 3] + b"\xff" * 2000)
+    assert probe(path).duration_s == 3
+    with pytest.raises(UnsupportedAudio):
+        read(path)
+
+
+def test_a_missing_file_is_refused_without_telling_the_path(tmp_path):
+    with pytest.raises(UnsupportedAudio, match="No such file") as raised:
+        read(tmp_path / "nothing.wav")
+    assert str(tmp_path) not in raised.value.message

@@ -1,0 +1,5 @@
+"""Tests of the backends; the contract's assertions explain themselves as those of test modules do."""
+
+import pytest
+
+pytest.register_assert_rewrite(f"{__name__}.contract")

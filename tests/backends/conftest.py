@@ -1,0 +1,71 @@
+"""The embedded backends, loaded once, and a recording that one of them made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from servers.backends.base import About
+from servers.backends.espeak import Espeak, EspeakUtterance
+from servers.backends.pocketsphinx import PocketSphinx
+from servers.speech import Chunk, ModelSpec, Speech, Word
+
+PARAGRAPH = (
+    "The old keeper walked slowly down the beach, counting the boats as they came home before the storm. "
+    "His name was Thomas Wickhambly — and he had lived on the island for 45 years. Every evening he wrote a "
+    "few lines in a small red book, about the weather, the birds, and the ships that passed. "
+    "It said that the light would be replaced by a $45.50 machine."
+)
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A recording, and what is known of it from the synthesiser."""
+
+    path: Path
+    words: tuple[Word, ...]
+    duration_s: float
+
+
+@pytest.fixture(scope="session")
+def loaded_espeak() -> tuple[Espeak, About]:
+    espeak = Espeak()
+    return espeak, espeak.load(ModelSpec(backend="espeak", name="espeak"), "cpu")
+
+
+@pytest.fixture(scope="session")
+def loaded_pocketsphinx() -> tuple[PocketSphinx, About]:
+    pocketsphinx = PocketSphinx()
+    return pocketsphinx, pocketsphinx.load(ModelSpec(backend="pocketsphinx", name="pocketsphinx"), "cpu")
+
+
+@pytest.fixture(scope="session")
+def speak(
+    loaded_espeak: tuple[Espeak, About], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Spoken]:
+    """Say a text in the default voice, into a file."""
+
+    def into_file(text: str) -> Spoken:
+        chunks, words = [], ()
+        for _, item in loaded_espeak[0].synthesize([EspeakUtterance(text=text)]):
+            if isinstance(item, Chunk):
+                chunks.append(item)
+            else:
+                assert isinstance(item, Speech)
+                words = item.words
+        samples = np.concatenate([chunk.samples for chunk in chunks])
+        path = tmp_path_factory.mktemp("spoken") / "spoken.wav"
+        soundfile.write(path, samples, chunks[0].sample_rate)
+        return Spoken(path, words, len(samples) / chunks[0].sample_rate)
+
+    return into_file
+
+
+@pytest.fixture(scope="session")
+def paragraph(speak: Callable[[str], Spoken]) -> Spoken:
+    return speak(PARAGRAPH)

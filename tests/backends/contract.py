@@ -1,0 +1,169 @@
+"""What every backend promises, once: a test module subclasses `BackendContract`, or `SpeakingContract`.
+
+The subclass names its `kind` and gives fixtures: `backend`, loaded; `about`, what `load` returned; `good`,
+two requests or more for each of its tasks; and `bad`, requests with the errors that concern them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import ValidationError
+
+from servers.backends.base import About, Backend, default_task
+from servers.errors import SkylarkError, UnknownVoice
+from servers.speech import Chunk, Noun, Progress, Speech, Transcript, Utterance, Word
+
+Good = Mapping[str, Sequence[Noun]]
+Bad = Sequence[tuple[str, Noun, type[SkylarkError], str | None]]
+
+
+def run(backend: Backend, task: str, requests: Sequence[Noun]) -> Iterator[tuple[int, Any]]:
+    return getattr(backend, task)(requests)
+
+
+def items(backend: Backend, task: str, request: Noun) -> list[Any]:
+    """Everything that one request yields."""
+    return [item for _, item in run(backend, task, [request])]
+
+
+def result(backend: Backend, task: str, request: Noun) -> Any:
+    """What one request ends with; an error is raised."""
+    last = items(backend, task, request)[-1]
+    if isinstance(last, SkylarkError):
+        raise last
+    return last
+
+
+def is_end(item: object) -> bool:
+    return isinstance(item, SkylarkError) or not isinstance(item, Chunk | Progress)
+
+
+class BackendContract:
+    """What holds for every task of every backend. A test that takes `task` runs for each task of the kind."""
+
+    kind: ClassVar[type[Backend]]
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "task" in metafunc.fixturenames:
+            metafunc.parametrize("task", list(self.kind.requests))
+
+    @pytest.fixture
+    def bad(self) -> Bad:
+        return ()
+
+    def test_every_task_has_good_requests_of_its_own_type(self, backend: Backend, good: Good) -> None:
+        assert default_task(backend) in backend.requests
+        assert set(good) == set(backend.requests)
+        for task, requests in good.items():
+            assert len(requests) >= 2
+            assert all(isinstance(request, backend.requests[task]) for request in requests)
+
+    def test_an_option_that_it_does_not_know_refuses_to_start(self, backend: Backend) -> None:
+        with pytest.raises(ValidationError):
+            backend.options.model_validate({"no_such_option": 1})
+
+    def test_about_survives_the_way_through_json(self, about: About) -> None:
+        assert About.model_validate_json(about.model_dump_json()) == about
+        assert about.device
+
+    def test_an_empty_batch_yields_nothing(self, backend: Backend, task: str) -> None:
+        assert list(run(backend, task, [])) == []
+
+    def test_every_index_ends_with_exactly_one_result_and_nothing_after_it(
+        self, backend: Backend, task: str, good: Good
+    ) -> None:
+        seen: dict[int, list[Any]] = {}
+        for index, item in run(backend, task, good[task]):
+            seen.setdefault(index, []).append(item)
+        assert sorted(seen) == list(range(len(good[task])))
+        for yielded in seen.values():
+            assert [is_end(item) for item in yielded] == [False] * (len(yielded) - 1) + [True]
+            assert not isinstance(yielded[-1], SkylarkError)
+
+    def test_results_survive_the_way_through_json(self, backend: Backend, task: str, good: Good) -> None:
+        ended = result(backend, task, good[task][0])
+        assert type(ended).model_validate_json(ended.model_dump_json()) == ended
+
+    def test_progress_never_goes_back(self, backend: Backend, task: str, good: Good) -> None:
+        fractions = [
+            item.fraction for item in items(backend, task, good[task][0]) if isinstance(item, Progress)
+        ]
+        assert all(0 <= fraction <= 1 for fraction in fractions)
+        assert fractions == sorted(fractions)
+
+    def test_words_are_in_order_and_inside_the_audio(self, backend: Backend, task: str, good: Good) -> None:
+        yielded = items(backend, task, good[task][0])
+        ended = yielded[-1]
+        if isinstance(ended, Transcript):
+            check_words(ended.words, ended.duration_s)
+            assert [word for segment in ended.segments for word in segment.words] == list(ended.words)
+            for segment in ended.segments:
+                check_words(segment.words, ended.duration_s)
+                assert segment.start <= segment.end
+        elif isinstance(ended, Speech):
+            check_words(ended.words, sum(item.duration_s for item in yielded if isinstance(item, Chunk)))
+
+    def test_an_error_in_one_request_leaves_the_others(self, backend: Backend, good: Good, bad: Bad) -> None:
+        for task, request, error, param in bad:
+            ends = {
+                index: item
+                for index, item in run(backend, task, [good[task][0], request, good[task][1]])
+                if is_end(item)
+            }
+            assert type(ends[1]) is error
+            assert ends[1].param == param
+            assert not isinstance(ends[0], SkylarkError)
+            assert not isinstance(ends[2], SkylarkError)
+
+    def test_closing_midway_leaves_it_ready_for_the_next(
+        self, backend: Backend, task: str, good: Good
+    ) -> None:
+        for _ in range(3):
+            generator = run(backend, task, good[task])
+            next(generator)
+            generator.close()  # type: ignore[attr-defined]
+        assert not isinstance(items(backend, task, good[task][0])[-1], SkylarkError)
+
+
+class SpeakingContract(BackendContract):
+    """What else holds for a backend that synthesizes."""
+
+    def test_a_speaking_model_says_who_speaks_and_at_what_rate(self, about: About) -> None:
+        assert about.sample_rate
+        names = [voice.name for voice in about.voices]
+        assert len(names) == len(set(names))
+        assert about.default_voice is None or about.default_voice in names
+
+    def test_chunks_are_mono_at_the_models_rate_and_come_before_the_result(
+        self, backend: Backend, about: About, good: Good
+    ) -> None:
+        *chunks, speech = items(backend, "synthesize", good["synthesize"][0])
+        sound = [chunk for chunk in chunks if isinstance(chunk, Chunk)]
+        assert sound
+        assert isinstance(speech, Speech)
+        assert {chunk.sample_rate for chunk in sound} == {about.sample_rate}
+        assert all(chunk.samples.ndim == 1 and len(chunk.samples) for chunk in sound)
+        assert {str(chunk.samples.dtype) for chunk in sound} <= {"int16", "float32"}
+
+    def test_an_unknown_voice_is_an_error_that_lists_known_ones(
+        self, backend: Backend, about: About, good: Good
+    ) -> None:
+        if not about.voices:
+            pytest.skip("it has no named voices")
+        utterance = good["synthesize"][0]
+        assert isinstance(utterance, Utterance)
+        unknown = utterance.model_copy(update={"voice": "nobody at all"})
+        (error,) = items(backend, "synthesize", unknown)
+        assert isinstance(error, UnknownVoice)
+        assert error.param == "voice"
+        assert any(voice.name in error.message for voice in about.voices)
+
+
+def check_words(words: Sequence[Word], duration_s: float) -> None:
+    assert all(0 <= word.start <= word.end <= duration_s + 0.02 for word in words)
+    assert all(before.start <= after.start for before, after in pairwise(words))
+    assert all(word.score is None or 0 <= word.score <= 1 for word in words)

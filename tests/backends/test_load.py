@@ -1,0 +1,56 @@
+"""Finding a backend by the name of its file."""
+
+from __future__ import annotations
+
+import pytest
+
+from servers.backends.base import default_task, parse_payload
+from servers.backends.load import backend_class, backend_names
+from servers.errors import InvalidRequest, UnknownModel
+from servers.speech import Reading
+
+TOY = "from servers.backends.base import Backend\nclass Toy(Backend):\n    pass\n"
+
+
+def test_the_embedded_backends_are_found_by_their_files_names():
+    assert backend_class("espeak").__name__ == "Espeak"
+    assert backend_class("pocketsphinx").__name__ == "PocketSphinx"
+
+
+def test_contracts_and_shared_parts_are_no_backends():
+    names = backend_names()
+    assert {"espeak", "pocketsphinx"} <= set(names)
+    assert not {"base", "load"} & set(names)
+    assert not [name for name in names if name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", ["nothing", "base", "_espeak_ng", "../toy", ""])
+def test_an_unknown_backend_lists_the_known_ones(name):
+    with pytest.raises(UnknownModel, match=r"espeak.*pocketsphinx") as raised:
+        backend_class(name)
+    assert raised.value.param == "model_type"
+
+
+def test_a_file_in_a_folder_of_ones_own_is_a_backend(tmp_path):
+    (tmp_path / "toy_of_mine.py").write_text(TOY)
+    assert "toy_of_mine" in backend_names([tmp_path])
+    assert backend_class("toy_of_mine", [tmp_path]) is backend_class("toy_of_mine", [tmp_path])
+
+
+def test_a_file_must_define_exactly_one_backend(tmp_path):
+    (tmp_path / "two_toys.py").write_text(TOY + "class Other(Backend):\n    pass\n")
+    with pytest.raises(TypeError, match="one Backend, found 2"):
+        backend_class("two_toys", [tmp_path])
+
+
+def test_the_payloads_task_chooses_its_type():
+    kind = backend_class("pocketsphinx")
+    assert default_task(kind) == "transcribe"
+    reading = parse_payload(kind, {"task": "align", "audio_path": "/a.wav", "text": "Hi."})
+    assert isinstance(reading, Reading)
+
+
+def test_a_task_that_the_backend_cannot_do_lists_those_it_can():
+    with pytest.raises(InvalidRequest, match="transcribe, align") as raised:
+        parse_payload(backend_class("pocketsphinx"), {"task": "synthesize", "text": "Hi."})
+    assert raised.value.param == "payload.task"

@@ -10,6 +10,7 @@ import importlib.util
 import pkgutil
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -29,6 +30,11 @@ def backend_class(name: str, search_path: Sequence[Path] = ()) -> type[Backend]:
 
     Raises UnknownModel listing the known names.
     """
+    return _find(name, tuple(search_path))
+
+
+@cache
+def _find(name: str, search_path: tuple[Path, ...]) -> type[Backend]:
     if name in _built_in():
         return _defined_in(importlib.import_module(f"servers.backends.{name}"))
     for folder in search_path:

@@ -84,6 +84,7 @@ class Runs:
                 "sample_rate": audio.sample_rate,
                 "samples": audio.samples,
                 "duration_s": audio.duration_s,
+                "pcm_path": str(audio.path),
             }
             audio.seal()
         job = self._close(run, index)

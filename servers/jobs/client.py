@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import httpx
+import urllib3
+from urllib3 import BaseHTTPResponse
 
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled, SkylarkError
+from servers.unix_http import UnixPool
 
 POLL_S = 1.0
 """How long one long-poll lasts: the most time until a client that went away is noticed."""
 RETRY_AFTER_S = 2.0
+CHUNK_BYTES = 64 * 1024
 OWNER_HEADER = "X-Skylark-Owner"
 RATE_HEADER = "X-Sample-Rate"
 
@@ -35,18 +38,11 @@ class Audio:
 class JobsClient:
     """Thread-safe; one for each process."""
 
-    def __init__(self, socket: Path, *, timeout_s: float = 30.0) -> None:
-        self._http = httpx.Client(
-            transport=httpx.HTTPTransport(
-                uds=str(socket),
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30),
-            ),
-            base_url="http://engine",
-            timeout=timeout_s,
-        )
+    def __init__(self, path: Path, *, timeout_s: float = 30.0) -> None:
+        self._pool = UnixPool(path, timeout_s)
 
     def close(self) -> None:
-        self._http.close()
+        self._pool.close()
 
     def submit(self, jobs: Sequence[dict[str, Any]], *, owner: str | None = None) -> list[str]:
         """Accepts all of the jobs or none; returns their ids in order.
@@ -62,7 +58,7 @@ class JobsClient:
 
     def get(self, job_id: str, *, wait_s: float = 0.0) -> dict[str, Any]:
         """The job; with `wait_s` as soon as it has ended, or as it is after that time."""
-        return self._call("GET", f"/jobs/{job_id}", params={"wait": wait_s} if wait_s else {})
+        return self._call("GET", f"/jobs/{job_id}", fields={"wait": f"{wait_s:g}"})
 
     def wait(
         self,
@@ -97,16 +93,17 @@ class JobsClient:
         Raises the job's error if it fails before its first sample; a failure after that ends the
         chunks with EngineUnavailable, and what was received can be continued with `start`.
         """
-        with (
-            _engine_errors(),
-            self._http.stream(
-                "GET", f"/jobs/{job_id}/audio", params={"from": start}, timeout=httpx.Timeout(30.0, read=None)
-            ) as response,
-        ):
-            if response.is_error:
-                response.read()
+        with _engine_errors():
+            response = self._pool.request(
+                "GET", f"/jobs/{job_id}/audio?from={start}", timeout=None, preload_content=False
+            )
+        try:
+            if response.status >= 400:
                 _raise_error(response)
             yield Audio(int(response.headers[RATE_HEADER]), _chunks(response))
+        finally:
+            response.close()
+            response.release_conn()
 
     def health(self, *, timeout_s: float = 2.0) -> dict[str, Any]:
         return self._call("GET", "/health", timeout=timeout_s)
@@ -123,35 +120,36 @@ class JobsClient:
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         with _engine_errors():
-            response = self._http.request(method, path, **options)
-            if response.is_error:
-                _raise_error(response)
-            reply: dict[str, Any] = response.json()
-            return reply
+            response = self._pool.request(method, path, **options)
+        if response.status >= 400:
+            _raise_error(response)
+        reply: dict[str, Any] = response.json()
+        return reply
 
 
-def _chunks(response: httpx.Response) -> Iterator[bytes]:
+def _chunks(response: BaseHTTPResponse) -> Iterator[bytes]:
     with _engine_errors():
-        yield from response.iter_raw()
+        while chunk := response.read1(CHUNK_BYTES):
+            yield chunk
 
 
 @contextmanager
 def _engine_errors() -> Iterator[None]:
     try:
         yield
-    except httpx.TimeoutException:
+    except urllib3.exceptions.TimeoutError:
         raise EngineUnavailable("the engine did not answer in time", retry_after_s=RETRY_AFTER_S) from None
-    except httpx.TransportError as error:
+    except urllib3.exceptions.HTTPError as error:
         raise EngineUnavailable(
             f"the engine cannot be reached ({type(error).__name__})", retry_after_s=RETRY_AFTER_S
         ) from None
 
 
-def _raise_error(response: httpx.Response) -> None:
+def _raise_error(response: BaseHTTPResponse) -> NoReturn:
     try:
         wire = response.json()["error"]
     except (ValueError, KeyError):
         raise EngineUnavailable(
-            f"the engine answered {response.status_code}", retry_after_s=RETRY_AFTER_S
+            f"the engine answered {response.status}", retry_after_s=RETRY_AFTER_S
         ) from None
     raise SkylarkError.from_dict(wire)

@@ -38,9 +38,11 @@ class Outbox:
             self._changed.wait_for(lambda: self._bytes < FULL_BYTES or self._gone)
             if self._gone:
                 raise BrokenPipeError("the engine is gone")
+            news = not self._frames or message["op"] != "chunk"
             self._frames.append((message, payload))
             self._bytes += len(payload)
-            self._changed.notify_all()
+            if news:  # one more chunk need not wake the sender, who waits for their turn
+                self._changed.notify_all()
 
     def _send_all(self) -> None:
         try:

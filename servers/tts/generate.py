@@ -13,14 +13,12 @@ from pydantic import Field
 
 from servers.audio.encode import encode
 from servers.audio.files import probe
-from servers.errors import EngineUnavailable, InvalidRequest, TooLarge
-from servers.jobs.client import JobsClient
+from servers.errors import InvalidRequest, TooLarge
 from servers.settings import Limits
 from servers.web.body import json_body
 from servers.web.errands import Order, Reply, WireJob, errands
 
 bp = Blueprint("generate", __name__)
-ATTEMPT_ENDED_S = 1.0
 
 
 class Generation(Order):
@@ -74,22 +72,18 @@ class Generation(Order):
 def generate_batch() -> dict[str, Any]:
     asked = json_body(Generation)
     asked.check(errands().limits)
-    client = errands().client
     batch_key = uuid.uuid4().hex if asked.batch else None
     errand = errands().submit(asked, asked.payloads(), asked.names(), batch_key)
-    replies = errand.replies(lambda job: spoken(client, job, asked.format))
+    replies = errand.replies(lambda job: spoken(job, asked.format))
     results = [{"text": text} | reply for text, reply in zip(asked.texts, replies, strict=True)]
     return {"results": results, "model": errand.model.name, "job_ids": errand.job_ids}
 
 
-def spoken(client: JobsClient, job: WireJob, format: str) -> Reply:
-    """A done job's audio and words, as the reply has them. Raises EngineUnavailable for half an audio."""
+def spoken(job: WireJob, format: str) -> Reply:
+    """A done job's audio and words, as the reply has them."""
     result = job["result"]
-    with client.audio(job["id"]) as audio:
-        samples = np.frombuffer(b"".join(audio.chunks), dtype="<i2")
-    if len(samples) != result["samples"]:
-        raise EngineUnavailable("the audio broke off", retry_after_s=ATTEMPT_ENDED_S)
-    file = encode(samples, audio.sample_rate, format)
+    samples = np.fromfile(result["pcm_path"], dtype="<i2")
+    file = encode(samples, result["sample_rate"], format)
     return {
         "audio": base64.b64encode(file).decode("ascii"),
         "format": format,

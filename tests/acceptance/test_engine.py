@@ -215,5 +215,5 @@ def test_an_unknown_job_is_not_found(engine, path):
 @pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon"])
 def test_a_wait_that_is_no_time_is_refused(engine, wait):
     with pytest.raises(SkylarkError) as raised:
-        engine.client._call("GET", f"/jobs/{uuid.uuid4()}", params={"wait": wait})
+        engine.client._call("GET", f"/jobs/{uuid.uuid4()}", fields={"wait": wait})
     assert (raised.value.code, raised.value.param) == ("invalid_request", "wait")

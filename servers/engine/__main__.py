@@ -6,4 +6,4 @@ if __name__ == "__main__":
     with startup() as config:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         socket = f"unix:{config.engine_socket}"
-        serve("servers.engine:create_app()", bind=socket, threads=config.engine.threads)
+        serve("servers.engine.app:create_app()", bind=socket, threads=config.engine.threads)

@@ -2,4 +2,4 @@
 
 from servers.web.serve import serve_door
 
-serve_door("servers.tts:create_app()", lambda settings: settings.tts)
+serve_door("servers.tts.app:create_app()", lambda settings: settings.tts)

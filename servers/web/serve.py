@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from servers.settings import ROOT, Door, Settings, SettingsError, settings
-from servers.web.auth import check_exposure
+from servers.web.keys import check_exposure
 
 CONFIG = ROOT / "config" / "gunicorn.conf.py"
 UNIX = "unix:"
 
 
 def serve(factory: str, *, bind: str, threads: int) -> NoReturn:
-    """Replaces this process by gunicorn serving `factory` ("servers.tts:create_app()").
+    """Replaces this process by gunicorn serving `factory` ("servers.tts.app:create_app()").
 
     `bind` is "host:port" or "unix:/path". Raises SettingsError if `check_exposure` does.
     """

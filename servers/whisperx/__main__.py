@@ -2,4 +2,4 @@
 
 from servers.web.serve import serve_door
 
-serve_door("servers.whisperx:create_app()", lambda settings: settings.whisperx)
+serve_door("servers.whisperx.app:create_app()", lambda settings: settings.whisperx)

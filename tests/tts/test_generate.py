@@ -13,7 +13,7 @@ from web.stand_in_engine import RATE_HZ, Outcome, StandInEngine, speech
 
 from servers.audio.encode import FORMATS
 from servers.errors import BackendFailed, InvalidRequest, RunnerCrashed, UnknownVoice
-from servers.tts import create_app
+from servers.tts.app import create_app
 from servers.tts.generate import Generation
 
 PATH = "/generate_batch"

@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from servers.settings import SettingsError, settings
-from servers.web.auth import check_exposure
+from servers.web.keys import check_exposure
 
 ALICE = f"alice:{sha256(b'wonderland').hexdigest()}"
 BOB = f"bob:{sha256('schlüssel'.encode()).hexdigest()}"

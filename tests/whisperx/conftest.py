@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 from web import fixtures
 from web.stand_in_engine import StandInEngine, transcript
 
-from servers.whisperx import create_app
+from servers.whisperx.app import create_app
 
 configure = fixtures.configure
 

@@ -15,7 +15,7 @@ from web.stand_in_engine import Outcome, StandInEngine, transcript
 
 from servers.errors import BackendFailed, EngineUnavailable, UnsupportedAudio
 from servers.settings import settings
-from servers.whisperx import create_app
+from servers.whisperx.app import create_app
 
 FIELDS = {"text", "language", "duration_s", "segments", "words"}
 PNG = (

@@ -1,0 +1,48 @@
+"""The app of the engine, with the engine itself running behind it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from flask import Flask
+
+from servers.backends.load import check_models
+from servers.catalog import Catalog
+from servers.engine.api import bp
+from servers.engine.desk import Desk
+from servers.engine.device import HeldLock, find_device, lock_files
+from servers.engine.loop import Loop
+from servers.jobs.store import Store
+from servers.settings import Settings, SettingsError, settings
+from servers.web.app import create_app as create_web_app
+from servers.web.app import on_terminate
+
+LOCK_MARGIN_S = 10.0
+BOOT_FAILED = 3  # gunicorn's code for a worker that need not be started again
+log = logging.getLogger(__name__)
+
+
+def create_app() -> Flask:
+    """The app of a gunicorn worker, with the engine running behind it."""
+    try:
+        return _create(settings())
+    except SettingsError as error:
+        log.critical("%s", error, extra={"action": "refuse_start"})
+        sys.exit(BOOT_FAILED)
+
+
+def _create(config: Settings) -> Flask:
+    device = find_device(config.engine.device)
+    patience_s = config.engine.drain_s + LOCK_MARGIN_S  # a predecessor may still be draining
+    locks = [HeldLock(file, patience_s) for file in lock_files(device, config.data_dir)]
+    catalog = Catalog.load(config.models_file)
+    check_models(catalog, config.models_file, config.backends_path)
+    store = Store(config.data_dir / "jobs.sqlite3")
+    loop = Loop(config, store, catalog, device)
+    app = create_web_app("engine", [bp], internal=True)
+    app.extensions["skylark.desk"] = Desk(config, store, catalog, device, loop)
+    app.extensions["skylark.locks"] = locks  # held as long as the app lives
+    on_terminate(app, loop.drain)
+    loop.start()
+    return app

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from flask import Flask, current_app
 from pydantic import Field, StringConstraints
@@ -25,7 +25,6 @@ from servers.web.auth import current_owner
 from servers.web.disconnect import client_connected
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 WireJob = dict[str, Any]
 Reply = dict[str, Any]
@@ -119,26 +118,24 @@ class Errands:
         def wanted() -> bool:
             return client_connected() and not self._has_stopped()
 
-        def ended(left_s: float) -> WireJob:
-            return self.client.wait(job_id, timeout_s=left_s, wanted=wanted, clock=self._clock)
-
         try:
-            return self.persevere(ended, deadline)
+            return self._ended(job_id, deadline, wanted)
         except JobCancelled:
             if self._has_stopped():
                 raise EngineUnavailable("the server is stopping", retry_after_s=AWAY_S) from None
             raise
 
-    def persevere(self, call: Callable[[float], T], deadline: float) -> T:
-        """`call(seconds left)`, again and again while the engine is being restarted."""
+    def _ended(self, job_id: str, deadline: float, wanted: Callable[[], bool]) -> WireJob:
+        """Waits on while the engine is being restarted."""
         away_since: float | None = None
         while True:
             try:
-                return call(deadline - self._clock())
+                left_s = deadline - self._clock()
+                return self.client.wait(job_id, timeout_s=left_s, wanted=wanted, clock=self._clock)
             except EngineUnavailable:
                 now = self._clock()
                 away_since = now if away_since is None else away_since
-                if now - away_since >= AWAY_S or self._has_stopped() or not client_connected():
+                if now - away_since >= AWAY_S or not wanted():
                     raise
                 if now >= deadline:
                     raise DeadlineExceeded("the engine was away until the request's deadline") from None
@@ -181,7 +178,7 @@ class Errand:
     ) -> Reply | SkylarkError:
         job = self.errands.wait(job_id, self.deadline)
         if job["status"] == "done":
-            return self.errands.persevere(lambda _left_s: collect(job), self.deadline)
+            return collect(job)
         if job["error"] is None:
             return JobCancelled(f"job {job_id} was {job['status']}")
         return in_request_terms(SkylarkError.from_dict(job["error"]), names)

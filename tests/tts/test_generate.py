@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 from flask.testing import FlaskClient
-from web.stand_in_engine import RATE_HZ, Outcome, StandInEngine, speech
 
 from servers.audio.encode import FORMATS
 from servers.errors import BackendFailed, InvalidRequest, RunnerCrashed, UnknownVoice
 from servers.tts.app import create_app
 from servers.tts.generate import Generation
+from tests.web.stand_in_engine import RATE_HZ, Outcome, StandInEngine, speech
 
 PATH = "/generate_batch"
 
@@ -177,17 +177,3 @@ def test_bad_input_names_its_field_and_queues_nothing(
 def test_an_unknown_model_is_told_the_known_ones(client: FlaskClient) -> None:
     reply = client.post(PATH, json={"texts": ["a"], "model": "nothing"})
     assert "espeak/espeak-ng, pocketsphinx/en-us" in reply.json["error"]["message"]
-
-
-def test_half_an_audio_is_never_handed_out(client: FlaskClient, engine: StandInEngine) -> None:
-    whole, reads = engine.samples, []
-
-    class Short:
-        def tobytes(self) -> bytes:
-            reads.append(1)
-            return whole[:-1].tobytes() if len(reads) < 2 else whole.tobytes()
-
-    engine.samples = Short()  # type: ignore[assignment]
-    client.application.extensions["skylark.errands"]._pause = lambda _s: None
-    assert client.post(PATH, json={"texts": ["a"]}).json["results"][0]["duration_s"] == 1.0
-    assert len(reads) == 2

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 from flask.testing import FlaskClient
-from web.stand_in_engine import StandInEngine
 
 from servers.errors import ModelLoadFailed
+from tests.web.stand_in_engine import StandInEngine
 
 
 @pytest.mark.parametrize("path", ["/health", "/tts/health"])

@@ -10,8 +10,7 @@ from servers.speech import Noun
 from servers.web.app import create_app
 from servers.web.auth import current_owner
 from servers.web.body import json_body
-
-from . import fixtures
+from tests.web import fixtures
 
 configure = fixtures.configure
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from servers.errors import EngineUnavailable, SkylarkError
-from servers.jobs.client import Audio, JobsClient
+from servers.jobs.client import JobsClient
 
 RATE_HZ = 22050
 Outcome = dict[str, Any] | SkylarkError | None
@@ -43,8 +43,10 @@ def transcript(payload: dict[str, Any]) -> Outcome:
 
 
 class StandInEngine(JobsClient):
-    def __init__(self, outcome: Callable[[dict[str, Any]], Outcome] = speech) -> None:
-        self.outcome = outcome
+    """The audio of every text is `samples`, in a file in `folder`."""
+
+    def __init__(self, folder: Path, outcome: Callable[[dict[str, Any]], Outcome] = speech) -> None:
+        self.folder, self.outcome = folder, outcome
         self.submitted: list[dict[str, Any]] = []
         self.owner: str | None = None
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -63,7 +65,10 @@ class StandInEngine(JobsClient):
         self.submitted, self.owner = list(jobs), owner
         ids = [str(uuid.uuid4()) for _ in jobs]
         for job_id, job in zip(ids, jobs, strict=True):
-            self.jobs[job_id] = _ended(job_id, self.outcome(job["payload"]))
+            outcome = self.outcome(job["payload"])
+            if isinstance(outcome, dict) and job["payload"].get("task") == "synthesize":
+                outcome = outcome | {"pcm_path": self._pcm(job_id)}
+            self.jobs[job_id] = _ended(job_id, outcome)
         return ids
 
     def get(self, job_id: str, *, wait_s: float = 0.0) -> dict[str, Any]:
@@ -73,12 +78,6 @@ class StandInEngine(JobsClient):
     def cancel(self, job_id: str) -> None:
         self._answer()
         self.cancelled.append(job_id)
-
-    @contextmanager
-    def audio(self, job_id: str, *, start: int = 0) -> Iterator[Audio]:
-        self._answer()
-        pcm = self.samples.tobytes()
-        yield Audio(RATE_HZ, iter([pcm[:1000], pcm[1000:]]))
 
     def health(self, *, timeout_s: float = 2.0) -> dict[str, Any]:
         self._answer()
@@ -98,6 +97,11 @@ class StandInEngine(JobsClient):
         names = [("espeak", "espeak-ng"), ("pocketsphinx", "en-us")]
         entry = {"state": self.state, "error": self.load_error}
         return {"models": [{"model_type": kind, "name": name} | entry for kind, name in names]}
+
+    def _pcm(self, job_id: str) -> str:
+        path = self.folder / f"{job_id}.pcm"
+        self.samples.tofile(path)
+        return str(path)
 
     def _answer(self) -> None:
         """Away for the next `away_calls` calls."""

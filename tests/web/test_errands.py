@@ -19,8 +19,7 @@ from servers.errors import (
 )
 from servers.settings import ROOT, Limits, Tts
 from servers.web.errands import AWAY_S, DRAIN_S, RETRY_S, Errands, Order
-
-from .stand_in_engine import StandInEngine
+from tests.web.stand_in_engine import StandInEngine
 
 JOBS = [{"text": "a"}, {"text": "b"}, {"text": "c"}]
 NAMES = [{"text": "a.text"}, {"text": "b.text"}, {"text": "c.text"}]
@@ -42,8 +41,8 @@ class Clock:
 class Engine(StandInEngine):
     """Each look at a job takes a second."""
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        super().__init__(folder)
         self._clock = clock
 
     def get(self, job_id: str, *, wait_s: float = 0.0) -> dict[str, Any]:
@@ -59,8 +58,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def engine(clock: Clock) -> Engine:
-    return Engine(clock)
+def engine(tmp_path: Path, clock: Clock) -> Engine:
+    return Engine(tmp_path, clock)
 
 
 @pytest.fixture

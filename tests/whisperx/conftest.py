@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from flask.testing import FlaskClient
-from web import fixtures
-from web.stand_in_engine import StandInEngine, transcript
 
 from servers.whisperx.app import create_app
+from tests.web import fixtures
+from tests.web.stand_in_engine import StandInEngine, transcript
 
 configure = fixtures.configure
 
 
 @pytest.fixture
-def engine() -> StandInEngine:
-    return StandInEngine(transcript)
+def engine(tmp_path: Path) -> StandInEngine:
+    return StandInEngine(tmp_path, transcript)
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from flask.testing import FlaskClient
-from web.stand_in_engine import StandInEngine
+
+from tests.web.stand_in_engine import StandInEngine
 
 
 @pytest.mark.parametrize("path", ["/health", "/whisperx/health"])

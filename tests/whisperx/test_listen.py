@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 from flask.testing import FlaskClient
-from web.stand_in_engine import Outcome, StandInEngine, transcript
 
 from servers.errors import BackendFailed, EngineUnavailable, UnsupportedAudio
 from servers.settings import settings
 from servers.whisperx.app import create_app
+from tests.web.stand_in_engine import Outcome, StandInEngine, transcript
 
 FIELDS = {"text", "language", "duration_s", "segments", "words"}
 PNG = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,12 +15,23 @@ from servers.speech import ModelSpec
 
 
 class Entry(BaseModel):
-    """A backend's models by name; each holds that backend's own options."""
+    """A backend's models by name; each holds that backend's own options and what any model may say."""
 
     model_config = ConfigDict(extra="forbid")
 
     default: str
-    models: dict[str, dict[str, Any]] = Field(min_length=1)
+    venv: Path | None = None
+    models: dict[str, Model] = Field(min_length=1)
+
+
+class Model(BaseModel):
+    """What any model may say; the rest are options, which its backend checks."""
+
+    model_config = ConfigDict(extra="allow")
+
+    vram_mb: int = Field(default=0, ge=0)
+    pin: bool = False
+    preload: bool = False
 
 
 class File(BaseModel):
@@ -67,7 +77,14 @@ class Catalog:
         if name not in entry.models:
             known = ", ".join(entry.models)
             raise UnknownModel(f"{backend} has no model {name!r}; known are {known}", param="model")
-        return ModelSpec(backend=backend, name=name, options=entry.models[name])
+        found = entry.models[name]
+        return ModelSpec(
+            backend=backend,
+            name=name,
+            options=found.model_extra or {},
+            venv=entry.venv,
+            **found.model_dump(include=set(Model.model_fields)),
+        )
 
     def __iter__(self) -> Iterator[ModelSpec]:
         return (

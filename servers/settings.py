@@ -54,6 +54,11 @@ class Engine(Section):
     device: str = "auto"
     max_queued: int = 10_000
     max_models: int = 2
+    vram_mb: int | None = None
+    keep_alive_s: float = 300.0
+    min_residency_s: float = 2.0
+    max_parallel_loads: int = 1
+    warmup_text: str | None = "This is a warmup test."
     max_attempts: int = 3
     max_wait_s: float = 60.0
     lease_s: float = 30.0

@@ -143,6 +143,14 @@ class ModelSpec(Noun):
     backend: str
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
+    vram_mb: int = 0
+    """The device memory it takes, as far as the budget is concerned."""
+    pin: bool = False
+    """Loaded at the start, and never evicted."""
+    preload: bool = False
+    """Loaded at the start."""
+    venv: Path | None = None
+    """The virtual environment whose Python runs it; None is the engine's own."""
 
     @property
     def key(self) -> tuple[str, str]:

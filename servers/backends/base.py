@@ -87,8 +87,8 @@ class Backend:
     def align(self, readings: Sequence[Reading]) -> Heard:
         raise NotImplementedError
 
-    def warm_up(self) -> None:
-        """Whatever makes the first request as fast as the second. Called once after `load`."""
+    def warm_up(self, text: str) -> None:
+        """Called once after `load`: whatever makes the first request as fast as the second."""
 
 
 def default_task(backend: type[Backend]) -> str:

@@ -58,8 +58,8 @@ class Espeak(Backend):
             sample_rate=self._library.sample_rate,
         )
 
-    def warm_up(self) -> None:
-        for _ in self.synthesize([EspeakUtterance(text="Ready.")]):
+    def warm_up(self, text: str) -> None:
+        for _ in self.synthesize([EspeakUtterance(text=text)]):
             pass
 
     def synthesize(self, utterances: Sequence[Utterance]) -> Spoken:

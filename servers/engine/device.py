@@ -14,7 +14,7 @@ from typing import IO
 
 from servers.settings import SettingsError
 
-QUERY = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+QUERY = ("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
 QUERY_TIMEOUT_S = 10
 
 
@@ -24,6 +24,7 @@ class Device:
 
     name: str
     gpu_name: str | None = None
+    vram_mb: int | None = None
 
 
 def find_device(wanted: str) -> Device:
@@ -31,24 +32,31 @@ def find_device(wanted: str) -> Device:
 
     Raises SettingsError for a GPU that is not there.
     """
-    gpus = _gpu_names()
-    if wanted == "auto":
-        return Device("cuda:0", gpus[0]) if gpus else Device("cpu")
     if wanted == "cpu":
         return Device("cpu")
-    family, _, index = wanted.partition(":")
-    if family != "cuda" or not (index or "0").isdigit():
-        raise SettingsError(f"engine.device: {wanted!r} is not auto, cpu or cuda:<number>")
-    if int(index or 0) >= len(gpus):
-        raise SettingsError(f"engine.device: there is no {wanted}: nvidia-smi lists {len(gpus)} GPU(s)")
-    return Device(f"cuda:{int(index or 0)}", gpus[int(index or 0)])
+    gpus = _gpus()
+    if wanted == "auto":
+        return gpus[0] if gpus else Device("cpu")
+    for gpu in gpus:
+        if gpu.name in (wanted, f"{wanted}:0"):
+            return gpu
+    known = ", ".join(["auto", "cpu", *(gpu.name for gpu in gpus)])
+    raise SettingsError(f"engine.device: there is no {wanted!r}; possible here are {known}")
 
 
-def _gpu_names() -> list[str]:
+def _gpus() -> list[Device]:
+    """As nvidia-smi lists them, by NVML; none where it is not installed."""
     if shutil.which(QUERY[0]) is None:
         return []
     answer = subprocess.run(QUERY, capture_output=True, text=True, timeout=QUERY_TIMEOUT_S, check=False)
-    return answer.stdout.split("\n")[:-1] if answer.returncode == 0 else []
+    lines = answer.stdout.splitlines() if answer.returncode == 0 else []
+    return [_gpu(index, line) for index, line in enumerate(lines)]
+
+
+def _gpu(index: int, line: str) -> Device:
+    name, _, memory_mb = line.rpartition(",")
+    total_mb = int(memory_mb) if memory_mb.strip().isdigit() else None  # shared memory has no total
+    return Device(f"cuda:{index}", name.strip(), total_mb)
 
 
 def lock_files(device: Device, data_dir: Path) -> list[Path]:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from servers.backends.base import About
 from servers.catalog import Catalog
 from servers.engine.device import Device
-from servers.engine.residency import Resident, evictions
+from servers.engine.residency import Policy, Resident, can_ever_fit, evictions, idle
 from servers.engine.runners import Hear, Runner, State
 from servers.engine.scheduler import Model
 from servers.errors import ModelLoadFailed, SkylarkError
 from servers.settings import Settings
+from servers.speech import ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,15 @@ class Fleet:
         """What each model said of itself when it was last loaded."""
         self.load_errors: dict[Model, SkylarkError] = {}
         """Why a model could not be loaded, until it is tried again."""
+        self.pinned: set[Model] = {spec.key for spec in catalog if spec.pin}
         self._settings, self._limits = settings, settings.engine
+        self.policy = Policy(
+            max_models=self._limits.max_models,
+            vram_mb=self._limits.vram_mb or device.vram_mb,
+            keep_alive_s=self._limits.keep_alive_s,
+            min_residency_s=self._limits.min_residency_s,
+            max_parallel_loads=self._limits.max_parallel_loads,
+        )
         self._catalog, self._device = catalog, device
         self._hear, self._ticks = hear, ticks
         self._leaving: set[Runner] = set()
@@ -44,23 +53,53 @@ class Fleet:
         return [runner for runner in self.runners.values() if runner.state is State.RUNNING]
 
     def make_resident(self, model: Model) -> None:
-        """One step towards it: evict, or wait for the memory to come back, or load."""
+        """One step towards it: evict, or wait for the memory to come back, or load.
+
+        Raises ModelLoadFailed for a model that can never fit.
+        """
         if self._leaving:
             return
-        residents = [Resident(r.model, r.busy, r.used_at) for r in self.runners.values()]
-        victims = evictions(residents, self._limits.max_models)
+        spec, residents = self._catalog.resolve(*model), self._residents()
+        if not can_ever_fit(spec.vram_mb, residents, self.policy):
+            raise ModelLoadFailed(
+                f"{'/'.join(model)} takes {spec.vram_mb} MB, and beside the pinned models the device has no "
+                f"room for it ({self.policy.vram_mb} MB and {self.policy.max_models} models in all)"
+            )
+        victims = evictions(spec.vram_mb, residents, self.policy, self._ticks())
         for victim in victims or ():
-            log.info("a model leaves", extra={"action": "evict", "model": self.runners[victim].name})
-            self.end(self.runners[victim])
+            self.evict(victim)
         if victims == []:
-            self._load(model)
+            self._load(spec)
 
-    def _load(self, model: Model) -> None:
-        self.load_errors.pop(model, None)
-        self.runners[model] = Runner(
-            self._catalog.resolve(*model),
+    def evict_idle(self) -> None:
+        for model in idle(self._residents(), self.policy, self._ticks()):
+            self.evict(model)
+
+    def evict(self, model: Model) -> None:
+        log.info("a model leaves", extra={"action": "evict", "model": self.runners[model].name})
+        self.end(self.runners[model])
+
+    def _residents(self) -> list[Resident]:
+        return [
+            Resident(
+                runner.model,
+                vram_mb=runner.spec.vram_mb,
+                busy=runner.state is State.RUNNING,
+                loading=runner.loading,
+                pinned=runner.model in self.pinned,
+                loaded_at=runner.loaded_at,
+                used_at=runner.used_at,
+            )
+            for runner in self.runners.values()
+        ]
+
+    def _load(self, spec: ModelSpec) -> None:
+        self.load_errors.pop(spec.key, None)
+        self.runners[spec.key] = Runner(
+            spec,
             self._device.name,
             self._settings.backends_path,
+            self._limits.warmup_text,
             self._hear,
             self._ticks,
         )
@@ -68,7 +107,8 @@ class Fleet:
     def loaded(self, runner: Runner, about: About) -> None:
         load_s = round(self._ticks() - runner.started_at, 2)
         log.info("a model is ready", extra={"action": "ready", "model": runner.name, "load_s": load_s})
-        runner.state, runner.used_at = State.READY, self._ticks()
+        runner.state = State.READY
+        runner.loaded_at = runner.used_at = self._ticks()
         self.abouts[runner.model] = about
         self._load_crashes.pop(runner.model, None)
 

@@ -22,7 +22,7 @@ from servers.engine.fleet import Fleet
 from servers.engine.runners import Runner, State
 from servers.engine.runs import Run, Runs
 from servers.engine.scheduler import Affinity, Model, choose
-from servers.errors import SkylarkError
+from servers.errors import ModelLoadFailed, SkylarkError
 from servers.jobs.bulletin import Bulletin
 from servers.jobs.results import Results
 from servers.jobs.store import Head, Store
@@ -112,6 +112,7 @@ class Loop:
             self._wind_down()
         else:
             self._take_turn()
+            self.fleet.evict_idle()
             self._sweep()
 
     def _take_turn(self) -> None:
@@ -129,9 +130,16 @@ class Loop:
         if head.model in ready:
             self._run(head)
         elif head.model not in self.fleet.resident():
-            self.fleet.make_resident(head.model)
+            self._make_resident(head.model)
         elif head.priority != 0 and (other := self._choose([h for h in heads if h.model in ready])):
             self._run(other)
+
+    def _make_resident(self, model: Model) -> None:
+        try:
+            self.fleet.make_resident(model)
+        except ModelLoadFailed as error:
+            self.fleet.load_errors[model] = error
+            self._give_up(model, error)
 
     def _choose(self, heads: list[Head]) -> Head | None:
         affinity = Affinity(self.fleet.resident(), self._application_id)

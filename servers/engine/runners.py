@@ -43,6 +43,7 @@ class Runner:
         model: ModelSpec,
         device: str,
         backends_path: Sequence[Path],
+        warmup_text: str | None,
         hear: Hear,
         ticks: Callable[[], float],
     ) -> None:
@@ -50,15 +51,17 @@ class Runner:
         self.state = State.LOADING
         self.about: About | None = None
         self.run: Run | None = None
-        self.started_at = self.used_at = self.heard_at = ticks()
+        self.spec = model
+        self.loaded_at = self.started_at = self.used_at = self.heard_at = ticks()
         self._hear, self._ticks = hear, ticks
-        self._process, self._wire = _spawn()
+        self._process, self._wire = _spawn(model.venv)
         self._tell(
             {
                 "op": "load",
                 "model": model.model_dump(mode="json"),
                 "device": device,
                 "backends_path": [str(path) for path in backends_path],
+                "warmup_text": warmup_text,
             }
         )
         threading.Thread(target=self._listen, name=f"hear-{self._process.pid}", daemon=True).start()
@@ -118,12 +121,13 @@ class Runner:
         self._hear(self, {"op": "gone"}, b"")
 
 
-def _spawn() -> tuple[subprocess.Popen[bytes], Wire]:
+def _spawn(venv: Path | None) -> tuple[subprocess.Popen[bytes], Wire]:
+    python = sys.executable if venv is None else str(ROOT / venv.expanduser() / "bin" / "python")
     ours, theirs = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, SEND_TIMEOUT)
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "servers.runner", str(theirs.fileno())],
+            [python, "-m", "servers.runner", str(theirs.fileno())],
             cwd=ROOT,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,

@@ -1,7 +1,8 @@
 """What engine and runner say to each other over a socket pair: a JSON message, and bytes where it has audio.
 
 engine → runner
-    {"op": "load", "model": ModelSpec, "device": str, "backends_path": [str]}      once, first
+    {"op": "load", "model": ModelSpec, "device": str, "backends_path": [str],
+     "warmup_text": str | null}                                                    once, first
     {"op": "run", "run": int, "task": str, "payloads": [payload …]}                one run at a time
     {"op": "cancel", "run": int}
 runner → engine

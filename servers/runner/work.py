@@ -54,7 +54,8 @@ class Work:
         try:
             backend = backend_class(model.backend, [Path(path) for path in order["backends_path"]])()
             about = backend.load(model, order["device"])
-            backend.warm_up()
+            if order["warmup_text"] is not None:
+                backend.warm_up(order["warmup_text"])
         except Exception as error:  # noqa: BLE001 - whatever a model library raises is the answer
             self._outbox.put({"op": "failed", "error": _typed(error, ModelLoadFailed).to_dict()})
             return None

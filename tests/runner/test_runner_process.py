@@ -28,7 +28,8 @@ class Runner:
 
     def load(self, name: str = "one", backend: str = "fake", **options) -> dict:
         model = {"backend": backend, "name": name, "options": options}
-        self.wire.send({"op": "load", "model": model, "device": "cpu", "backends_path": [str(STAND_INS)]})
+        order = {"op": "load", "model": model, "device": "cpu", "backends_path": [str(STAND_INS)]}
+        self.wire.send(order | {"warmup_text": "Ready."})
         return self.hear()[0]
 
     def run(self, *payloads: dict, task: str = "synthesize", number: int = 1) -> None:

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import psutil
+import requests
 
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.stand import embedded_default, spoken
-from tests.acceptance.processes import Appliance
+from tests.acceptance.processes import Appliance, Session
 
 CLIENTS = 32
 SENTENCE = "The quick brown fox jumps over the lazy dog, and nobody in the village is surprised."
@@ -37,22 +37,22 @@ class Load:
     def client(self, number: int) -> None:
         """Odd ones align, even ones speak."""
         kind, ask = ("align", self._align) if number % 2 else ("speak", self._speak)
-        with httpx.Client(timeout=120) as http:
+        with Session() as http:
             while not self.over.is_set():
                 begun = time.perf_counter()
                 self._count(lambda: ask(http))
                 self.answers[kind].append(time.perf_counter() - begun)
 
-    def _speak(self, http: httpx.Client) -> httpx.Response:
+    def _speak(self, http: Session) -> requests.Response:
         return http.post(self.appliance.url("tts", "/generate_batch"), json={"texts": [SENTENCE]})
 
-    def _align(self, http: httpx.Client) -> httpx.Response:
+    def _align(self, http: Session) -> requests.Response:
         url = self.appliance.url("whisperx", "/align")
         return http.post(url, files={"file": self._recording}, data={"text": SENTENCE})
 
     def watch(self) -> None:
         """/health of both doors, and the memory of all processes."""
-        with httpx.Client(timeout=30) as http:
+        with Session() as http:
             while not self.over.wait(HEALTH_EVERY_S):
                 for door in ("tts", "whisperx"):
                     begun = time.perf_counter()
@@ -60,12 +60,12 @@ class Load:
                     self.health_ms.append((time.perf_counter() - begun) * 1000)
                 self.memory_mb.append(_memory_mb(self.appliance.family()))
 
-    def _count(self, ask: Callable[[], httpx.Response]) -> None:
+    def _count(self, ask: Callable[[], requests.Response]) -> None:
         try:
             reply = ask()
             if reply.status_code != 200:
                 self.errors.append(f"{reply.status_code}: {reply.text[:200]}")
-        except httpx.HTTPError as error:
+        except requests.RequestException as error:
             self.errors.append(type(error).__name__)
 
 

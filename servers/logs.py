@@ -56,6 +56,6 @@ def config(level: str) -> dict[str, Any]:
             "stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}
         },
         "root": {"level": level, "handlers": ["stderr"]},
-        # These would log each call to the engine, and with DEBUG its headers.
-        "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+        # It would log each call to the engine.
+        "loggers": {"urllib3": {"level": "WARNING"}},
     }

@@ -15,17 +15,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+from urllib3.exceptions import HTTPError
 
 from servers.cli.output import CommandFailed, complain
 from servers.settings import ROOT
 from servers.supervision import LOCK
+from servers.unix_http import UnixPool
 
 CONFIG = ROOT / "config" / "supervisord.conf"
 STOP_ORDER = (("tts", "whisperx"), ("engine",))
 STOP_S = 100.0
 """Above stopwaitsecs for the doors and then for the engine."""
 ORPHAN_STOP_S = 35.0
+RPC_S = 5.0
 TAIL_LINES = 15
 SHUTDOWN_STATE = 6  # supervisor.xmlrpc.Faults
 
@@ -57,7 +59,7 @@ class Appliance:
             "SKYLARK_DATA_DIR": str(data_dir),
             "SKYLARK_PYTHON": sys.executable,
         }
-        self._rpc = httpx.Client(transport=httpx.HTTPTransport(uds=str(data_dir / "ctl.sock")))
+        self._rpc = UnixPool(data_dir / "ctl.sock", RPC_S)
         self._pids: dict[str, int] = {}
 
     def __enter__(self) -> Appliance:
@@ -99,13 +101,11 @@ class Appliance:
         """supervisord's view of its children; none while it is not up yet, or is stopping."""
         call = xmlrpc.client.dumps((), "supervisor.getAllProcessInfo")
         try:
-            reply = self._rpc.post(
-                "http://supervisord/RPC2", content=call, headers={"Content-Type": "text/xml"}
-            )
-        except httpx.TransportError:
+            reply = self._rpc.request("POST", "/RPC2", body=call, headers={"Content-Type": "text/xml"})
+        except HTTPError:
             return []
         try:
-            (found,), _ = xmlrpc.client.loads(reply.content)
+            (found,), _ = xmlrpc.client.loads(reply.data)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode == SHUTDOWN_STATE:
                 return []

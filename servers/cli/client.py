@@ -8,18 +8,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import requests
+from requests.exceptions import InvalidSchema, InvalidURL
+from urllib3.exceptions import LocationParseError
 
 from servers.cli.config import ClientConfig
 from servers.errors import DeadlineExceeded, SkylarkError
 
+CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 1_860.0
 """A little over the servers' own limits.request_timeout_s, so that theirs is the one that is seen."""
 ATTEMPTS = 6
 LONGEST_PAUSE_S = 30.0
 BUSY = (429, 503)
-OWN_MACHINE = ("localhost", "127.0.0.1", "[::1]")
-"""Reached directly, whatever proxy the environment names."""
+OWN_MACHINE = ("localhost", "127.0.0.1", "::1")
+DIRECTLY = {f"{scheme}://{host}": "" for scheme in ("http", "https") for host in OWN_MACHINE}
+"""How requests is told that no proxy which the environment names is for the own machine."""
 
 
 class Unreachable(Exception):
@@ -33,11 +37,11 @@ class Servers:
         self.tts = config.server_url
         self.whisperx = config.whisper_url
         self._pause = pause
-        self._http = httpx.Client(
-            headers={"X-API-Key": config.api_key} if config.api_key else {},
-            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=10.0),
-            mounts={f"all://{host}": None for host in OWN_MACHINE},
-        )
+        self._http = requests.Session()
+        self._http.proxies = dict(DIRECTLY)
+        self._http.auth = _as_it_is
+        if config.api_key:
+            self._http.headers["X-API-Key"] = config.api_key.encode()
 
     def __enter__(self) -> Servers:
         return self
@@ -57,7 +61,7 @@ class Servers:
 
     def get(self, url: str, *, timeout_s: float = 10.0) -> dict[str, Any]:
         """One attempt: for /health and /ready, whose 503 is an answer."""
-        return _reply(self._request("GET", url, timeout=timeout_s))
+        return _reply(self._request("GET", url, timeout=(timeout_s, timeout_s)))
 
     def _listen(self, path: str, audio: Path, **fields: str | None) -> dict[str, Any]:
         recording = {"file": (audio.name, audio.read_bytes())}
@@ -73,16 +77,29 @@ class Servers:
             self._pause(pause_s)
         return _reply(self._request(method, url, **options))
 
-    def _request(self, method: str, url: str, **options: Any) -> httpx.Response:
+    def _request(
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout: tuple[float, float] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+        **options: Any,
+    ) -> requests.Response:
+        """Follows no redirect: the key is for this server only."""
         with _transport_errors(url):
-            return self._http.request(method, url, **options)
+            return self._http.request(method, url, timeout=timeout, allow_redirects=False, **options)
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """In place of what requests would take from ~/.netrc: the key is the only credential."""
+    return request
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _retry_after_s(response: httpx.Response) -> float | None:
+def _retry_after_s(response: requests.Response) -> float | None:
     """Seconds until it is worth asking again; None where the server does not say."""
     header = response.headers.get("Retry-After", "")
     if response.status_code not in BUSY or not header.isdigit():
@@ -90,23 +107,23 @@ def _retry_after_s(response: httpx.Response) -> float | None:
     return min(float(header), LONGEST_PAUSE_S)
 
 
-def _reply(response: httpx.Response) -> dict[str, Any]:
+def _reply(response: requests.Response) -> dict[str, Any]:
     try:
         body = response.json()
     except ValueError:
         body = None
-    if response.is_success and isinstance(body, dict):
+    if response.status_code == 200 and isinstance(body, dict):
         return body
     raise _typed(response, body)
 
 
-def _typed(response: httpx.Response, body: Any) -> SkylarkError:
+def _typed(response: requests.Response, body: Any) -> SkylarkError:
     """The server's own error, or one that says that something else answered there."""
     try:
         return SkylarkError.from_dict(body["error"])
     except (TypeError, KeyError):
         return SkylarkError(
-            f"{response.url} answered {response.status_code} {response.reason_phrase}, "
+            f"{response.url} answered {response.status_code} {response.reason}, "
             "and not as a Skylark server does"
         )
 
@@ -115,9 +132,18 @@ def _typed(response: httpx.Response, body: Any) -> SkylarkError:
 def _transport_errors(url: str) -> Iterator[None]:
     try:
         yield
-    except httpx.ReadTimeout:
-        raise DeadlineExceeded(f"{url} did not answer in time") from None
-    except httpx.InvalidURL as error:
+    except (InvalidSchema, InvalidURL, LocationParseError) as error:
         raise Unreachable(f"{url} is not a URL: {error}") from None
-    except httpx.TransportError as error:
-        raise Unreachable(f"{url} cannot be reached: {error or type(error).__name__}") from None
+    except requests.RequestException as error:
+        cause = _root(error)
+        if isinstance(cause, TimeoutError) and not isinstance(error, requests.ConnectTimeout):
+            raise DeadlineExceeded(f"{url} did not answer in time") from None
+        reason = getattr(cause, "strerror", None) or str(cause).strip() or type(cause).__name__
+        raise Unreachable(f"{url} cannot be reached: {reason}") from None
+
+
+def _root(error: BaseException) -> BaseException:
+    """What happened first: requests and urllib3 each wrap it in a sentence about their own objects."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error

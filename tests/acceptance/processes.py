@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
 import psutil
+import requests
 
 from servers.errors import EngineUnavailable
 from servers.jobs.client import JobsClient
 from servers.settings import ROOT
 
 START_S = 30.0
+HTTP_S = 60.0
 STAND_INS = ROOT / "tests" / "stand_ins"
 
 
@@ -154,6 +155,17 @@ def running_engine(**settings: str) -> Iterator[Engine]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class Session(requests.Session):
+    """Asks no proxy, and does not wait for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+
+    def request(self, method, url, **options) -> requests.Response:
+        return super().request(method, url, **{"timeout": HTTP_S, **options})
+
+
 class Appliance:
     """Everything, under supervisord, as it is in the image."""
 
@@ -180,7 +192,7 @@ class Appliance:
             )
         self.process = psutil.Process(self._popen.pid)
         self.jobs = JobsClient(folder / "engine.sock")
-        self.http = httpx.Client(timeout=60)
+        self.http = Session()
 
     def wait_until_ready(self) -> None:
         eventually(lambda: self.ready("tts") and self.ready("whisperx"), "both doors are ready", 60)
@@ -191,10 +203,10 @@ class Appliance:
     def ready(self, door: str) -> bool:
         try:
             return self.http.get(self.url(door, "/ready")).status_code == 200
-        except httpx.TransportError:
+        except requests.ConnectionError:
             return False
 
-    def post(self, door: str, path: str, **options) -> httpx.Response:
+    def post(self, door: str, path: str, **options) -> requests.Response:
         return self.http.post(self.url(door, path), **options)
 
     def family(self) -> list[psutil.Process]:

@@ -180,8 +180,8 @@ LISTEN = [
     ({"json": {"audio": "!!!"}}, 400, "malformed_body", "audio"),
     ({"json": {"audio": 7}}, 422, "invalid_request", "audio"),
     ({"json": {}}, 422, "invalid_request", "audio"),
-    ({"content": b"{not json"}, 400, "malformed_body", None),
-    ({"content": b"\xff\xfe"}, 400, "malformed_body", None),
+    ({"data": b"{not json"}, 400, "malformed_body", None),
+    ({"data": b"\xff\xfe"}, 400, "malformed_body", None),
     ({"files": {"file": wav(TONE)}, "data": {"language": "de"}}, 422, "invalid_request", "language"),
     ({"files": {"file": wav(TONE)}, "data": {"speed": "2"}}, 422, "invalid_request", "speed"),
 ]

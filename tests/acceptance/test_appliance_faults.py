@@ -7,8 +7,8 @@ import io
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
+import requests
 import soundfile
 
 from tests.acceptance.processes import alive, eventually, running_appliance
@@ -28,11 +28,11 @@ def pool():
         yield pool
 
 
-def speak(appliance, body: dict) -> httpx.Response:
+def speak(appliance, body: dict) -> requests.Response:
     return appliance.post("tts", "/generate_batch", json=body)
 
 
-def seconds(reply: httpx.Response) -> list[float]:
+def seconds(reply: requests.Response) -> list[float]:
     assert reply.status_code == 200, reply.text
     files = [base64.b64decode(result["audio"]) for result in reply.json()["results"]]
     return [soundfile.info(io.BytesIO(file)).duration for file in files]

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+
 import pytest
 
 from servers.cli.client import ATTEMPTS, LONGEST_PAUSE_S, Servers, Unreachable
 from servers.cli.config import ClientConfig
-from servers.errors import EngineUnavailable, QueueFull, SkylarkError, UnknownVoice
+from servers.errors import DeadlineExceeded, EngineUnavailable, QueueFull, SkylarkError, UnknownVoice
 
 from .stand_in_servers import refusal
 
@@ -74,6 +77,41 @@ def test_no_server_is_unreachable(server, servers):
     with pytest.raises(Unreachable, match=f"{server.url}/health cannot be reached: .*refused"):
         servers.get(f"{server.url}/health")
     server.__init__()  # for the fixture to close
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The URL of something that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_server_that_never_answers_is_not_waited_for_any_longer(servers, silent):
+    with pytest.raises(DeadlineExceeded, match=f"^{silent}/health did not answer in time$"):
+        servers.get(f"{silent}/health", timeout_s=0.1)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "http://localhost:99999", "http://[::1", "http://a b", "http://a..b"]
+)
+def test_what_is_not_a_url_is_said_in_one_line(servers, url):
+    with pytest.raises(Unreachable) as raised:
+        servers.get(f"{url}/health")
+    assert str(raised.value).startswith(f"{url}/health is not a URL: ")
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_the_key_is_not_taken_elsewhere_by_a_redirect(server, servers):
+    server.script["/health"] = [(302, {"Location": f"{server.url}/elsewhere"}, {})]
+    with pytest.raises(SkylarkError, match="answered 302"):
+        servers.get(f"{server.url}/health")
+    assert [path for path, _, _ in server.requests] == ["/health"]
+
+
+def test_a_password_in_netrc_is_not_sent(server, servers, home):
+    (home / ".netrc").write_text("machine 127.0.0.1 login me password mine\n")
+    servers.get(f"{server.url}/health")
+    assert "Authorization" not in server.requests[0][2]
 
 
 def test_localhost_is_asked_without_the_proxy_of_the_environment(server, monkeypatch):

@@ -86,6 +86,18 @@ class Catalog:
             **found.model_dump(include=set(Model.model_fields)),
         )
 
+    def find(self, name: str, prefer: str | None = None) -> ModelSpec:
+        """The model called "name" or "backend/name"; of several with one name the one of backend `prefer`.
+
+        Raises UnknownModel listing the known ones.
+        """
+        specs = sorted(self, key=lambda spec: spec.backend != prefer)
+        for spec in specs:
+            if name in (spec.name, "/".join(spec.key)):
+                return spec
+        known = ", ".join("/".join(spec.key) for spec in specs)
+        raise UnknownModel(f"there is no model {name!r}; known are {known}", param="model")
+
     def __iter__(self) -> Iterator[ModelSpec]:
         return (
             self.resolve(backend, name) for backend, entry in self.entries.items() for name in entry.models

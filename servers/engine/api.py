@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, current_app, request
 from pydantic import Field
 
 from servers.engine.desk import Desk, Submission
@@ -73,11 +73,6 @@ def health() -> dict[str, Any]:
 @bp.get("/queue")
 def queue() -> dict[str, Any]:
     return desk().queue()
-
-
-@bp.get("/models")
-def models() -> Response:
-    return jsonify(models=desk().models())
 
 
 def _number(name: str) -> float:

@@ -9,7 +9,7 @@ from flask import Flask
 
 from servers.backends.load import check_models
 from servers.catalog import Catalog
-from servers.engine.api import bp
+from servers.engine import api, models
 from servers.engine.desk import Desk
 from servers.engine.device import HeldLock, find_device, lock_files
 from servers.engine.loop import Loop
@@ -40,8 +40,9 @@ def _create(config: Settings) -> Flask:
     check_models(catalog, config.models_file, config.backends_path)
     store = Store(config.data_dir / "jobs.sqlite3")
     loop = Loop(config, store, catalog, device)
-    app = create_web_app("engine", [bp], internal=True)
+    app = create_web_app("engine", [api.bp, models.bp], internal=True)
     app.extensions["skylark.desk"] = Desk(config, store, catalog, device, loop)
+    app.extensions[models.EXTENSION] = models.ModelDesk(config, catalog, loop)
     app.extensions["skylark.locks"] = locks  # held as long as the app lives
     on_terminate(app, loop.drain)
     loop.start()

@@ -218,25 +218,6 @@ class Desk:
             "recent": [job.to_dict() for job in self._store.recently_ended(RECENT)],
         }
 
-    def models(self) -> list[dict[str, Any]]:
-        return [self._model(spec.key) for spec in self._catalog]
-
-    def _model(self, model: tuple[str, str]) -> dict[str, Any]:
-        runner = self._loop.fleet.runners.get(model)
-        about, error = self._loop.fleet.abouts.get(model), self._loop.fleet.load_errors.get(model)
-        state = "unloaded" if error is None else "failed"
-        if runner is not None:
-            state = "loading" if runner.loading else "ready"
-        return {
-            "model_type": model[0],
-            "name": model[1],
-            "default": self._catalog.resolve(model[0]).key == model,
-            "tasks": list(backend_class(model[0], self._settings.backends_path).requests),
-            "state": state,
-            "about": about.model_dump(mode="json") if about else None,
-            "error": error.to_dict() if error else None,
-        }
-
 
 def _named(model: tuple[str, str]) -> dict[str, str]:
     return {"type": model[0], "name": model[1]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from servers.backends.base import About
 from servers.catalog import Catalog
@@ -31,6 +32,8 @@ class Fleet:
         """Why a model could not be loaded, until it is tried again."""
         self.pinned: set[Model] = {spec.key for spec in catalog if spec.pin}
         self._settings, self._limits = settings, settings.engine
+        self.wanted: list[Model] = [spec.key for spec in catalog if spec.pin or spec.preload]
+        """Models to load once no job waits for another."""
         self.policy = Policy(
             max_models=self._limits.max_models,
             vram_mb=self._limits.vram_mb or device.vram_mb,
@@ -70,6 +73,30 @@ class Fleet:
             self.evict(victim)
         if victims == []:
             self._load(spec)
+
+    def want(self, model: Model) -> None:
+        """Load it once no job waits for another; an earlier failure is forgotten."""
+        self.load_errors.pop(model, None)
+        if model not in self.wanted:
+            self.wanted.append(model)
+
+    def unload(self, model: Model) -> None:
+        """Let it leave now, unless it has work in hand."""
+        self.wanted = [wanted for wanted in self.wanted if wanted != model]
+        runner = self.runners.get(model)
+        if runner is not None and runner.state is not State.RUNNING:
+            self.evict(model)
+
+    def pin(self, model: Model, pinned: bool) -> None:
+        """A pinned model is loaded and never evicted."""
+        if not pinned:
+            self.pinned.discard(model)
+            return
+        self.pinned.add(model)
+        self.want(model)
+
+    def set_keep_alive(self, seconds: float) -> None:
+        self.policy = replace(self.policy, keep_alive_s=seconds)
 
     def evict_idle(self) -> None:
         for model in idle(self._residents(), self.policy, self._ticks()):

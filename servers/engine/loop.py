@@ -32,6 +32,7 @@ from servers.settings import Settings
 
 TICK_S = 1.0
 SWEEP_S = 600.0
+DO_S = 5.0
 log = logging.getLogger(__name__)
 
 
@@ -81,6 +82,17 @@ class Loop:
         """Stop the job if it runs."""
         self._inbox.put(partial(self._cancel, job_id))
 
+    def do(self, change: Callable[[Fleet], None]) -> None:
+        """Makes a change to the fleet on the loop's thread; returns when it is made."""
+        made = threading.Event()
+
+        def act() -> None:
+            change(self.fleet)
+            made.set()
+
+        self._inbox.put(act)
+        made.wait(DO_S)
+
     def drain(self) -> None:
         """Claim nothing more, let running jobs end within drain_s, then stop. Safe in a signal handler."""
         self.draining = True
@@ -125,6 +137,7 @@ class Loop:
         heads = self._store.heads()
         head = self._choose(heads)
         if head is None:
+            self._load_wanted()
             return
         ready = self.fleet.ready()
         if head.model in ready:
@@ -133,6 +146,11 @@ class Loop:
             self._make_resident(head.model)
         elif head.priority != 0 and (other := self._choose([h for h in heads if h.model in ready])):
             self._run(other)
+
+    def _load_wanted(self) -> None:
+        self.fleet.wanted = [model for model in self.fleet.wanted if model not in self.fleet.resident()]
+        for model in self.fleet.wanted[:1]:
+            self._make_resident(model)
 
     def _make_resident(self, model: Model) -> None:
         try:
@@ -178,6 +196,7 @@ class Loop:
         op = message["op"]
         if op == "ready":
             self.fleet.loaded(runner, About.model_validate(message["about"]))
+            self.bulletin.publish("models")
         elif op == "failed":
             error = SkylarkError.from_dict(message["error"])
             self.fleet.load_failed(runner, error)
@@ -189,12 +208,15 @@ class Loop:
 
     def _heard_gone(self, runner: Runner) -> None:
         error = self.fleet.gone(runner)
+        self.bulletin.publish("models")
         if error is not None:
             self._give_up(runner.model, error)
         if runner.run is not None:
             self.runs.lost(runner.run)
 
     def _give_up(self, model: Model, error: SkylarkError) -> None:
+        self.fleet.wanted = [wanted for wanted in self.fleet.wanted if wanted != model]
+        self.bulletin.publish("models")
         for job_id in self._store.fail_queued(model, error, self._clock()):
             self.bulletin.publish(("ended", job_id))
             self.bulletin.publish(("audio", job_id))

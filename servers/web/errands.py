@@ -16,7 +16,7 @@ from flask import Flask, current_app
 from pydantic import Field, StringConstraints
 
 from servers.catalog import Catalog
-from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled, SkylarkError, UnknownModel
+from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled, SkylarkError
 from servers.jobs.client import JobsClient
 from servers.settings import Door, Limits
 from servers.speech import ModelSpec, Noun
@@ -79,12 +79,7 @@ class Errands:
         """
         if name is None:
             return self.catalog.resolve(self.door.model_type, self.door.model)
-        specs = sorted(self.catalog, key=lambda spec: spec.backend != self.door.model_type)
-        for spec in specs:
-            if name in (spec.name, f"{spec.backend}/{spec.name}"):
-                return spec
-        known = ", ".join(f"{spec.backend}/{spec.name}" for spec in specs)
-        raise UnknownModel(f"there is no model {name!r}; known are {known}", param="model")
+        return self.catalog.find(name, prefer=self.door.model_type)
 
     def submit(
         self,

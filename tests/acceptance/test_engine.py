@@ -25,7 +25,11 @@ LONG = {"text": "long", "chunks": 2000, "pace_s": 0.02}
 
 @pytest.fixture(scope="module")
 def engine():
-    with running_engine(SKYLARK_ENGINE__MAX_QUEUED="40", SKYLARK_ENGINE__CANCEL_GRACE_S="1") as engine:
+    with running_engine(
+        SKYLARK_ENGINE__MAX_QUEUED="40",
+        SKYLARK_ENGINE__CANCEL_GRACE_S="1",
+        SKYLARK_ENGINE__MIN_RESIDENCY_S="0",
+    ) as engine:
         yield engine
 
 
@@ -175,8 +179,7 @@ def test_a_model_that_cannot_load_fails_its_jobs_with_its_reason_and_the_others_
         engine.ended(engine.submit({"text": "hi"}, model="crashing"))["error"]["code"] == "model_load_failed"
     )
     assert engine.ended(engine.submit({"text": "hi"}))["status"] == "done"
-    states = {model["name"]: model["state"] for model in engine.client.models()["models"]}
-    assert (states["missing"], states["one"], states["three"]) == ("failed", "ready", "unloaded")
+    assert model_states(engine) >= {("missing", "failed"), ("one", "ready"), ("three", "unloaded")}
 
 
 def test_jobs_of_a_ready_model_go_on_while_another_loads(engine):
@@ -184,6 +187,41 @@ def test_jobs_of_a_ready_model_go_on_while_another_loads(engine):
     slow = engine.submit({"text": "a"}, model="slow")
     quick = engine.ended(engine.submit({"text": "b"}))
     assert quick["finished_at"] < engine.ended(slow)["started_at"]
+
+
+def test_a_model_is_loaded_pinned_and_unloaded_by_hand(engine):
+    call = engine.client._call
+    assert call("POST", "/models/fake/three/load")["state"] == "ready"
+    assert call("POST", "/models/three/pin")["pinned"]
+    for model in ("one", "two"):  # there is room for two: the pinned one and another
+        assert engine.ended(engine.submit({"text": "a"}, model=model))["status"] == "done"
+    assert model_states(engine) >= {("two", "ready"), ("three", "ready"), ("one", "unloaded")}
+    assert not call("DELETE", "/models/three/pin")["pinned"]
+    assert call("POST", "/models/three/unload")["state"] == "unloaded"
+
+
+def test_a_model_with_work_in_hand_is_not_unloaded(engine, busy):
+    with pytest.raises(Conflict, match="work in hand"):
+        engine.client._call("POST", "/models/one/unload")
+
+
+def test_loading_a_model_that_cannot_load_says_why(engine):
+    loaded = engine.client._call("POST", "/models/missing/load")
+    assert (loaded["state"], loaded["error"]["code"]) == ("failed", "model_load_failed")
+    with pytest.raises(UnknownModel, match="fake/one"):
+        engine.client._call("POST", "/models/nobody/load")
+
+
+def test_idle_models_leave_after_a_time_that_can_be_changed_while_running(engine):
+    engine.ended(engine.submit({"text": "a"}))
+    config = {"idle_timeout_seconds": 0.1}
+    assert engine.client._call("PUT", "/gpu/config", json=config) == config
+    eventually(lambda: ("one", "unloaded") in model_states(engine), "the idle model left")
+    engine.client._call("PUT", "/gpu/config", json={"idle_timeout_seconds": 0})
+
+
+def model_states(engine) -> set[tuple[str, str]]:
+    return {(model["name"], model["state"]) for model in engine.client.models()["models"]}
 
 
 BAD = [

@@ -20,6 +20,7 @@ SkylarkError
 ├── JobExpired
 └── BackendFailed             the model failed on good input
     ├── ModelLoadFailed
+    ├── OutOfMemory           the device has not enough memory, even with everything else evicted
     ├── StorageFailed         the disk is full
     └── RunnerCrashed         the runner died, max_attempts times
 """
@@ -158,6 +159,12 @@ class ModelLoadFailed(BackendFailed):
     code = "model_load_failed"
     http_status = 503
     grpc_status = "UNAVAILABLE"
+
+
+class OutOfMemory(BackendFailed):
+    code = "out_of_memory"
+    http_status = 503
+    grpc_status = "RESOURCE_EXHAUSTED"
 
 
 class StorageFailed(BackendFailed):

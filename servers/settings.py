@@ -50,7 +50,10 @@ class Whisperx(Door):
 
 
 class Engine(Section):
+    host: str = "127.0.0.1"
+    port: int | None = None
     threads: int = 256
+    file_roots: list[Path] = Field(default=[Path("/tmp"), Path("var/files")])
     device: str = "auto"
     max_queued: int = 10_000
     max_models: int = 2
@@ -66,6 +69,10 @@ class Engine(Section):
     cancel_grace_s: float = 5.0
     drain_s: float = 20.0
     keep_results_s: float = 86_400.0
+
+    def roots(self) -> list[Path]:
+        """`file_roots` as absolute paths."""
+        return [ROOT / path.expanduser() for path in self.file_roots]
 
 
 class Limits(Section):

@@ -31,7 +31,11 @@ def defaults(model: type[BaseModel]) -> dict[str, object]:
         name: field.get_default(call_default_factory=True) for name, field in model.model_fields.items()
     }
     return {
-        name: value.model_dump() if isinstance(value, BaseModel) else str(value) if name in PATHS else value
+        name: value.model_dump(mode="json")
+        if isinstance(value, BaseModel)
+        else str(value)
+        if name in PATHS
+        else value
         for name, value in values.items()
     }
 

@@ -71,6 +71,11 @@ class Backend:
     options: ClassVar[type[Options]] = Options
     max_batch: ClassVar[int] = 1
 
+    @classmethod
+    def batch_key(cls, request: Noun) -> str:  # noqa: ARG003 - a backend may look at it
+        """Requests with the same key may be given together, up to `max_batch`; all may, unless it says so."""
+        return ""
+
     def load(self, model: ModelSpec, device: str) -> About:
         """Make the model ready on `device` ("cpu", "cuda:0").
 

@@ -1,21 +1,27 @@
-"""The job API of the engine: seed 000's endpoints, on a Unix socket."""
+"""The job API of the engine: seed 000's endpoints, on a Unix socket, and on TCP where that is configured."""
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response, current_app, request
 from pydantic import Field
 
-from servers.engine.desk import Desk, Submission
+from servers.engine.desk import Caller, Desk, Submission
+from servers.engine.playback import Playback
 from servers.errors import InvalidRequest
 from servers.jobs.client import OWNER_HEADER, RATE_HEADER
+from servers.jobs.job import Job
 from servers.speech import Noun
+from servers.web.auth import current_owner, over_unix_socket
 from servers.web.body import json_body
-from servers.web.disconnect import client_connected
+from servers.web.disconnect import client_connected, connection
 
 bp = Blueprint("jobs", __name__)
+DESK, PLAYBACK = "skylark.desk", "skylark.playback"
 MAX_WAIT_S = 60.0
 
 
@@ -26,41 +32,61 @@ class Batch(Noun):
 
 
 def desk() -> Desk:
-    found: Desk = current_app.extensions["skylark.desk"]
+    found: Desk = current_app.extensions[DESK]
     return found
+
+
+def caller() -> Caller:
+    """Over the Unix socket a door may say for whom it calls; over TCP it is whoever the key belongs to."""
+    if over_unix_socket():
+        return Caller(request.headers.get(OWNER_HEADER))
+    return Caller(current_owner(), remote=True)
 
 
 @bp.post("/jobs")
 def submit() -> dict[str, Any]:
-    (job_id,) = desk().submit([json_body(Submission)], request.headers.get(OWNER_HEADER))
+    (job_id,) = desk().submit([json_body(Submission)], caller())
     return {"job_id": job_id}
 
 
 @bp.post("/jobs/batch")
 def submit_batch() -> dict[str, Any]:
-    return {"job_ids": desk().submit(json_body(Batch).jobs, request.headers.get(OWNER_HEADER))}
+    return {"job_ids": desk().submit(json_body(Batch).jobs, caller())}
 
 
-@bp.get("/jobs/<job_id>")
-def get(job_id: str) -> dict[str, Any]:
+@bp.get("/jobs/<uuid:job_id>")
+def get(job_id: UUID) -> dict[str, Any]:
     wait_s = min(_number("wait"), MAX_WAIT_S)
-    return desk().poll(job_id, wait_s, client_connected).to_dict()
+    return desk().poll(str(job_id), caller(), wait_s, client_connected).to_dict()
 
 
-@bp.delete("/jobs/<job_id>")
-def withdraw(job_id: str) -> dict[str, Any]:
-    desk().withdraw(job_id)
-    return {"job_id": job_id, "status": "cancelled"}
+@bp.delete("/jobs/<uuid:job_id>")
+def withdraw(job_id: UUID) -> dict[str, Any]:
+    desk().withdraw(str(job_id), caller())
+    return {"job_id": str(job_id), "status": "cancelled"}
 
 
-@bp.post("/jobs/<job_id>/cancel")
-def cancel(job_id: str) -> dict[str, Any]:
-    return desk().cancel(job_id, client_connected).to_dict()
+@bp.post("/jobs/<uuid:job_id>/cancel")
+def cancel(job_id: UUID) -> dict[str, Any]:
+    return desk().cancel(str(job_id), caller(), client_connected).to_dict()
 
 
-@bp.get("/jobs/<job_id>/audio")
-def audio(job_id: str) -> Response:
-    sound = desk().audio(job_id, int(_number("from")), client_connected)
+@bp.get("/jobs/<uuid:job_id>/events")
+def events(job_id: UUID) -> Response:
+    """Server-sent events: `job` with the job each time that it changed, the last one when it has ended."""
+    desk().get(str(job_id), caller())
+    jobs = desk().events(str(job_id), caller(), connection())
+    return Response(map(_event, jobs), mimetype="text/event-stream", headers={"Cache-Control": "no-cache"})
+
+
+def _event(job: Job | None) -> str:
+    return ": nothing new\n\n" if job is None else f"event: job\ndata: {json.dumps(job.to_dict())}\n\n"
+
+
+@bp.get("/jobs/<uuid:job_id>/audio")
+def audio(job_id: UUID) -> Response:
+    playback: Playback = current_app.extensions[PLAYBACK]
+    sound = playback.play(str(job_id), caller(), int(_number("from")), client_connected)
     media_type = f"audio/pcm;rate={sound.sample_rate};channels=1;encoding=s16le"
     return Response(sound.chunks, mimetype=media_type, headers={RATE_HEADER: str(sound.sample_rate)})
 
@@ -72,7 +98,7 @@ def health() -> dict[str, Any]:
 
 @bp.get("/queue")
 def queue() -> dict[str, Any]:
-    return desk().queue()
+    return desk().queue(caller())
 
 
 def _number(name: str) -> float:

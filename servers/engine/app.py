@@ -13,6 +13,7 @@ from servers.engine import api, models
 from servers.engine.desk import Desk
 from servers.engine.device import HeldLock, find_device, lock_files
 from servers.engine.loop import Loop
+from servers.engine.playback import Playback
 from servers.jobs.store import Store
 from servers.settings import Settings, SettingsError, settings
 from servers.web.app import create_app as create_web_app
@@ -41,7 +42,9 @@ def _create(config: Settings) -> Flask:
     store = Store(config.data_dir / "jobs.sqlite3")
     loop = Loop(config, store, catalog, device)
     app = create_web_app("engine", [api.bp, models.bp], internal=True)
-    app.extensions["skylark.desk"] = Desk(config, store, catalog, device, loop)
+    desk = Desk(config, store, catalog, device, loop)
+    app.extensions[api.DESK] = desk
+    app.extensions[api.PLAYBACK] = Playback(loop, desk.get)
     app.extensions[models.EXTENSION] = models.ModelDesk(config, catalog, loop)
     app.extensions["skylark.locks"] = locks  # held as long as the app lives
     on_terminate(app, loop.drain)

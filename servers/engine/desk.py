@@ -6,8 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pydantic import Field
 
@@ -16,14 +15,19 @@ from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.engine.device import Device
 from servers.engine.loop import Loop
-from servers.errors import Conflict, EngineUnavailable, JobCancelled, JobNotFound, SkylarkError
+from servers.engine.runs import SPEAKS, TOPICS
+from servers.errors import (
+    EngineUnavailable,
+    InvalidRequest,
+    JobNotFound,
+)
 from servers.jobs.job import Job, Status
-from servers.jobs.results import BYTES_PER_SAMPLE, LiveAudio
+from servers.jobs.outputs import check_output, check_path
 from servers.jobs.store import Store
 from servers.settings import Settings
 from servers.speech import Noun
 
-READ_BYTES = 64 * 1024
+KEEP_ALIVE_S = 15.0
 GLANCE_S = 1.0
 """How often a waiting thread looks whether its client is still there."""
 HEARTBEAT_EVERY_S = 30.0
@@ -39,15 +43,21 @@ class Submission(Noun):
     application_id: str = Field(default="default", min_length=1, max_length=200)
     priority: int = Field(default=10, ge=0, le=1_000_000)
     payload: dict[str, Any] = Field(default_factory=dict)
+    result_path: str | None = None
     batch_key: str | None = Field(default=None, max_length=200)
+    """Only jobs with the same one are given to the model together; "" is never with another."""
 
 
 @dataclass(frozen=True)
-class Sound:
-    """A job's audio: `chunks` of little-endian int16 mono PCM."""
+class Caller:
+    """Who asks: `owner` is the id of an API key, None for someone who may see every job."""
 
-    sample_rate: int
-    chunks: Iterator[bytes]
+    owner: str | None = None
+    remote: bool = False
+    """It came over a network, and not over the Unix socket."""
+
+    def may_see(self, owner: str | None) -> bool:
+        return self.owner is None or self.owner == owner
 
 
 class Desk:
@@ -71,20 +81,24 @@ class Desk:
 
     # submitting
 
-    def submit(self, submissions: Sequence[Submission], owner: str | None) -> list[str]:
+    def submit(self, submissions: Sequence[Submission], caller: Caller) -> list[str]:
         """Accepts all or none; returns their ids. Raises what is wrong with the first bad one."""
         if self._loop.draining:
             raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
-        jobs = [self._job(submission, owner) for submission in submissions]
+        jobs = [self._job(submission, caller) for submission in submissions]
         self._store.submit(jobs, max_queued=self._settings.engine.max_queued)
         self._loop.wake()
         return [job.id for job in jobs]
 
-    def _job(self, submission: Submission, owner: str | None) -> Job:
+    def _job(self, submission: Submission, caller: Caller) -> Job:
         model = self._catalog.resolve(submission.model_type, submission.model)
         backend = backend_class(model.backend, self._settings.backends_path)
-        parse_payload(backend, submission.payload)
-        task = submission.payload.get("task", default_task(backend))
+        payload = dict(submission.payload)
+        result_path, named = payload.pop("result_path", None), "payload.result_path"  # as seed 000 sends it
+        if submission.result_path is not None:
+            result_path, named = submission.result_path, "result_path"
+        request = parse_payload(backend, payload)
+        task = payload.setdefault("task", default_task(backend))
         now = self._clock()
         return Job(
             id=str(uuid.uuid4()),
@@ -94,27 +108,43 @@ class Desk:
             priority=submission.priority,
             created_at=now,
             last_heartbeat=now,
-            payload={**submission.payload, "task": task},
-            batch_key=f"{task}/{submission.batch_key}" if submission.batch_key else None,
-            owner=owner,
+            payload=self._checked_payload(payload, caller),
+            result_path=self._output(result_path, task, named),
+            batch_key=_batch_key(submission, task, backend.batch_key(request)),
+            owner=caller.owner,
         )
+
+    def _output(self, path: object, task: str, named: str) -> str | None:
+        if path is None:
+            return None
+        if not isinstance(path, str):
+            raise InvalidRequest(f"{named!r} must be a path", param=named)
+        return str(check_output(path, task == SPEAKS, self._settings.engine.roots(), named))
+
+    def _checked_payload(self, payload: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Who calls over a network may only name files under the allowed roots."""
+        if caller.remote and "audio_path" in payload:
+            roots = self._settings.engine.roots()
+            found = check_path(str(payload["audio_path"]), roots, "payload.audio_path")
+            return payload | {"audio_path": str(found)}
+        return payload
 
     # one job
 
-    def get(self, job_id: str) -> Job:
-        """The job as it is now. Raises JobNotFound."""
+    def get(self, job_id: str, caller: Caller) -> Job:
+        """The job as it is now. Raises JobNotFound, also for a job of another key."""
         job = self._store.get(job_id)
-        if job is None:
+        if job is None or not caller.may_see(job.owner):
             raise JobNotFound(f"there is no job {job_id!r}")
         return replace(job, progress=self._loop.runs.progress.get(job_id, job.progress))
 
-    def poll(self, job_id: str, wait_s: float, connected: Callable[[], bool]) -> Job:
+    def poll(self, job_id: str, caller: Caller, wait_s: float, connected: Callable[[], bool]) -> Job:
         """The job as soon as it has ended, or as it is after `wait_s`; the client's interest is noted."""
         deadline = self._ticks() + wait_s
         with self._loop.bulletin.subscribe(("ended", job_id)) as bell:
             while True:
                 bell.clear()
-                job = self.get(job_id)
+                job = self.get(job_id, caller)
                 remaining = deadline - self._ticks()
                 if job.status.ended:
                     return job
@@ -128,69 +158,45 @@ class Desk:
         if now - job.last_heartbeat > HEARTBEAT_EVERY_S:
             self._store.heartbeat(job.id, now)
 
-    def cancel(self, job_id: str, connected: Callable[[], bool]) -> Job:
+    def cancel(self, job_id: str, caller: Caller, connected: Callable[[], bool]) -> Job:
         """Ends the job, queued or running; one that has ended stays as it is."""
-        if not self._cancel_queued(job_id) and not self.get(job_id).status.ended:
-            self._loop.cancel(job_id)
-        return self.poll(job_id, self._settings.engine.cancel_grace_s, connected)
-
-    def withdraw(self, job_id: str) -> None:
-        """Cancels a queued job. Raises JobNotFound for one that runs or has ended (seed 000)."""
+        self.get(job_id, caller)
         if not self._cancel_queued(job_id):
-            status = self.get(job_id).status
+            self._loop.cancel(job_id)
+        return self.poll(job_id, caller, self._settings.engine.cancel_grace_s, connected)
+
+    def withdraw(self, job_id: str, caller: Caller) -> None:
+        """Cancels a queued job. Raises JobNotFound for one that runs or has ended (seed 000)."""
+        self.get(job_id, caller)
+        if not self._cancel_queued(job_id):
+            status = self.get(job_id, caller).status
             raise JobNotFound(f"job {job_id!r} is {status.value}; only a queued job can be withdrawn")
 
     def _cancel_queued(self, job_id: str) -> bool:
         cancelled = self._store.cancel_queued(job_id, self._clock())
         if cancelled:
-            self._loop.bulletin.publish(("ended", job_id))
-            self._loop.bulletin.publish(("audio", job_id))
+            for topic in TOPICS:
+                self._loop.bulletin.publish((topic, job_id))
         return cancelled
 
-    # audio
+    def events(self, job_id: str, caller: Caller, connected: Callable[[], bool]) -> Iterator[Job | None]:
+        """The job as it is, then each time that its status, attempt or progress has changed, until it ends.
 
-    def audio(self, job_id: str, start: int, connected: Callable[[], bool]) -> Sound:
-        """The job's audio from sample `start`, as soon as there is some.
-
-        Raises Conflict for a job that makes none, and the job's own error when it has failed.
+        None now and then in between, so that a connection that nobody reads is noticed.
         """
-        with self._loop.bulletin.subscribe(("audio", job_id)) as bell:
+        seen: tuple[object, ...] | None = None
+        with self._loop.bulletin.subscribe(("events", job_id)) as bell:
             while True:
                 bell.clear()
-                job, live = self.get(job_id), self._loop.runs.live.get(job_id)
-                if job.status is Status.DONE:
-                    return self._recorded(job, start)
-                if job.status.ended:
-                    raise _failure(job)
-                if live is not None and live.sample_rate is not None and live.complete is None:
-                    return Sound(live.sample_rate, self._follow(job_id, live, live.path.open("rb"), start))
-                if self._loop.ended or not connected():
-                    raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
-                bell.wait(GLANCE_S)
-
-    def _recorded(self, job: Job, start: int) -> Sound:
-        rate = (job.result or {}).get("sample_rate")
-        if rate is None:
-            raise Conflict(f"job {job.id!r} makes no audio")
-        return Sound(rate, _read(self._loop.results.path(job), start))
-
-    def _follow(self, job_id: str, live: LiveAudio, file: BinaryIO, start: int) -> Iterator[bytes]:
-        """What is there, then what comes; an attempt that fails breaks the stream rather than end it."""
-        sent = start
-        with file, self._loop.bulletin.subscribe(("audio", job_id)) as bell:
-            file.seek(start * BYTES_PER_SAMPLE)
-            while True:
-                bell.clear()
-                complete = live.complete  # before looking at the samples: the last ones come before it
-                while sent < live.samples:
-                    data = file.read(min(READ_BYTES, (live.samples - sent) * BYTES_PER_SAMPLE))
-                    sent += len(data) // BYTES_PER_SAMPLE
-                    yield data
-                if complete:
+                job = self.get(job_id, caller)
+                news = (job.status, job.attempt, job.progress)
+                if news != seen:
+                    seen = news
+                    yield job
+                if job.status.ended or self._loop.ended or not connected():
                     return
-                if complete is False or self._loop.ended:
-                    raise EngineUnavailable("the job's attempt ended", retry_after_s=RETRY_AFTER_S)
-                bell.wait(GLANCE_S)
+                if not bell.wait(KEEP_ALIVE_S):
+                    yield None
 
     # the whole engine
 
@@ -208,29 +214,25 @@ class Desk:
             "gpu_name": self._device.gpu_name,
         }
 
-    def queue(self) -> dict[str, Any]:
+    def queue(self, caller: Caller) -> dict[str, Any]:
         """`active` is the job that runs, the first of a batch; `queued` in the order of acceptance."""
-        running = self._store.in_status(Status.RUNNING, RECENT)
+
+        def shown(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+            return [job.to_dict() for job in jobs if caller.may_see(job.owner)]
+
+        running = shown(self._store.in_status(Status.RUNNING, RECENT))
         return {
-            "active": running[0].to_dict() if running else None,
-            "running": [job.to_dict() for job in running],
-            "queued": [job.to_dict() for job in self._store.in_status(Status.QUEUED, RECENT)],
-            "recent": [job.to_dict() for job in self._store.recently_ended(RECENT)],
+            "active": running[0] if running else None,
+            "running": running,
+            "queued": shown(self._store.in_status(Status.QUEUED, RECENT)),
+            "recent": shown(self._store.recently_ended(RECENT)),
         }
+
+
+def _batch_key(submission: Submission, task: str, kind: str) -> str | None:
+    """Jobs with the same key are given to the model together; None where the client wants it alone."""
+    return None if submission.batch_key == "" else f"{task}/{kind}/{submission.batch_key or ''}"
 
 
 def _named(model: tuple[str, str]) -> dict[str, str]:
     return {"type": model[0], "name": model[1]}
-
-
-def _failure(job: Job) -> SkylarkError:
-    if job.error is None:
-        return JobCancelled(f"job {job.id!r} was {job.status.value}")
-    return SkylarkError.from_dict(job.error)
-
-
-def _read(path: Path, start: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(start * BYTES_PER_SAMPLE)
-        while data := file.read(READ_BYTES):
-            yield data

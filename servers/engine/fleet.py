@@ -102,6 +102,13 @@ class Fleet:
         for model in idle(self._residents(), self.policy, self._ticks()):
             self.evict(model)
 
+    def evict_others(self, model: Model) -> bool:
+        """Makes all the room there is for a model that ran out of memory; False where there was none."""
+        others = [r.model for r in self._residents() if r.model != model and not (r.busy or r.pinned)]
+        for other in others:
+            self.evict(other)
+        return bool(others)
+
     def evict(self, model: Model) -> None:
         log.info("a model leaves", extra={"action": "evict", "model": self.runners[model].name})
         self.end(self.runners[model])

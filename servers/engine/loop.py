@@ -20,9 +20,9 @@ from servers.catalog import Catalog
 from servers.engine.device import Device
 from servers.engine.fleet import Fleet
 from servers.engine.runners import Runner, State
-from servers.engine.runs import Run, Runs
+from servers.engine.runs import TOPICS, Run, Runs
 from servers.engine.scheduler import Affinity, Model, choose
-from servers.errors import ModelLoadFailed, SkylarkError
+from servers.errors import ModelLoadFailed, OutOfMemory, SkylarkError
 from servers.jobs.bulletin import Bulletin
 from servers.jobs.results import Results
 from servers.jobs.store import Head, Store
@@ -166,7 +166,7 @@ class Loop:
     def _run(self, head: Head) -> None:
         runner = self.fleet.runners[head.model]
         backend = backend_class(head.model[0], self._settings.backends_path)
-        shared = head.batch_key is not None and head.attempt == 0
+        shared = backend.max_batch > 1 and head.batch_key is not None and head.attempt == 0
         companions = self._store.companions(head, backend.max_batch - 1) if shared else []
         jobs = self._store.claim([head.id, *companions], self._clock())
         if not jobs:
@@ -198,13 +198,18 @@ class Loop:
             self.fleet.loaded(runner, About.model_validate(message["about"]))
             self.bulletin.publish("models")
         elif op == "failed":
-            error = SkylarkError.from_dict(message["error"])
-            self.fleet.load_failed(runner, error)
-            self._give_up(runner.model, error)
+            self._heard_load_failed(runner, SkylarkError.from_dict(message["error"]))
         elif op == "gone":
             self._heard_gone(runner)
         elif runner.run is not None and runner.run.number == message["run"]:
             self._heard_of_run(runner, runner.run, message)
+
+    def _heard_load_failed(self, runner: Runner, error: SkylarkError) -> None:
+        if isinstance(error, OutOfMemory) and self.fleet.evict_others(runner.model):
+            self.fleet.end(runner)  # the job still waits, and loads it once more
+            return
+        self.fleet.load_failed(runner, error)
+        self._give_up(runner.model, error)
 
     def _heard_gone(self, runner: Runner) -> None:
         error = self.fleet.gone(runner)
@@ -218,8 +223,8 @@ class Loop:
         self.fleet.wanted = [wanted for wanted in self.fleet.wanted if wanted != model]
         self.bulletin.publish("models")
         for job_id in self._store.fail_queued(model, error, self._clock()):
-            self.bulletin.publish(("ended", job_id))
-            self.bulletin.publish(("audio", job_id))
+            for topic in TOPICS:
+                self.bulletin.publish((topic, job_id))
 
     def _heard_of_run(self, runner: Runner, run: Run, message: Message) -> None:
         match message["op"]:
@@ -227,7 +232,7 @@ class Loop:
                 self.runs.over(run)
                 runner.run, runner.state, runner.used_at = None, State.READY, self._ticks()
             case "progress" if message["index"] in run.open:
-                self.runs.progress[run.jobs[message["index"]].id] = message["fraction"]
+                self.runs.set_progress(run, message["index"], message["fraction"])
             case "result" if message["index"] in run.open:
                 self.runs.result(run, message["index"], message["result"])
             case "error":
@@ -235,9 +240,14 @@ class Loop:
                 self._heard_error(runner, run, message["index"], error)
 
     def _heard_error(self, runner: Runner, run: Run, index: int, error: SkylarkError) -> None:
-        if index in run.open:
+        if index not in run.open:
+            return
+        first = run.jobs[index].attempt == 1
+        if isinstance(error, OutOfMemory) and first and self.fleet.evict_others(runner.model):
+            self.runs.try_again(run, index)
+        else:
             self.runs.error(run, index, error)
-            self._stop_if_done(runner, run)
+        self._stop_if_done(runner, run)
 
     # cancelling, stopping, forgetting
 

@@ -6,15 +6,19 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from servers.errors import BackendFailed, JobCancelled, RunnerCrashed, SkylarkError, StorageFailed
 from servers.jobs.bulletin import Bulletin
 from servers.jobs.job import Job, Status
+from servers.jobs.outputs import write_output
 from servers.jobs.results import LiveAudio, Results
 from servers.jobs.store import Store
 
 SPEAKS = "synthesize"
+TOPICS = ("ended", "audio", "events")
+"""What is told of a job that ends or returns to the queue: to pollers, to listeners, to watchers."""
 log = logging.getLogger(__name__)
 _numbers = itertools.count(1)
 
@@ -60,6 +64,8 @@ class Runs:
         audio = {i: self._results.record(job) for i, job in enumerate(jobs)} if task == SPEAKS else {}
         for index, recording in audio.items():
             self.live[jobs[index].id] = recording
+        for job in jobs:
+            self._bulletin.publish(("events", job.id))
         return Run(task, jobs, audio)
 
     def record(self, run: Run, index: int, pcm: bytes, sample_rate: int) -> SkylarkError | None:
@@ -76,20 +82,21 @@ class Runs:
 
     def result(self, run: Run, index: int, result: dict[str, Any]) -> None:
         """Commits a job's result, once."""
-        audio = run.audio.get(index)
-        if audio is not None:
-            if audio.samples == 0:
-                return self.error(run, index, BackendFailed("the model made no audio"))
-            result = result | {
-                "sample_rate": audio.sample_rate,
-                "samples": audio.samples,
-                "duration_s": audio.duration_s,
-                "pcm_path": str(audio.path),
-            }
-            audio.seal()
-        job = self._close(run, index)
-        self._store.finish(job, Status.DONE, self._clock(), result={"status": "ok"} | result)
-        return self._tell(job)
+        job, audio = run.jobs[index], run.audio.get(index)
+        if audio is not None and audio.samples == 0:
+            self.error(run, index, BackendFailed("the model made no audio"))
+            return
+        try:
+            result = {"status": "ok"} | result | (_kept(audio) if audio else {})
+            if job.result_path is not None:
+                write_output(Path(job.result_path), result)
+                result["result_path"] = job.result_path
+        except OSError as error:
+            self.error(run, index, StorageFailed(f"the result could not be written: {error.strerror}"))
+            return
+        self._close(run, index)
+        self._store.finish(job, Status.DONE, self._clock(), result=result)
+        self._tell(job)
 
     def error(self, run: Run, index: int, error: SkylarkError) -> None:
         """Commits a job's failure."""
@@ -112,6 +119,15 @@ class Runs:
                 self.error(run, index, RunnerCrashed(message))
             else:
                 self._return(run, index, count_attempt=True)
+
+    def try_again(self, run: Run, index: int) -> None:
+        """The job failed for want of memory, which is made now."""
+        self._return(run, index, count_attempt=True)
+
+    def set_progress(self, run: Run, index: int, fraction: float) -> None:
+        job_id = run.jobs[index].id
+        self.progress[job_id] = fraction
+        self._bulletin.publish(("events", job_id))
 
     def hand_back(self, run: Run) -> None:
         """The engine stops: what still runs returns to the queue as if it had not been tried."""
@@ -143,5 +159,16 @@ class Runs:
         return job
 
     def _tell(self, job: Job) -> None:
-        self._bulletin.publish(("ended", job.id))
-        self._bulletin.publish(("audio", job.id))
+        for topic in TOPICS:
+            self._bulletin.publish((topic, job.id))
+
+
+def _kept(audio: LiveAudio) -> dict[str, Any]:
+    """The audio made durable, as a result describes it."""
+    audio.seal()
+    return {
+        "sample_rate": audio.sample_rate,
+        "samples": audio.samples,
+        "duration_s": audio.duration_s,
+        "pcm_path": str(audio.path),
+    }

@@ -13,7 +13,7 @@ from typing import Any
 from servers.audio.pcm import to_int16
 from servers.backends.base import Backend, parse_payload
 from servers.backends.load import backend_class
-from servers.errors import BackendFailed, ModelLoadFailed, SkylarkError
+from servers.errors import BackendFailed, ModelLoadFailed, OutOfMemory, SkylarkError
 from servers.runner.outbox import Outbox
 from servers.runner.wire import Message
 from servers.speech import Chunk, ModelSpec, Noun, Progress
@@ -99,5 +99,7 @@ def _frame(item: Chunk | Progress | Noun | SkylarkError) -> tuple[Message, bytes
 def _typed(error: Exception, otherwise: type[SkylarkError]) -> SkylarkError:
     if isinstance(error, SkylarkError):
         return error
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own
+        return OutOfMemory(f"{type(error).__name__}: {error}")
     log.error("a model raised", extra={"action": "model_raised"}, exc_info=error)
     return otherwise(f"{type(error).__name__}: {error}")

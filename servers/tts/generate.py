@@ -19,6 +19,8 @@ from servers.web.body import json_body
 from servers.web.errands import Order, Reply, WireJob, errands
 
 bp = Blueprint("generate", __name__)
+ALONE = ""
+"""The batch key of a text that is not to share the model with another."""
 
 
 class Generation(Order):
@@ -72,7 +74,7 @@ class Generation(Order):
 def generate_batch() -> dict[str, Any]:
     asked = json_body(Generation)
     asked.check(errands().limits)
-    batch_key = uuid.uuid4().hex if asked.batch else None
+    batch_key = uuid.uuid4().hex if asked.batch else ALONE
     errand = errands().submit(asked, asked.payloads(), asked.names(), batch_key)
     replies = errand.replies(lambda job: spoken(job, asked.format))
     results = [{"text": text} | reply for text, reply in zip(asked.texts, replies, strict=True)]

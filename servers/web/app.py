@@ -27,8 +27,8 @@ def create_app(
 ) -> Flask:
     """The app, with the blueprints' routes at /… and with `prefix` also at /<prefix>/….
 
-    An internal server is behind file permissions, on a Unix socket: it needs no key, and its requests are
-    logged by those who make them (here only at DEBUG).
+    An internal server is called by the others over a Unix socket, where it needs no key; they log the
+    requests, and it does so only at DEBUG.
     """
     app = Flask(name, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = int(settings().limits.max_body_mb * MEGABYTE)
@@ -40,8 +40,7 @@ def create_app(
     log.install(app, logging.DEBUG if internal else logging.INFO)
     metrics.install(app)
     cors.install(app, settings().web.cors_origins)
-    if not internal:
-        auth.install(app, settings())
+    auth.install(app, settings(), trust_unix_socket=internal)
     errors.install(app)
     for blueprint in blueprints:
         app.register_blueprint(blueprint)

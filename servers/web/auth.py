@@ -15,12 +15,15 @@ from servers.web.keys import configured_keys, owner_of
 OPEN_PATHS = frozenset({"/health", "/ready"})
 
 
-def install(app: Flask, settings: Settings) -> None:
-    """Every request to `app` then needs a key, if any is configured."""
+def install(app: Flask, settings: Settings, *, trust_unix_socket: bool) -> None:
+    """Every request to `app` then needs a key, if any is configured.
+
+    `trust_unix_socket` is for a server whose socket file only its owner may open.
+    """
     keys = configured_keys(settings)
 
     def check() -> None:
-        if not keys:
+        if not keys or (trust_unix_socket and over_unix_socket()):
             return
         owner = owner_of(_presented_key(), keys)
         if owner is None and request.path not in OPEN_PATHS:
@@ -28,6 +31,11 @@ def install(app: Flask, settings: Settings) -> None:
         g.owner = owner
 
     app.before_request(check)
+
+
+def over_unix_socket() -> bool:
+    """Whether the client came by a Unix socket and not over TCP."""
+    return not request.remote_addr
 
 
 def current_owner() -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -15,23 +15,28 @@ CONFIG = ROOT / "config" / "gunicorn.conf.py"
 UNIX = "unix:"
 
 
-def serve(factory: str, *, bind: str, threads: int) -> NoReturn:
+def serve(factory: str, *, bind: str, threads: int, also: Sequence[str] = ()) -> NoReturn:
     """Replaces this process by gunicorn serving `factory` ("servers.tts.app:create_app()").
 
-    `bind` is "host:port" or "unix:/path". Raises SettingsError if `check_exposure` does.
+    An address is "host:port" or "unix:/path". Raises SettingsError if `check_exposure` does.
     """
-    if not bind.startswith(UNIX):
-        check_exposure(bind.rpartition(":")[0], settings())
     command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIG)]
-    os.execv(sys.executable, [*command, "--bind", bind, "--threads", str(threads), factory])
+    for address in (bind, *also):
+        if not address.startswith(UNIX):
+            check_exposure(address.rpartition(":")[0], settings())
+        command += ["--bind", address]
+    os.execv(sys.executable, [*command, "--threads", str(threads), factory])
 
 
 def serve_door(factory: str, section: Callable[[Settings], Door]) -> NoReturn:
     """`serve` where that section of the settings says; what is wrong with them is said in one line."""
     with startup() as loaded:
         door = section(loaded)
-        host = f"[{door.host}]" if ":" in door.host else door.host
-        serve(factory, bind=f"{host}:{door.port}", threads=door.threads)
+        serve(factory, bind=tcp_address(door.host, door.port), threads=door.threads)
+
+
+def tcp_address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -19,6 +20,7 @@ import requests
 from servers.errors import EngineUnavailable
 from servers.jobs.client import JobsClient
 from servers.settings import ROOT
+from servers.unix_http import UnixPool
 
 START_S = 30.0
 HTTP_S = 60.0
@@ -90,10 +92,13 @@ class Engine:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self.port = free_port()
         self.environment = {
             "SKYLARK_DATA_DIR": str(folder),
             "SKYLARK_MODELS_FILE": str(STAND_INS / "models.yaml"),
             "SKYLARK_BACKENDS_PATH": f'["{STAND_INS}"]',
+            "SKYLARK_ENGINE__PORT": str(self.port),
+            "SKYLARK_ENGINE__FILE_ROOTS": f'["{folder}/files"]',
             **settings,
         }
         self.client = JobsClient(folder / "engine.sock")
@@ -133,6 +138,13 @@ class Engine:
 
     def status(self, job_id: str) -> str:
         return self.client.get(job_id)["status"]
+
+    def events(self, job_id: str) -> list[dict]:
+        """The jobs of the event stream, until it ends."""
+        pool = UnixPool(self.folder / "engine.sock", 30)
+        text = pool.request("GET", f"/jobs/{job_id}/events").data.decode()
+        pool.close()
+        return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if "data: " in line]
 
     def audio(self, job_id: str, start: int = 0) -> bytes:
         with self.client.audio(job_id, start=start) as audio:

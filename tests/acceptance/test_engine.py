@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from hashlib import sha256
 
 import numpy as np
 import pytest
+import requests
+import soundfile
 
 from servers.errors import (
     Conflict,
@@ -25,11 +28,14 @@ LONG = {"text": "long", "chunks": 2000, "pace_s": 0.02}
 
 @pytest.fixture(scope="module")
 def engine():
+    keys = {name: sha256(f"{name}'s".encode()).hexdigest() for name in ("alice", "bob")}
     with running_engine(
         SKYLARK_ENGINE__MAX_QUEUED="40",
         SKYLARK_ENGINE__CANCEL_GRACE_S="1",
         SKYLARK_ENGINE__MIN_RESIDENCY_S="0",
+        SKYLARK_API_KEYS=",".join(f"{name}:{digest}" for name, digest in keys.items()),
     ) as engine:
+        (engine.folder / "files").mkdir()
         yield engine
 
 
@@ -150,7 +156,7 @@ def test_waiting_ends_when_the_time_is_up_or_the_client_has_gone(engine, busy):
 
 
 def test_an_urgent_job_goes_first(engine, busy):
-    later, urgent = engine.submit({"text": "a"}), engine.submit({"text": "b"}, priority=0)
+    later, urgent = engine.submit({"text": "a"}, batch_key=""), engine.submit({"text": "b"}, priority=0)
     engine.client.cancel(busy)
     assert engine.ended(urgent)["started_at"] < engine.ended(later)["started_at"]
 
@@ -222,6 +228,78 @@ def test_idle_models_leave_after_a_time_that_can_be_changed_while_running(engine
 
 def model_states(engine) -> set[tuple[str, str]]:
     return {(model["name"], model["state"]) for model in engine.client.models()["models"]}
+
+
+def test_events_tell_of_each_change_until_the_job_has_ended(engine):
+    job_id = engine.submit({"text": "hi", "chunks": 5, "pace_s": 0.02})
+    seen = [job["status"] for job in engine.events(job_id)]
+    assert seen[-1] == "done"
+    assert set(seen) <= {"queued", "running", "done"}
+    assert seen == sorted(seen, key=["queued", "running", "done"].index)
+    assert [job["status"] for job in engine.events(job_id)] == ["done"]
+
+
+def test_the_result_is_written_where_the_client_wants_it(engine):
+    wav, text = engine.folder / "files" / "hello.wav", engine.folder / "files" / "heard.txt"
+    engine.ended(engine.submit({"text": "hi", "level": 9}, result_path=str(wav)))
+    samples, rate = soundfile.read(wav, dtype="int16")
+    assert (rate, len(samples), set(samples)) == (16_000, 4800, {9})
+    heard = {"task": "transcribe", "audio_path": "/a.wav", "result_path": str(text)}  # as seed 000 has it
+    job = engine.ended(engine.submit(heard))
+    assert (job["result_path"], text.read_text()) == (str(text), "a.wav\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("hello.wav", "absolute"),
+        ("/tmp/../etc/hello.wav", "absolute"),
+        ("/etc/hello.wav", "must lie under one of"),
+        ("/tmp/a\0b.wav", "NUL"),
+        ("{folder}/files/link/hello.wav", "must lie under one of"),
+        ("{folder}/files/none/hello.wav", "no folder"),
+        ("{folder}/files/hello.exe", "must end in one of"),
+    ],
+)
+def test_a_result_path_that_is_not_allowed_is_refused(engine, path, says):
+    link = engine.folder / "files" / "link"
+    if not link.is_symlink():
+        link.symlink_to("/etc")
+    with pytest.raises(InvalidRequest, match=says) as raised:
+        engine.submit({"text": "a"}, result_path=path.format(folder=engine.folder))
+    assert raised.value.param == "result_path"
+
+
+def test_a_job_that_ran_out_of_memory_is_tried_once_more_alone_on_the_device(engine, tmp_path):
+    engine.ended(engine.submit({"text": "a"}, model="two"))
+    job = engine.ended(engine.submit({"text": "a", "out_of_memory_once": str(tmp_path / "marker")}))
+    assert (job["status"], job["attempt"]) == ("done", 2)
+    assert ("two", "unloaded") in model_states(engine)
+
+
+def test_compatible_jobs_share_the_model_and_one_that_wants_to_be_alone_does_not(engine, busy):
+    shared = [engine.submit({"text": "a"}) for _ in range(3)]
+    alone = engine.submit({"text": "a"}, batch_key="")
+    engine.client.cancel(busy)
+    starts = [engine.ended(job_id)["started_at"] for job_id in (*shared, alone)]
+    assert len(set(starts[:3])) == 1
+    assert starts[3] not in starts[:3]
+
+
+def test_over_tcp_a_job_belongs_to_the_key_that_made_it(engine):
+    url, body = f"http://127.0.0.1:{engine.port}", {"model_type": "fake", "payload": {"text": "a"}}
+    alice, bob = {"X-API-Key": "alice's"}, {"X-API-Key": "bob's"}
+    assert requests.post(f"{url}/jobs", json=body, timeout=9).status_code == 401
+    job_id = requests.post(f"{url}/jobs", json=body, headers=alice, timeout=9).json()["job_id"]
+    assert requests.get(f"{url}/jobs/{job_id}", headers=alice, timeout=9).json()["id"] == job_id
+    for path in ("", "/audio", "/events"):
+        assert requests.get(f"{url}/jobs/{job_id}{path}", headers=bob, timeout=9).status_code == 404
+    assert requests.post(f"{url}/jobs/{job_id}/cancel", headers=bob, timeout=9).status_code == 404
+    queue = requests.get(f"{url}/queue", headers=bob, timeout=9).json()
+    assert queue["recent"] == queue["queued"] == queue["running"] == []
+    stolen = {"model_type": "fake", "payload": {"task": "transcribe", "audio_path": "/etc/passwd"}}
+    error = requests.post(f"{url}/jobs", json=stolen, headers=bob, timeout=9).json()["error"]
+    assert error["param"] == "payload.audio_path"
 
 
 BAD = [

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from servers.backends.base import About, Backend, Heard, Options, Spoken
-from servers.errors import BackendFailed, ModelLoadFailed, UnknownVoice
+from servers.errors import BackendFailed, ModelLoadFailed, OutOfMemory, UnknownVoice
 from servers.speech import (
     Chunk,
     ModelSpec,
@@ -49,6 +49,8 @@ class FakeUtterance(Utterance):
     crash_after: int | None = None
     crash_once: Path | None = None
     """Crash after the first chunk unless this file exists; it is made."""
+    out_of_memory_once: Path | None = None
+    """Run out of memory unless this file exists; it is made."""
     deaf_s: float = 0.0
     """After the first chunk, work this long without noticing a cancellation."""
 
@@ -87,6 +89,9 @@ class Fake(Backend):
         chunks = self._options.chunks if utterance.chunks is None else utterance.chunks
         pace_s = self._options.pace_s if utterance.pace_s is None else utterance.pace_s
         samples = np.full(SAMPLE_RATE * utterance.chunk_ms // 1000, utterance.level, np.int16)
+        if _first_time(utterance.out_of_memory_once):
+            yield OutOfMemory("the device is full")
+            return
         for made in range(chunks):
             if utterance.fail_after == made:
                 yield BackendFailed("asked to fail")

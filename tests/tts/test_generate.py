@@ -77,7 +77,7 @@ def test_a_job_says_what_the_request_said(client: FlaskClient, engine: StandInEn
             "model": "espeak-ng",
             "application_id": "book",
             "priority": 0,
-            "batch_key": None,
+            "batch_key": "",
             "payload": payload,
         }
     ]

@@ -74,6 +74,14 @@ class Fleet:
         if victims == []:
             self._load(spec)
 
+    def load_if_room(self, model: Model) -> None:
+        """Loads the model if it is not resident and nothing has to leave for it."""
+        if model in self.runners or self._leaving:
+            return
+        spec = self._catalog.resolve(*model)
+        if evictions(spec.vram_mb, self._residents(), self.policy, self._ticks()) == []:
+            self._load(spec)
+
     def want(self, model: Model) -> None:
         """Load it once no job waits for another; an earlier failure is forgotten."""
         self.load_errors.pop(model, None)

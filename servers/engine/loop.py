@@ -130,7 +130,9 @@ class Loop:
     def _take_turn(self) -> None:
         """One model computes at a time.
 
-        While a model loads, the jobs of those that are ready go on, unless the one that waits is urgent.
+        Where there is room, a model that jobs wait for is loaded beside the others, however busy they are:
+        affinity alone would keep it out for max_wait_s. While a model loads, the jobs of those that are
+        ready go on, unless the one that waits is urgent.
         """
         if self.fleet.computing():
             return
@@ -139,6 +141,8 @@ class Loop:
         if head is None:
             self._load_wanted()
             return
+        for model in dict.fromkeys(h.model for h in sorted(heads, key=lambda h: h.seq)):
+            self.fleet.load_if_room(model)
         ready = self.fleet.ready()
         if head.model in ready:
             self._run(head)

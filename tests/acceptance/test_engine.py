@@ -230,6 +230,16 @@ def model_states(engine) -> set[tuple[str, str]]:
     return {(model["name"], model["state"]) for model in engine.client.models()["models"]}
 
 
+def test_a_model_that_jobs_wait_for_is_loaded_beside_a_busy_one_where_there_is_room(engine):
+    engine.client._call("POST", "/models/two/unload")
+    crowd = [engine.submit({"text": "a", "pace_s": 0.1}, batch_key="") for _ in range(30)]
+    other = engine.submit({"text": "b"}, model="two")
+    eventually(lambda: ("two", "ready") in model_states(engine), "the other model is ready")
+    assert engine.status(crowd[-1]) == "queued"
+    for job_id in (*crowd, other):
+        engine.client.cancel(job_id)
+
+
 def test_events_tell_of_each_change_until_the_job_has_ended(engine):
     job_id = engine.submit({"text": "hi", "chunks": 5, "pace_s": 0.02})
     seen = [job["status"] for job in engine.events(job_id)]

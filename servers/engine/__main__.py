@@ -1,11 +1,16 @@
 """`python -m servers.engine`: the engine on its Unix socket, and on TCP where that is configured."""
 
+from servers.engine.device import find_device, hold, lock_files
 from servers.web.serve import serve, startup, tcp_address
+
+PREDECESSOR_MARGIN_S = 10.0  # one that is stopping has drain_s, and this to end
 
 if __name__ == "__main__":
     with startup() as config:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
         engine = config.engine
+        # before gunicorn takes the socket's place: a second engine must not cut off the first
+        for file in lock_files(find_device(engine.device), config.data_dir):
+            hold(file, engine.drain_s + PREDECESSOR_MARGIN_S)
         serve(
             "servers.engine.app:create_app()",
             bind=f"unix:{config.engine_socket}",

@@ -11,7 +11,7 @@ from servers.backends.load import check_models
 from servers.catalog import Catalog
 from servers.engine import api, models
 from servers.engine.desk import Desk
-from servers.engine.device import HeldLock, find_device, lock_files
+from servers.engine.device import find_device
 from servers.engine.loop import Loop
 from servers.engine.playback import Playback
 from servers.jobs.store import Store
@@ -19,7 +19,6 @@ from servers.settings import Settings, SettingsError, settings
 from servers.web.app import create_app as create_web_app
 from servers.web.app import on_terminate
 
-LOCK_MARGIN_S = 10.0
 BOOT_FAILED = 3  # gunicorn's code for a worker that need not be started again
 log = logging.getLogger(__name__)
 
@@ -35,8 +34,6 @@ def create_app() -> Flask:
 
 def _create(config: Settings) -> Flask:
     device = find_device(config.engine.device)
-    patience_s = config.engine.drain_s + LOCK_MARGIN_S  # a predecessor may still be draining
-    locks = [HeldLock(file, patience_s) for file in lock_files(device, config.data_dir)]
     catalog = Catalog.load(config.models_file)
     check_models(catalog, config.models_file, config.backends_path)
     store = Store(config.data_dir / "jobs.sqlite3")
@@ -46,7 +43,6 @@ def _create(config: Settings) -> Flask:
     app.extensions[api.DESK] = desk
     app.extensions[api.PLAYBACK] = Playback(loop, desk.get)
     app.extensions[models.EXTENSION] = models.ModelDesk(config, catalog, loop)
-    app.extensions["skylark.locks"] = locks  # held as long as the app lives
     on_terminate(app, loop.drain)
     loop.start()
     return app

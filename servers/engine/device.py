@@ -10,7 +10,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from servers.settings import SettingsError
 
@@ -67,30 +66,28 @@ def lock_files(device: Device, data_dir: Path) -> list[Path]:
     return files
 
 
-class HeldLock:
-    """An exclusive lock on a file, released when the process ends, however it ends."""
+def hold(path: Path, patience_s: float) -> None:
+    """Locks the file for this process, for what it becomes by exec, and for the workers that it forks.
 
-    def __init__(self, path: Path, patience_s: float) -> None:
-        """Waits for a predecessor that is going. Raises SettingsError saying who holds it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = path.open("a+")
-        deadline = time.monotonic() + patience_s
-        while not self._try():
-            if time.monotonic() > deadline:
-                self._file.seek(0)
-                holder = self._file.read().strip() or "another process"
-                raise SettingsError(f"{path} is held by {holder}: two engines cannot share it")
-            time.sleep(0.05)
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()}")
-        self._file.flush()
+    The system lets go when the last of them has ended, however it ended. Waits for a predecessor that is
+    going. Raises SettingsError saying who holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + patience_s
+    while not _locked(descriptor):
+        if time.monotonic() > deadline:
+            holder = os.read(descriptor, 100).decode() or "another process"
+            raise SettingsError(f"{path} is held by {holder}: two engines cannot share it")
+        time.sleep(0.05)
+    os.truncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()}".encode())
+    os.set_inheritable(descriptor, True)
 
-    def release(self) -> None:
-        self._file.close()
 
-    def _try(self) -> bool:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from servers.errors import EngineUnavailable
+from servers.jobs.client import JobsClient
 from tests.acceptance.processes import Process, alive, eventually, running_engine
 
 SHORT = {"text": "short", "chunks": 5, "pace_s": 0.02}
@@ -109,8 +110,10 @@ def test_sigterm_returns_a_job_that_takes_too_long_to_the_queue(engine):
 def test_a_second_engine_on_the_same_folder_says_who_holds_it(engine):
     second = Process("servers.engine", engine.environment, engine.folder / "second.log")
     assert second.wait(60) != 0
-    assert f"is held by process {engine.worker.pid}" in second.log.read_text()
-    assert engine.answers()
+    assert f"is held by process {engine.server.process.pid}" in second.log.read_text()
+    newcomer = JobsClient(engine.folder / "engine.sock")  # with no connection from before
+    assert newcomer.health()["status"] == "ok"
+    newcomer.close()
 
 
 def test_ctrl_c_in_the_terminal_does_not_kill_the_runners_behind_the_engines_back(engine):

@@ -49,6 +49,11 @@ class Fleet:
     def resident(self) -> frozenset[Model]:
         return frozenset(self.runners)
 
+    def ages_s(self) -> dict[Model, float]:
+        """How long each resident model has been here."""
+        now = self._ticks()
+        return {model: now - runner.loaded_at for model, runner in self.runners.items()}
+
     def ready(self) -> frozenset[Model]:
         return frozenset(model for model, runner in self.runners.items() if runner.state is State.READY)
 

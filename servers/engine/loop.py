@@ -164,8 +164,10 @@ class Loop:
             self._give_up(model, error)
 
     def _choose(self, heads: list[Head]) -> Head | None:
-        affinity = Affinity(self.fleet.resident(), self._application_id)
-        return choose(heads, affinity, self._clock(), self._limits.max_wait_s)
+        now = self._clock()
+        since = {model: now - age_s for model, age_s in self.fleet.ages_s().items()}
+        affinity = Affinity(since, self._application_id)
+        return choose(heads, affinity, now, self._limits.max_wait_s)
 
     def _run(self, head: Head) -> None:
         runner = self.fleet.runners[head.model]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from servers.jobs.store import Head
 
@@ -13,9 +13,10 @@ Model = tuple[str, str]
 
 @dataclass(frozen=True)
 class Affinity:
-    """What a job may prefer: the models that are loaded, and the application that was served last."""
+    """What a job may prefer: the models that are resident, and the application that was served last."""
 
-    resident: frozenset[Model] = frozenset()
+    resident: Mapping[Model, float] = field(default_factory=dict)
+    """Since when each is, in the time of the jobs' created_at."""
     application_id: str | None = None
 
 
@@ -23,7 +24,10 @@ def choose(heads: Sequence[Head], affinity: Affinity, now: float, max_wait_s: fl
     """The job to run next, None when nothing is queued.
 
     1. Priority 0, oldest first.
-    2. A job that has waited longer than `max_wait_s`, oldest first, so that nothing starves.
+    2. A job that has waited longer than `max_wait_s`, so that nothing starves: first those that were there
+       when a resident model came, for it came to serve them, then the oldest. Only so does a queue that is
+       longer than max_wait_s not end in a swap of models for each job; and those who were there are so
+       many and no more, so that the others' turn comes.
     3. The most urgent band; in it same model and application, same model, same application, the oldest.
     """
     urgent = [head for head in heads if head.priority == 0]
@@ -31,7 +35,7 @@ def choose(heads: Sequence[Head], affinity: Affinity, now: float, max_wait_s: fl
         return min(urgent, key=_age)
     overdue = [head for head in heads if now - head.created_at > max_wait_s]
     if overdue:  # 2.
-        return min(overdue, key=_age)
+        return min([head for head in overdue if _was_there(head, affinity)] or overdue, key=_age)
     band = min((head.priority for head in heads), default=None)
     return min(  # 3.
         (head for head in heads if head.priority == band),
@@ -42,6 +46,10 @@ def choose(heads: Sequence[Head], affinity: Affinity, now: float, max_wait_s: fl
 
 def _age(head: Head) -> int:
     return head.seq
+
+
+def _was_there(head: Head, affinity: Affinity) -> bool:
+    return head.created_at <= affinity.resident.get(head.model, float("-inf"))
 
 
 def _distance(head: Head, affinity: Affinity) -> int:

@@ -34,7 +34,7 @@ class Door(Section):
 
     host: str = "127.0.0.1"
     port: int
-    threads: int = 64
+    threads: Annotated[int, Field(ge=1)] = 64
     model_type: str
     model: str | None = None
 
@@ -52,23 +52,23 @@ class Whisperx(Door):
 class Engine(Section):
     host: str = "127.0.0.1"
     port: int | None = None
-    threads: int = 256
+    threads: Annotated[int, Field(ge=1)] = 256
     file_roots: list[Path] = Field(default=[Path("/tmp"), Path("var/files")])
     device: str = "auto"
-    max_queued: int = 10_000
-    max_models: int = 2
+    max_queued: Annotated[int, Field(ge=1)] = 10_000
+    max_models: Annotated[int, Field(ge=1)] = 2
     vram_mb: int | None = None
-    keep_alive_s: float = 300.0
+    keep_alive_s: Annotated[float, Field(ge=0)] = 300.0
     min_residency_s: float = 2.0
-    max_parallel_loads: int = 1
+    max_parallel_loads: Annotated[int, Field(ge=1)] = 1
     warmup_text: str | None = "This is a warmup test."
-    max_attempts: int = 3
+    max_attempts: Annotated[int, Field(ge=1)] = 3
     max_wait_s: float = 60.0
-    lease_s: float = 30.0
+    lease_s: Annotated[float, Field(ge=2)] = 30.0
     load_timeout_s: float = 300.0
     cancel_grace_s: float = 5.0
-    drain_s: float = 20.0
-    keep_results_s: float = 86_400.0
+    drain_s: Annotated[float, Field(ge=0, le=30)] = 20.0
+    keep_results_s: Annotated[float, Field(ge=3_600)] = 86_400.0
 
     def roots(self) -> list[Path]:
         """`file_roots` as absolute paths."""

@@ -106,7 +106,7 @@ def parse_payload(backend: type[Backend], payload: Mapping[str, Any]) -> Noun:
     Raises InvalidRequest naming the field and what is possible.
     """
     task = payload.get("task", default_task(backend))
-    if task not in backend.requests:
+    if not isinstance(task, str) or task not in backend.requests:
         known = ", ".join(backend.requests)
         raise InvalidRequest(f"task {task!r} is not one of {known}", param="payload.task")
     return backend.requests[task].parse(payload, within="payload")

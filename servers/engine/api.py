@@ -23,6 +23,7 @@ from servers.web.disconnect import client_connected, connection
 bp = Blueprint("jobs", __name__)
 DESK, PLAYBACK = "skylark.desk", "skylark.playback"
 MAX_WAIT_S = 60.0
+LARGEST = 2**40
 
 
 class Batch(Noun):
@@ -86,7 +87,7 @@ def _event(job: Job | None) -> str:
 @bp.get("/jobs/<uuid:job_id>/audio")
 def audio(job_id: UUID) -> Response:
     playback: Playback = current_app.extensions[PLAYBACK]
-    sound = playback.play(str(job_id), caller(), int(_number("from")), client_connected)
+    sound = playback.play(str(job_id), caller(), int(_number("from")), connection())
     media_type = f"audio/pcm;rate={sound.sample_rate};channels=1;encoding=s16le"
     return Response(sound.chunks, mimetype=media_type, headers={RATE_HEADER: str(sound.sample_rate)})
 
@@ -108,6 +109,6 @@ def _number(name: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 <= number < math.inf:
-        raise InvalidRequest(f"{name!r} must be a number of at least 0, not {text!r}", param=name)
+    if not 0 <= number < LARGEST:
+        raise InvalidRequest(f"{name!r} must be a number from 0 to {LARGEST}, not {text!r}", param=name)
     return number

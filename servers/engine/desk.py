@@ -15,7 +15,7 @@ from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.engine.device import Device
 from servers.engine.loop import Loop
-from servers.engine.runs import SPEAKS, TOPICS
+from servers.engine.runs import SPEAKS
 from servers.errors import (
     EngineUnavailable,
     InvalidRequest,
@@ -175,8 +175,7 @@ class Desk:
     def _cancel_queued(self, job_id: str) -> bool:
         cancelled = self._store.cancel_queued(job_id, self._clock())
         if cancelled:
-            for topic in TOPICS:
-                self._loop.bulletin.publish((topic, job_id))
+            self._loop.runs.tell(job_id)
         return cancelled
 
     def events(self, job_id: str, caller: Caller, connected: Callable[[], bool]) -> Iterator[Job | None]:

@@ -17,6 +17,8 @@ from servers.settings import Settings
 from servers.speech import ModelSpec
 
 log = logging.getLogger(__name__)
+LOAD_ERROR_S = 30.0
+"""/ready says "no" for so long after a failed load: a load balancer sends nobody who would try again."""
 
 
 class Fleet:
@@ -29,7 +31,8 @@ class Fleet:
         self.abouts: dict[Model, About] = {}
         """What each model said of itself when it was last loaded."""
         self.load_errors: dict[Model, SkylarkError] = {}
-        """Why a model could not be loaded, until it is tried again."""
+        """Why a model could not be loaded, until it is tried again or LOAD_ERROR_S have passed."""
+        self._failed_at: dict[Model, float] = {}
         self.pinned: set[Model] = {spec.key for spec in catalog if spec.pin}
         self._settings, self._limits = settings, settings.engine
         self.wanted: list[Model] = [spec.key for spec in catalog if spec.pin or spec.preload]
@@ -58,7 +61,7 @@ class Fleet:
         return frozenset(model for model, runner in self.runners.items() if runner.state is State.READY)
 
     def computing(self) -> list[Runner]:
-        return [runner for runner in self.runners.values() if runner.state is State.RUNNING]
+        return [runner for runner in self.runners.copy().values() if runner.state is State.RUNNING]
 
     def make_resident(self, model: Model) -> None:
         """One step towards it: evict, or wait for the memory to come back, or load.
@@ -162,9 +165,13 @@ class Fleet:
     def load_failed(self, runner: Runner, error: SkylarkError) -> None:
         fields = {"action": "load_failed", "model": runner.name, "error": error.code}
         log.error("a model cannot be loaded", extra=fields)
-        self.load_errors[runner.model] = error
+        self.remember_failure(runner.model, error)
         self._load_crashes.pop(runner.model, None)
         self.end(runner)
+
+    def remember_failure(self, model: Model, error: SkylarkError) -> None:
+        self.load_errors[model] = error
+        self._failed_at[model] = self._ticks()
 
     def gone(self, runner: Runner) -> SkylarkError | None:
         """The runner's process has ended.
@@ -190,6 +197,10 @@ class Fleet:
     def watch(self) -> None:
         """Ends the runners that are silent, load too long, or do not let go of a cancelled run."""
         now = self._ticks()
+        for model, failed_at in list(self._failed_at.items()):
+            if now - failed_at > LOAD_ERROR_S:
+                del self._failed_at[model]
+                self.load_errors.pop(model, None)
         for runner in self.runners.values():
             if reason := self._fault(runner, now):
                 fields = {"action": "runner_ended", "model": runner.name, "reason": reason}

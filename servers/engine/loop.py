@@ -20,9 +20,15 @@ from servers.catalog import Catalog
 from servers.engine.device import Device
 from servers.engine.fleet import Fleet
 from servers.engine.runners import Runner, State
-from servers.engine.runs import TOPICS, Run, Runs
+from servers.engine.runs import Run, Runs
 from servers.engine.scheduler import Affinity, Model, choose
-from servers.errors import ModelLoadFailed, OutOfMemory, SkylarkError
+from servers.errors import (
+    EngineUnavailable,
+    ModelLoadFailed,
+    OutOfMemory,
+    SkylarkError,
+    StorageFailed,
+)
 from servers.jobs.bulletin import Bulletin
 from servers.jobs.results import Results
 from servers.jobs.store import Head, Store
@@ -69,9 +75,6 @@ class Loop:
     # what other threads may call
 
     def start(self) -> None:
-        recovered = self._store.recover(self._clock(), self._limits.max_attempts)
-        fields = {"action": "start", "device": self._device.name, "recovered": recovered}
-        log.info("the engine starts", extra=fields)
         self._thread.start()
 
     def wake(self) -> None:
@@ -83,7 +86,10 @@ class Loop:
         self._inbox.put(partial(self._cancel, job_id))
 
     def do(self, change: Callable[[Fleet], None]) -> None:
-        """Makes a change to the fleet on the loop's thread; returns when it is made."""
+        """Makes a change to the fleet on the loop's thread; returns when it is made.
+
+        Raises EngineUnavailable when the loop does not come to it.
+        """
         made = threading.Event()
 
         def act() -> None:
@@ -91,7 +97,8 @@ class Loop:
             made.set()
 
         self._inbox.put(act)
-        made.wait(DO_S)
+        if not made.wait(DO_S):
+            raise EngineUnavailable("the engine is stopping, or waits for its disk", retry_after_s=DO_S)
 
     def drain(self) -> None:
         """Claim nothing more, let running jobs end within drain_s, then stop. Safe in a signal handler."""
@@ -102,19 +109,36 @@ class Loop:
 
     def _live(self) -> None:
         try:
+            self._persist(self._recover)
             while not self.ended:
-                self.step()
+                self._persist(self.step)
                 self._attend()
         except Exception:
             # the store is the truth: a fresh engine recovers from it, a broken loop would serve nobody
             log.critical("the engine's loop failed", extra={"action": "engine_failed"}, exc_info=True)
             os._exit(1)
 
+    def _persist(self, act: Callable[[], None]) -> None:
+        """Acts until the store can be written: a full disk is waited out, and nothing is lost by it."""
+        while True:
+            try:
+                return act()
+            except StorageFailed as error:
+                log.error("the store cannot be written", extra={"action": "storage_failed"}, exc_info=error)
+                if self.draining:
+                    raise
+                time.sleep(TICK_S)
+
+    def _recover(self) -> None:
+        recovered = self._store.recover(self._clock(), self._limits.max_attempts)
+        fields = {"action": "start", "device": self._device.name, "recovered": recovered}
+        log.info("the engine starts", extra=fields)
+
     def _attend(self) -> None:
         try:
-            self._inbox.get(timeout=TICK_S)()
+            self._persist(self._inbox.get(timeout=TICK_S))
             while True:
-                self._inbox.get_nowait()()
+                self._persist(self._inbox.get_nowait())
         except queue.Empty:
             return
 
@@ -141,8 +165,9 @@ class Loop:
         if head is None:
             self._load_wanted()
             return
-        for model in dict.fromkeys(h.model for h in sorted(heads, key=lambda h: h.seq)):
-            self.fleet.load_if_room(model)
+        needed = [h.model for h in sorted(heads, key=lambda h: h.seq)] + self.fleet.wanted
+        for model in dict.fromkeys(needed):
+            self._load(model, self.fleet.load_if_room)
         ready = self.fleet.ready()
         if head.model in ready:
             self._run(head)
@@ -157,11 +182,19 @@ class Loop:
             self._make_resident(model)
 
     def _make_resident(self, model: Model) -> None:
+        self._load(model, self.fleet.make_resident)
+
+    def _load(self, model: Model, load: Callable[[Model], None]) -> None:
+        """Jobs of a model that cannot even be begun to be loaded fail, with the reason."""
         try:
-            self.fleet.make_resident(model)
-        except ModelLoadFailed as error:
-            self.fleet.load_errors[model] = error
+            load(model)
+        except SkylarkError as error:
+            self.fleet.remember_failure(model, error)
             self._give_up(model, error)
+        except OSError as error:
+            reason = f"a runner for {'/'.join(model)} cannot be started: {error.strerror}: {error.filename}"
+            self.fleet.remember_failure(model, ModelLoadFailed(reason))
+            self._give_up(model, ModelLoadFailed(reason))
 
     def _choose(self, heads: list[Head]) -> Head | None:
         now = self._clock()
@@ -187,16 +220,31 @@ class Loop:
     # what runners say
 
     def _hear(self, runner: Runner, message: Message, payload: bytes) -> None:
-        """On the runner's listening thread."""
-        if message["op"] == "chunk":
-            run = runner.run
+        """On the runner's listening thread: what takes long is done here, so that the loop does not wait."""
+        op, run = message["op"], runner.run
+        if op == "beat":
+            return
+        if op in ("chunk", "result"):
             if run is None or run.number != message["run"] or message["index"] not in run.open:
                 return  # of a job that was cancelled
-            error = self.runs.record(run, message["index"], payload, message["sample_rate"])
-            if error is not None:
-                self._inbox.put(partial(self._heard_error, runner, run, message["index"], error))
-        elif message["op"] != "beat":
-            self._inbox.put(partial(self._heard, runner, message))
+            message = self._take_in(run, message, payload) or message
+            if message["op"] == "chunk":
+                return
+        self._inbox.put(partial(self._heard, runner, message))
+
+    def _take_in(self, run: Run, message: Message, payload: bytes) -> Message | None:
+        """Keeps a chunk or a result; the message to go on with, None for the same."""
+        about = {"run": run.number, "index": message["index"]}
+        try:
+            if message["op"] == "chunk":
+                self.runs.record(run, message["index"], payload, message["sample_rate"])
+                return None
+            return about | {
+                "op": "result",
+                "result": self.runs.keep(run, message["index"], message["result"]),
+            }
+        except SkylarkError as error:
+            return about | {"op": "error", "error": error.to_dict()}
 
     def _heard(self, runner: Runner, message: Message) -> None:
         op = message["op"]
@@ -229,8 +277,7 @@ class Loop:
         self.fleet.wanted = [wanted for wanted in self.fleet.wanted if wanted != model]
         self.bulletin.publish("models")
         for job_id in self._store.fail_queued(model, error, self._clock()):
-            for topic in TOPICS:
-                self.bulletin.publish((topic, job_id))
+            self.runs.tell(job_id)
 
     def _heard_of_run(self, runner: Runner, run: Run, message: Message) -> None:
         match message["op"]:
@@ -244,6 +291,8 @@ class Loop:
             case "error":
                 error = SkylarkError.from_dict(message["error"])
                 self._heard_error(runner, run, message["index"], error)
+            case "broken":
+                self._heard_broken(runner, run, SkylarkError.from_dict(message["error"]))
 
     def _heard_error(self, runner: Runner, run: Run, index: int, error: SkylarkError) -> None:
         if index not in run.open:
@@ -255,6 +304,15 @@ class Loop:
             self.runs.error(run, index, error)
         self._stop_if_done(runner, run)
 
+    def _heard_broken(self, runner: Runner, run: Run, error: SkylarkError) -> None:
+        """The model raised. One of a batch may have been to blame: each is tried once more, alone."""
+        together = len(run.jobs) > 1
+        for index in sorted(run.open):
+            if together and run.jobs[index].attempt < self._limits.max_attempts:
+                self.runs.try_again(run, index)
+            else:
+                self._heard_error(runner, run, index, error)
+
     # cancelling, stopping, forgetting
 
     def _cancel(self, job_id: str) -> None:
@@ -263,6 +321,9 @@ class Loop:
             if run is not None and (index := run.index_of(job_id)) is not None:
                 self.runs.cancel(run, index)
                 self._stop_if_done(runner, run)
+                return
+        if self._store.cancel_queued(job_id, self._clock()):  # its runner was lost in the meantime
+            self.runs.tell(job_id)
 
     def _stop_if_done(self, runner: Runner, run: Run) -> None:
         """A run that no job waits for any more is stopped; the runner has a grace to notice."""
@@ -292,7 +353,10 @@ class Loop:
             return
         self._next_sweep = now + SWEEP_S
         self.results.delete(self._store.delete_ended(now - self._limits.keep_results_s))
-        self._uploads.sweep(older_than_s=self._limits.keep_results_s, now=now)
+        try:
+            self._uploads.sweep(older_than_s=self._limits.keep_results_s, now=now)
+        except OSError as error:
+            log.error("uploads cannot be swept", extra={"action": "sweep_failed"}, exc_info=error)
 
 
 def _nothing() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from servers.engine.desk import GLANCE_S, RETRY_AFTER_S, Caller
 from servers.engine.loop import Loop
-from servers.errors import Conflict, EngineUnavailable, JobCancelled, SkylarkError
+from servers.errors import Conflict, EngineUnavailable, JobCancelled, NotFound, SkylarkError
 from servers.jobs.job import Job, Status
 from servers.jobs.results import BYTES_PER_SAMPLE, LiveAudio
 
@@ -44,7 +44,9 @@ class Playback:
                 if job.status.ended:
                     raise _failure(job)
                 if live is not None and live.sample_rate is not None and live.complete is None:
-                    return Sound(live.sample_rate, self._follow(job_id, live, live.path.open("rb"), start))
+                    with suppress(FileNotFoundError):  # the attempt ended in this moment: look again
+                        file = live.path.open("rb")
+                        return Sound(live.sample_rate, self._follow(job_id, live, file, start, connected))
                 if self._loop.ended or not connected():
                     raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
                 bell.wait(GLANCE_S)
@@ -53,9 +55,14 @@ class Playback:
         rate = (job.result or {}).get("sample_rate")
         if rate is None:
             raise Conflict(f"job {job.id!r} makes no audio")
-        return Sound(rate, _read(self._loop.results.path(job), start))
+        try:
+            return Sound(rate, _read(self._loop.results.path(job).open("rb"), start))
+        except FileNotFoundError:
+            raise NotFound(f"the audio of job {job.id!r} is no longer kept") from None
 
-    def _follow(self, job_id: str, live: LiveAudio, file: BinaryIO, start: int) -> Iterator[bytes]:
+    def _follow(
+        self, job_id: str, live: LiveAudio, file: BinaryIO, start: int, connected: Callable[[], bool]
+    ) -> Iterator[bytes]:
         """What is there, then what comes; an attempt that fails breaks the stream rather than end it."""
         sent = start
         with file, self._loop.bulletin.subscribe(("audio", job_id)) as bell:
@@ -67,7 +74,7 @@ class Playback:
                     data = file.read(min(READ_BYTES, (live.samples - sent) * BYTES_PER_SAMPLE))
                     sent += len(data) // BYTES_PER_SAMPLE
                     yield data
-                if complete:
+                if complete or not connected():
                     return
                 if complete is False or self._loop.ended:
                     raise EngineUnavailable("the job's attempt ended", retry_after_s=RETRY_AFTER_S)
@@ -80,8 +87,8 @@ def _failure(job: Job) -> SkylarkError:
     return SkylarkError.from_dict(job.error)
 
 
-def _read(path: Path, start: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
+def _read(file: BinaryIO, start: int) -> Iterator[bytes]:
+    with file:
         file.seek(start * BYTES_PER_SAMPLE)
         while data := file.read(READ_BYTES):
             yield data

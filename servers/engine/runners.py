@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -95,8 +98,10 @@ class Runner:
         self._tell({"op": "cancel", "run": run.number})
 
     def kill(self) -> None:
-        """Ends the process at once and gives its memory back; `gone` is heard afterwards."""
-        self._process.kill()
+        """Ends the process and its children at once and gives its memory back; `gone` is heard afterwards."""
+        self._wire.shut_down()  # a child of the model may hold the other end open
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def wait_ended(self) -> None:
         """Returns when the process is gone and its memory is free."""
@@ -112,13 +117,16 @@ class Runner:
             self.kill()
 
     def _listen(self) -> None:
-        while (frame := self._wire.receive()) is not None:
-            self.heard_at = self._ticks()
-            self._hear(self, *frame)
-        self._process.kill()
-        self._process.wait(END_WAIT_S)
-        self._wire.close()
-        self._hear(self, {"op": "gone"}, b"")
+        try:
+            while (frame := self._wire.receive()) is not None:
+                self.heard_at = self._ticks()
+                self._hear(self, *frame)
+        finally:
+            self.kill()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_WAIT_S)
+            self._wire.close()
+            self._hear(self, {"op": "gone"}, b"")
 
 
 def _spawn(venv: Path | None) -> tuple[subprocess.Popen[bytes], Wire]:

@@ -68,35 +68,42 @@ class Runs:
             self._bulletin.publish(("events", job.id))
         return Run(task, jobs, audio)
 
-    def record(self, run: Run, index: int, pcm: bytes, sample_rate: int) -> SkylarkError | None:
-        """Adds a chunk to a job's audio; the error when it could not be kept."""
-        job = run.jobs[index]
+    def record(self, run: Run, index: int, pcm: bytes, sample_rate: int) -> None:
+        """Adds a chunk to a job's audio. Raises StorageFailed, or BackendFailed for one that cannot be."""
+        if index not in run.audio:
+            raise BackendFailed(f"the model made audio for a job to {run.task}")
         try:
             run.audio[index].append(pcm, sample_rate)
         except OSError as error:
-            return StorageFailed(f"the audio could not be written: {error.strerror}")
+            raise StorageFailed(f"the audio could not be written: {error.strerror}") from error
         except ValueError as error:
-            return BackendFailed(str(error))
-        self._bulletin.publish(("audio", job.id))
-        return None
+            raise BackendFailed(str(error)) from error
+        self._bulletin.publish(("audio", run.jobs[index].id))
 
-    def result(self, run: Run, index: int, result: dict[str, Any]) -> None:
-        """Commits a job's result, once."""
+    def keep(self, run: Run, index: int, result: dict[str, Any]) -> dict[str, Any]:
+        """The result as it will be committed, with its audio and its file on the disk.
+
+        Raises StorageFailed, or BackendFailed for one that cannot be.
+        """
         job, audio = run.jobs[index], run.audio.get(index)
         if audio is not None and audio.samples == 0:
-            self.error(run, index, BackendFailed("the model made no audio"))
-            return
+            raise BackendFailed("the model made no audio")
         try:
-            result = {"status": "ok"} | result | (_kept(audio) if audio else {})
+            kept = {"status": "ok"} | result | (_kept(audio) if audio else {})
             if job.result_path is not None:
-                write_output(Path(job.result_path), result)
-                result["result_path"] = job.result_path
+                write_output(Path(job.result_path), kept)
+                kept["result_path"] = job.result_path
         except OSError as error:
-            self.error(run, index, StorageFailed(f"the result could not be written: {error.strerror}"))
-            return
-        self._close(run, index)
+            raise StorageFailed(f"the result could not be written: {error.strerror}") from error
+        except (RuntimeError, ValueError) as error:  # libsndfile's are RuntimeErrors
+            raise BackendFailed(f"the result could not be encoded: {error}") from error
+        return kept
+
+    def result(self, run: Run, index: int, result: dict[str, Any]) -> None:
+        """Commits what `keep` has kept, once."""
+        job = run.jobs[index]
         self._store.finish(job, Status.DONE, self._clock(), result=result)
-        self._tell(job)
+        self._close(run, index)
 
     def error(self, run: Run, index: int, error: SkylarkError) -> None:
         """Commits a job's failure."""
@@ -134,33 +141,35 @@ class Runs:
         for index in sorted(run.open):
             self._return(run, index, count_attempt=False)
 
+    def tell(self, job_id: str) -> None:
+        """There is news of the job."""
+        for topic in TOPICS:
+            self._bulletin.publish((topic, job_id))
+
+    # the store comes first: when it cannot be written, everything is as it was, and is tried again
+
     def _end(self, run: Run, index: int, status: Status, error: SkylarkError) -> None:
-        job = self._close(run, index)
-        if index in run.audio:
-            run.audio[index].abandon()
-        self._store.finish(job, status, self._clock(), error=error)
-        self._tell(job)
+        self._store.finish(run.jobs[index], status, self._clock(), error=error)
+        self._abandon(run, index)
 
     def _return(self, run: Run, index: int, *, count_attempt: bool) -> None:
-        job = self._close(run, index)
+        job = run.jobs[index]
+        self._store.requeue(job, count_attempt=count_attempt)
+        fields = {"action": "requeue", "job": job.id, "attempt": job.attempt}
+        log.info("a job returns to the queue", extra=fields)
+        self._abandon(run, index)
+
+    def _abandon(self, run: Run, index: int) -> None:
         if index in run.audio:
             run.audio[index].abandon()
-        self._store.requeue(job, count_attempt=count_attempt)
-        log.info(
-            "a job returns to the queue", extra={"action": "requeue", "job": job.id, "attempt": job.attempt}
-        )
-        self._tell(job)
+        self._close(run, index)
 
-    def _close(self, run: Run, index: int) -> Job:
+    def _close(self, run: Run, index: int) -> None:
         run.open.discard(index)
-        job = run.jobs[index]
-        self.live.pop(job.id, None)
-        self.progress.pop(job.id, None)
-        return job
-
-    def _tell(self, job: Job) -> None:
-        for topic in TOPICS:
-            self._bulletin.publish((topic, job.id))
+        job_id = run.jobs[index].id
+        self.live.pop(job_id, None)
+        self.progress.pop(job_id, None)
+        self.tell(job_id)
 
 
 def _kept(audio: LiveAudio) -> dict[str, Any]:

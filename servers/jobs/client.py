@@ -137,6 +137,8 @@ def _chunks(response: BaseHTTPResponse) -> Iterator[bytes]:
 def _engine_errors() -> Iterator[None]:
     try:
         yield
+    except urllib3.exceptions.NewConnectionError:
+        raise EngineUnavailable("the engine is not there", retry_after_s=RETRY_AFTER_S) from None
     except urllib3.exceptions.TimeoutError:
         raise EngineUnavailable("the engine did not answer in time", retry_after_s=RETRY_AFTER_S) from None
     except urllib3.exceptions.HTTPError as error:

@@ -57,7 +57,7 @@ class Uploads:
         swept = 0
         for file in self._folder.iterdir():
             try:
-                if now - file.stat().st_mtime > older_than_s:
+                if file.is_file() and now - file.stat().st_mtime > older_than_s:
                     file.unlink()
                     swept += 1
             except FileNotFoundError:  # its door was faster

@@ -10,14 +10,16 @@ import threading
 import time
 from collections.abc import Callable
 
-from servers.runner.wire import Message, Wire
+from servers.runner.wire import Message, Wire, encode
 
 CHUNK_GAP_S = 0.005
 """Chunks of one run are at least this far apart; the first, and whatever is no chunk, goes at once."""
 FULL_BYTES = 4_000_000
 """The model waits while this much audio is unsent."""
 
-Frame = tuple[Message, bytes]
+Frame = tuple[bytes, bytes]
+"""An encoded message and its payload."""
+CHUNK = encode({"op": "chunk"})[:-1]
 
 
 class Outbox:
@@ -33,13 +35,14 @@ class Outbox:
         threading.Thread(target=self._send_all, name="outbox", daemon=True).start()
 
     def put(self, message: Message, payload: bytes = b"") -> None:
-        """Raises BrokenPipeError when the engine is gone."""
+        """Raises BrokenPipeError when the engine is gone, TypeError for what JSON cannot hold."""
+        text = encode(message)
         with self._changed:
             self._changed.wait_for(lambda: self._bytes < FULL_BYTES or self._gone)
             if self._gone:
                 raise BrokenPipeError("the engine is gone")
-            news = not self._frames or message["op"] != "chunk"
-            self._frames.append((message, payload))
+            news = not self._frames or not _is_chunk(text)
+            self._frames.append((text, payload))
             self._bytes += len(payload)
             if news:  # one more chunk need not wake the sender, who waits for their turn
                 self._changed.notify_all()
@@ -47,8 +50,8 @@ class Outbox:
     def _send_all(self) -> None:
         try:
             while True:
-                for message, payload in merged(self._take()):
-                    self._wire.send(message, payload)
+                for text, payload in merged(self._take()):
+                    self._wire.send_encoded(text, payload)
         except OSError:
             with self._changed:
                 self._gone = True
@@ -60,7 +63,7 @@ class Outbox:
             while (wait_s := self._wait_s()) != 0:
                 self._changed.wait(wait_s)
             frames, self._frames, self._bytes = self._frames, [], 0
-            if frames[-1][0]["op"] == "chunk":
+            if _is_chunk(frames[-1][0]):
                 self._chunk_sent_at = self._clock()
             self._changed.notify_all()
             return frames
@@ -68,17 +71,21 @@ class Outbox:
     def _wait_s(self) -> float | None:
         if not self._frames:
             return None
-        if self._frames[-1][0]["op"] != "chunk":
+        if not _is_chunk(self._frames[-1][0]):
             return 0
         return max(0.0, self._chunk_sent_at + CHUNK_GAP_S - self._clock())
 
 
 def merged(frames: list[Frame]) -> list[Frame]:
     """Runs of chunks of one request made one frame, in the same order."""
-    together: list[tuple[Message, list[bytes]]] = []
-    for message, payload in frames:
-        if together and message["op"] == "chunk" and together[-1][0] == message:
+    together: list[tuple[bytes, list[bytes]]] = []
+    for text, payload in frames:
+        if together and _is_chunk(text) and together[-1][0] == text:
             together[-1][1].append(payload)
         else:
-            together.append((message, [payload]))
-    return [(message, b"".join(payloads)) for message, payloads in together]
+            together.append((text, [payload]))
+    return [(text, b"".join(payloads)) for text, payloads in together]
+
+
+def _is_chunk(text: bytes) -> bool:
+    return text.startswith(CHUNK)

@@ -11,6 +11,7 @@ runner → engine
     {"op": "chunk", "run", "index", "sample_rate"} + int16 little-endian mono PCM
     {"op": "progress", "run", "index", "fraction"}
     {"op": "result", "run", "index", "result": {…}} | {"op": "error", "run", "index", "error": {…}}
+    {"op": "broken", "run", "error": {…}}            the model raised: no more is heard of the open requests
     {"op": "end", "run"}                                                           the run is over
 The end of the stream ends the runner; that is how it is told to go, and how it follows a dead engine.
 A frame is two big-endian uint32 (bytes of the message, bytes of the payload), the message, the payload.
@@ -40,7 +41,10 @@ class Wire:
 
     def send(self, message: Message, payload: bytes | memoryview = b"") -> None:
         """Raises OSError when the other end is gone."""
-        text = json.dumps(message, separators=(",", ":")).encode()
+        self.send_encoded(encode(message), payload)
+
+    def send_encoded(self, text: bytes, payload: bytes | memoryview = b"") -> None:
+        """`send` for a message that `encode` has made. Raises OSError when the other end is gone."""
         with self._sending:
             self._sock.sendall(HEADER.pack(len(text), len(payload)) + text)
             if payload:
@@ -62,6 +66,16 @@ class Wire:
 
     def close(self) -> None:
         """Ends the stream for both ends, also while another thread receives."""
+        self.shut_down()
+        self._file.close()
+        self._sock.close()
+
+    def shut_down(self) -> None:
+        """`receive` returns None from now on, at both ends."""
         with suppress(OSError):  # the other end may have closed first
             self._sock.shutdown(socket.SHUT_RDWR)
-        self._sock.close()
+
+
+def encode(message: Message) -> bytes:
+    """Raises TypeError for what JSON cannot hold."""
+    return json.dumps(message, separators=(",", ":")).encode()

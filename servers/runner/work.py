@@ -63,23 +63,19 @@ class Work:
         return backend
 
     def _perform(self, backend: Backend, run: int, task: str, payloads: list[dict[str, Any]]) -> None:
-        open_indexes = set(range(len(payloads)))
         try:
             requests = [parse_payload(type(backend), payload) for payload in payloads]
             with closing(getattr(backend, task)(requests)) as items:
-                self._report(run, items, open_indexes)
-        except Exception as error:  # noqa: BLE001 - it fails this batch, and the runner goes on
-            failure = _typed(error, BackendFailed)
-            for index in sorted(open_indexes):
-                self._outbox.put({"op": "error", "run": run, "index": index, "error": failure.to_dict()})
+                self._report(run, items)
+        except Exception as error:  # noqa: BLE001 - the engine decides what becomes of the batch
+            failure = _typed(error, BackendFailed).to_dict()
+            self._outbox.put({"op": "broken", "run": run, "error": failure})
 
-    def _report(self, run: int, items: Iterable[tuple[int, Any]], open_indexes: set[int]) -> None:
+    def _report(self, run: int, items: Iterable[tuple[int, Any]]) -> None:
         for index, item in items:
             if run in self._cancelled:
                 return
             frame, payload = _frame(item)
-            if frame["op"] in ("result", "error"):
-                open_indexes.discard(index)
             self._outbox.put({**frame, "run": run, "index": index}, payload)
 
 

@@ -25,6 +25,7 @@ def serve(factory: str, *, bind: str, threads: int, also: Sequence[str] = ()) ->
         if not address.startswith(UNIX):
             check_exposure(address.rpartition(":")[0], settings())
         command += ["--bind", address]
+    os.umask(0o077)  # what people say, and the socket, are their owner's alone
     os.execv(sys.executable, [*command, "--threads", str(threads), factory])
 
 

@@ -80,7 +80,8 @@ class Process:
 
     def end(self) -> None:
         """Whatever state it is in, nothing of it is left."""
-        family = [*self.process.children(recursive=True), self.process] if self.process.is_running() else []
+        # the parent first, or it would start a worker anew
+        family = [self.process, *self.process.children(recursive=True)] if self.process.is_running() else []
         for member in family:
             with suppress(psutil.NoSuchProcess):
                 member.kill()
@@ -234,8 +235,8 @@ class Appliance:
 
     def end(self) -> None:
         """Whatever state it is in, nothing of it is left."""
-        family = [*self.family(), self.process] if self._popen.poll() is None else []
-        for member in reversed(family):
+        family = [self.process, *self.family()] if self._popen.poll() is None else []
+        for member in family:
             with suppress(psutil.NoSuchProcess):
                 member.kill()
         self._popen.wait(10)

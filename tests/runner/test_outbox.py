@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 
+import numpy as np
 import pytest
 
 from servers.runner.outbox import Outbox, merged
-from servers.runner.wire import Wire
+from servers.runner.wire import Wire, encode
 
 CHUNK = {"op": "chunk", "run": 1, "index": 0, "sample_rate": 16_000}
 
@@ -16,7 +17,8 @@ def test_chunks_of_one_request_in_a_row_become_one():
     other = CHUNK | {"index": 1}
     end = {"op": "end", "run": 1}
     frames = [(CHUNK, b"a"), (CHUNK, b"b"), (other, b"c"), (CHUNK, b"d"), (end, b"")]
-    assert merged(frames) == [(CHUNK, b"ab"), (other, b"c"), (CHUNK, b"d"), (end, b"")]
+    together = [(CHUNK, b"ab"), (other, b"c"), (CHUNK, b"d"), (end, b"")]
+    assert merged([(encode(m), p) for m, p in frames]) == [(encode(m), p) for m, p in together]
 
 
 @pytest.fixture
@@ -50,3 +52,12 @@ def test_a_model_whose_engine_is_gone_is_told(ends):
 def put_many(outbox: Outbox) -> None:
     for _ in range(50):
         outbox.put(CHUNK, bytes(1_000_000))
+
+
+def test_what_cannot_be_sent_is_told_to_the_model_and_the_outbox_goes_on(ends):
+    ours, theirs = ends
+    outbox = Outbox(ours)
+    with pytest.raises(TypeError):
+        outbox.put({"op": "progress", "fraction": np.float32(0.5)})
+    outbox.put({"op": "end"})
+    assert theirs.receive() == ({"op": "end"}, b"")

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("var")
+    database_url: str | None = None
     models_file: Path = Path("config/models.yaml")
     backends_path: list[Path] = Field(default_factory=list)
     log_level: str = "INFO"
@@ -129,6 +130,11 @@ class Settings(BaseSettings):
             if not name or not re.fullmatch("[0-9a-f]{64}", digest):
                 raise ValueError(f"key {name!r} must be id:sha256 with 64 hexadecimal digits")
         return hashes
+
+    @property
+    def queue_url(self) -> str:
+        """The database of the queue, as SQLAlchemy names it."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'jobs.sqlite3'}"
 
     @property
     def engine_socket(self) -> Path:

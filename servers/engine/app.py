@@ -36,7 +36,7 @@ def _create(config: Settings) -> Flask:
     device = find_device(config.engine.device)
     catalog = Catalog.load(config.models_file)
     check_models(catalog, config.models_file, config.backends_path)
-    store = Store(config.data_dir / "jobs.sqlite3")
+    store = Store(config.queue_url)
     loop = Loop(config, store, catalog, device)
     app = create_web_app("engine", [api.bp, models.bp], internal=True)
     desk = Desk(config, store, catalog, device, loop)

@@ -1,4 +1,4 @@
-"""Job, Status and the legal transitions."""
+"""Job, Status and the legal transitions; Attempt, what became of each run of a job."""
 
 from __future__ import annotations
 
@@ -67,8 +67,47 @@ class Job:
     """The order of acceptance; never on the wire."""
     token: int = 0
     """Rises with each claim: only the newest claim may commit. Never on the wire."""
+    idempotency_key: str | None = None
+    """A submit of the same owner with the same key gives this job again; never on the wire."""
+    deadline_at: float | None = None
+    """A job that is still queued then expires; None is no deadline."""
+    expires: bool = True
+    """Whether it expires when nobody has polled it for a while; false: it waits as long as it takes."""
+    lease_expires_at: float | None = None
+    """Until when the claim of a running job holds without an extension; never on the wire."""
 
     def to_dict(self) -> dict[str, Any]:
         """The wire form, in seed 000's words."""
-        wire = {name: value for name, value in vars(self).items() if name not in ("owner", "seq", "token")}
+        wire = {name: value for name, value in vars(self).items() if name not in NOT_ON_THE_WIRE}
         return wire | {"status": self.status.value}
+
+
+NOT_ON_THE_WIRE = frozenset({"owner", "seq", "token", "idempotency_key", "lease_expires_at"})
+
+
+class Outcome(StrEnum):
+    """How an attempt ended: as its job did, or back to the queue."""
+
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    """Its runner or the engine ended; the attempt counts."""
+    RETURNED = "returned"
+    """Given back untried; the attempt does not count."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One claim of a job. Times are seconds since the epoch."""
+
+    job_id: str
+    attempt: int
+    """From 1; a number comes again after an attempt that did not count."""
+    token: int
+    started_at: float
+    ended_at: float | None = None
+    """None while it runs, as `outcome`."""
+    outcome: Outcome | None = None
+    error: dict[str, Any] | None = None
+    """SkylarkError.to_dict()."""

@@ -1,12 +1,26 @@
-"""The jobs table and every statement over it, made once: to make one costs as much as to run it."""
+"""The tables and every statement over them, made once: to make one costs as much as to run it.
+
+A change of the tables is a new version in migrations/versions.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy import bindparam as value
+from sqlalchemy.dialects import postgresql
 
-from servers.jobs.job import Status
+from servers.jobs.job import Outcome, Status
 
+
+def _index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
+    """An index of some of the rows, on both databases."""
+    condition = sa.text(where)
+    return sa.Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+QUEUED = f"status = '{Status.QUEUED.value}'"
 metadata = sa.MetaData()
 jobs = sa.Table(
     "jobs",
@@ -31,17 +45,56 @@ jobs = sa.Table(
     sa.Column("batch_key", sa.String),
     sa.Column("owner", sa.String),
     sa.Column("token", sa.Integer, nullable=False),
-    sa.Index("jobs_by_turn", "status", "priority", "model_type", "model", "application_id", "seq"),
+    sa.Column("idempotency_key", sa.String),
+    sa.Column("deadline_at", sa.Float),
+    sa.Column("expires", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("lease_expires_at", sa.Float),
     sa.Index("jobs_by_end", "finished_at"),
+    sa.Index("jobs_by_status", "status", "seq"),
+    _index("jobs_by_turn", "priority", "model_type", "model", "application_id", "seq", where=QUEUED),
+    _index("jobs_by_batch", "model_type", "model", "batch_key", "seq", where=QUEUED),
+    _index("jobs_by_heartbeat", "expires", "last_heartbeat", where=QUEUED),
+    _index("jobs_by_deadline", "deadline_at", where=f"{QUEUED} AND deadline_at IS NOT NULL"),
+    # Two, for to a unique index each missing owner is another one.
+    _index("jobs_by_key", "idempotency_key", "owner", where="idempotency_key IS NOT NULL", unique=True),
+    _index("jobs_by_key_alone", "idempotency_key", where="owner IS NULL", unique=True),
     sqlite_autoincrement=True,
 )
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("job_id", sa.String(36), primary_key=True),
+    sa.Column("token", sa.Integer, primary_key=True),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+)
 
+# Written out, for an index of the queued jobs serves no statement that learns the status later.
 _queued = jobs.c.status == sa.literal_column(f"'{Status.QUEUED.value}'")
 _running = jobs.c.status == sa.literal_column(f"'{Status.RUNNING.value}'")
 _of_model = (jobs.c.model_type == value("of_type"), jobs.c.model == value("of_name"))
 _turn = (jobs.c.priority, jobs.c.model_type, jobs.c.model, jobs.c.application_id)
 
+
+def _locked(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """The jobs that meet the conditions, locked in one order, so that no two writers await each other."""
+    chosen = sa.select(jobs.c.seq).where(*conditions).order_by(jobs.c.seq).with_for_update()
+    return sa.and_(jobs.c.seq.in_(chosen), *conditions)
+
+
+def _end_queued(status: Status, *conditions: sa.ColumnElement[bool]) -> Any:
+    """Ends the queued jobs that meet the conditions, with an error."""
+    ended = {"status": status, "finished_at": value("now"), "error": value("to_error")}
+    return sa.update(jobs).where(_locked(_queued, *conditions)).values(ended).returning(jobs.c.id)
+
+
 INSERT = sa.insert(jobs)
+# SQLite has the same words for it.
+INSERT_ONCE = postgresql.insert(jobs).on_conflict_do_nothing()
+WITH_KEYS = sa.select(jobs).where(jobs.c.idempotency_key.in_(value("keys", expanding=True)))
 GET = sa.select(jobs).where(jobs.c.id == value("job_id"))
 COUNT = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.status == value("of_status"))
 IN_STATUS = (
@@ -75,23 +128,30 @@ COMPANIONS = (
 
 CLAIM = (
     sa.update(jobs)
-    .where(jobs.c.id.in_(value("job_ids", expanding=True)), _queued)
+    .where(_locked(jobs.c.id.in_(value("job_ids", expanding=True)), _queued))
     .values(
         status=Status.RUNNING,
         started_at=value("now"),
         progress=None,
         attempt=jobs.c.attempt + 1,
         token=jobs.c.token + 1,
+        lease_expires_at=value("lease_until"),
     )
     .returning(*jobs.c)
 )
 
 # Only the newest claim of a running job may change it.
 _claimed = sa.update(jobs).where(jobs.c.id == value("job_id"), _running, jobs.c.token == value("claim_token"))
+_let_go = {"progress": None, "lease_expires_at": None}
 FINISH = _claimed.values(
-    status=value("to_status"), finished_at=value("now"), result=value("to_result"), error=value("to_error")
+    status=value("to_status"),
+    finished_at=value("now"),
+    result=value("to_result"),
+    error=value("to_error"),
+    lease_expires_at=None,
 )
-REQUEUE = _claimed.values(status=Status.QUEUED, started_at=None, progress=None, attempt=value("to_attempt"))
+REQUEUE = _claimed.values(status=Status.QUEUED, started_at=None, attempt=value("to_attempt"), **_let_go)
+EXTEND_LEASE = _claimed.values(lease_expires_at=value("until"))
 
 HEARTBEAT = sa.update(jobs).where(jobs.c.id == value("job_id")).values(last_heartbeat=value("now"))
 CANCEL_QUEUED = (
@@ -99,18 +159,35 @@ CANCEL_QUEUED = (
     .where(jobs.c.id == value("job_id"), _queued)
     .values(status=Status.CANCELLED, finished_at=value("now"))
 )
-FAIL_QUEUED = (
-    sa.update(jobs)
-    .where(_queued, *_of_model)
-    .values(status=Status.FAILED, finished_at=value("now"), error=value("to_error"))
-    .returning(jobs.c.id)
+FAIL_QUEUED = _end_queued(Status.FAILED, *_of_model)
+EXPIRE_LATE = _end_queued(Status.EXPIRED, jobs.c.deadline_at < value("before"))
+EXPIRE_UNASKED = _end_queued(
+    Status.EXPIRED, jobs.c.expires.is_(sa.true()), jobs.c.last_heartbeat < value("before")
 )
 
 # After a crash: what was running has used its attempts, or goes back.
 FAIL_EXHAUSTED = (
     sa.update(jobs)
     .where(_running, jobs.c.attempt >= value("most"))
-    .values(status=Status.FAILED, finished_at=value("now"), error=value("to_error"))
+    .values(status=Status.FAILED, finished_at=value("now"), error=value("to_error"), lease_expires_at=None)
 )
-REQUEUE_RUNNING = sa.update(jobs).where(_running).values(status=Status.QUEUED, started_at=None, progress=None)
-DELETE_ENDED = sa.delete(jobs).where(jobs.c.finished_at < value("before")).returning(jobs.c.id)
+REQUEUE_RUNNING = sa.update(jobs).where(_running).values(status=Status.QUEUED, started_at=None, **_let_go)
+EXCUSE_QUEUED = sa.update(jobs).where(_queued).values(last_heartbeat=value("now"))
+
+_forgotten = jobs.c.finished_at < value("before")
+DELETE_ATTEMPTS = sa.delete(attempts).where(attempts.c.job_id.in_(sa.select(jobs.c.id).where(_forgotten)))
+DELETE_ENDED = sa.delete(jobs).where(_forgotten).returning(jobs.c.id)
+
+BEGIN_ATTEMPT = sa.insert(attempts)
+ATTEMPTS = sa.select(attempts).where(attempts.c.job_id == value("of_job")).order_by(attempts.c.token)
+_end: dict[str, Any] = {"ended_at": value("now"), "outcome": value("to_outcome"), "error": value("to_error")}
+END_ATTEMPT = (
+    sa.update(attempts)
+    .where(attempts.c.job_id == value("of_job"), attempts.c.token == value("claim_token"))
+    .values(_end)
+)
+END_ATTEMPTS_OF_RUNNING = (
+    sa.update(attempts)
+    .where(attempts.c.job_id.in_(sa.select(jobs.c.id).where(_running)), attempts.c.ended_at.is_(None))
+    .values(_end | {"outcome": Outcome.LOST})
+)

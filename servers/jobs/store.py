@@ -1,24 +1,23 @@
-"""The durable queue. SQLite in WAL mode with synchronous=FULL: what a method wrote is on the disk.
+"""The durable queue: what a method wrote is on the disk when it returns.
 
 Only the newest claim of a job may end it: `claim` raises the job's token, and `finish` and `requeue` take
-effect only with that token.
+effect only with that token. Each claim is an attempt, on record as long as its job.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from servers.errors import QueueFull, RunnerCrashed, SkylarkError
+from servers.errors import JobExpired, QueueFull, RunnerCrashed, SkylarkError
 from servers.jobs import sql
-from servers.jobs.job import Job, Status
+from servers.jobs.database import open_database
+from servers.jobs.idempotency import first_ids
+from servers.jobs.job import Attempt, Job, Outcome, Status
 
 RETRY_AFTER_S = 5.0
 
@@ -38,63 +37,87 @@ class Head:
 
 
 class Store:
-    """Thread-safe. One process owns the database; its writes take turns at one lock."""
+    """Thread-safe. Times are seconds since the epoch.
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._engine = sa.create_engine(f"sqlite:///{path}", pool_size=16, max_overflow=48)
-        sa.event.listen(self._engine, "connect", _make_durable)
-        self._writing = threading.Lock()
-        sql.metadata.create_all(self._engine)
+    Every method raises StorageFailed when the database cannot be reached or its disk is full; nothing
+    has changed then.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Opens the database at `sqlite:///<file>` or `postgresql://…`; raises SettingsError."""
+        self._database = open_database(url)
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._database.close()
 
     # what submitters and pollers need
 
-    def submit(self, new: Sequence[Job], *, max_queued: int) -> None:
-        """Accepts all of the jobs or none. Raises QueueFull beyond `max_queued` queued jobs."""
-        with self._write() as connection:
+    def submit(self, new: Sequence[Job], *, max_queued: int) -> list[str]:
+        """Accepts all of the jobs or none; returns their ids in order.
+
+        A job whose idempotency key its owner has used already is not queued again: its id is the first
+        job's. Raises Conflict when the first one's request was another, and QueueFull when more than
+        `max_queued` would be queued.
+        """
+        keys = {job.idempotency_key for job in new} - {None}
+        with self._database.write(alone=True) as connection:
             queued = connection.scalars(sql.COUNT, {"of_status": Status.QUEUED}).one()
-            if queued + len(new) > max_queued:
-                raise QueueFull(
-                    f"{queued} jobs are queued and at most {max_queued} may be", retry_after_s=RETRY_AFTER_S
-                )
-            connection.execute(sql.INSERT, [_row(job) for job in new])
+            _check_room(queued, sum(job.idempotency_key is None for job in new), max_queued)
+            connection.execute(sql.INSERT_ONCE if keys else sql.INSERT, [_row(job) for job in new])
+            if not keys:
+                return [job.id for job in new]
+            known = connection.execute(sql.WITH_KEYS, {"keys": list(keys)}).all()
+            ids = first_ids(new, map(_job, known))
+            _check_room(queued, len({job.id for job in new}.intersection(ids)), max_queued)
+            return ids
 
     def get(self, job_id: str) -> Job | None:
-        with self._engine.connect() as connection:
+        with self._database.read() as connection:
             row = connection.execute(sql.GET, {"job_id": job_id}).first()
         return _job(row) if row else None
 
     def heartbeat(self, job_id: str, now: float) -> None:
         """A client still asks for the job."""
-        with self._write() as connection:
+        with self._database.write() as connection:
             connection.execute(sql.HEARTBEAT, {"job_id": job_id, "now": now})
 
     def cancel_queued(self, job_id: str, now: float) -> bool:
         """Cancels the job if it is still queued."""
-        with self._write() as connection:
+        with self._database.write() as connection:
             return connection.execute(sql.CANCEL_QUEUED, {"job_id": job_id, "now": now}).rowcount == 1
 
     # what the scheduler and the runners need
 
     def heads(self) -> list[Head]:
         """The oldest queued job of each (priority, model, application)."""
-        with self._engine.connect() as connection:
+        with self._database.read() as connection:
             return [_head(row) for row in connection.execute(sql.HEADS).all()]
 
     def companions(self, head: Head, limit: int) -> list[str]:
         """The ids of the queued, never tried jobs that may share the head's batch, oldest first."""
         values = _of_model(head.model) | {"shared_key": head.batch_key, "job_id": head.id, "most": limit}
-        with self._engine.connect() as connection:
+        with self._database.read() as connection:
             return list(connection.scalars(sql.COMPANIONS, values))
 
-    def claim(self, ids: Sequence[str], now: float) -> list[Job]:
-        """Makes those of the jobs that are still queued run; returns them as they are then, oldest first."""
-        with self._write() as connection:
-            rows = connection.execute(sql.CLAIM, {"job_ids": ids, "now": now}).all()
-        return sorted((_job(row) for row in rows), key=lambda job: job.seq)
+    def claim(self, ids: Sequence[str], now: float, lease_s: float | None = None) -> list[Job]:
+        """Makes those of the jobs that are still queued run; returns them as they are then, oldest first.
+
+        Each claim begins an attempt, and holds for `lease_s` unless it is extended.
+        """
+        until = None if lease_s is None else now + lease_s
+        values = {"job_ids": ids, "now": now, "lease_until": until}
+        with self._database.write() as connection:
+            jobs = [_job(row) for row in connection.execute(sql.CLAIM, values).all()]
+            if jobs:
+                connection.execute(sql.BEGIN_ATTEMPT, [_attempt_row(job) for job in jobs])
+        return sorted(jobs, key=lambda job: job.seq)
+
+    def extend_leases(self, jobs: Sequence[Job], until: float) -> None:
+        """Those of the claims that still hold do so until then."""
+        claims = [_claim(job) | {"until": until} for job in sorted(jobs, key=lambda job: job.seq)]
+        if claims:
+            with self._database.write() as connection:
+                connection.execute(sql.EXTEND_LEASE, claims)
 
     def finish(
         self,
@@ -106,41 +129,71 @@ class Store:
         error: SkylarkError | None = None,
     ) -> bool:
         """Ends a claimed job once; False when it has ended already or was claimed anew."""
-        wire_error = error.to_dict() if error else None
-        values = {"to_status": status, "now": now, "to_result": result, "to_error": wire_error}
-        return self._change_claimed(sql.FINISH, job, values)
+        values = {"to_status": status, "to_result": result}
+        return self._let_go(sql.FINISH, job, values, Outcome(status.value), now, error)
 
-    def requeue(self, job: Job, *, count_attempt: bool) -> bool:
-        """Puts a claimed job back in its old place; `count_attempt=False` forgives the attempt."""
-        attempt = job.attempt if count_attempt else job.attempt - 1
-        return self._change_claimed(sql.REQUEUE, job, {"to_attempt": attempt})
+    def requeue(
+        self,
+        job: Job,
+        *,
+        count_attempt: bool,
+        now: float | None = None,
+        error: SkylarkError | None = None,
+    ) -> bool:
+        """Puts a claimed job back in its old place; False as `finish`.
+
+        The attempt is on record as lost, with the error; with `count_attempt=False` it is forgiven, and
+        on record as returned. `now` is the present where it is not given.
+        """
+        values = {"to_attempt": job.attempt if count_attempt else job.attempt - 1}
+        outcome = Outcome.LOST if count_attempt else Outcome.RETURNED
+        return self._let_go(sql.REQUEUE, job, values, outcome, time.time() if now is None else now, error)
 
     def fail_queued(self, model: tuple[str, str], error: SkylarkError, now: float) -> list[str]:
         """Fails every queued job of a model that cannot be loaded; returns their ids."""
         values = _of_model(model) | {"now": now, "to_error": error.to_dict()}
-        with self._write() as connection:
+        with self._database.write() as connection:
             return list(connection.scalars(sql.FAIL_QUEUED, values))
+
+    def expire(self, now: float, heartbeat_timeout_s: float) -> list[str]:
+        """Ends the queued jobs whose deadline has passed, and those that nobody asks for; returns their ids.
+
+        Nobody asks for a job that may expire and whose last heartbeat is longer ago than the timeout.
+        """
+        late = JobExpired("the job's deadline passed while it was queued")
+        unasked = JobExpired(f"nobody asked for the queued job for {heartbeat_timeout_s:g} s")
+        of_late = {"now": now, "before": now, "to_error": late.to_dict()}
+        of_unasked = {"now": now, "before": now - heartbeat_timeout_s, "to_error": unasked.to_dict()}
+        with self._database.write() as connection:
+            expired = connection.scalars(sql.EXPIRE_LATE, of_late).all()
+            return [*expired, *connection.scalars(sql.EXPIRE_UNASKED, of_unasked)]
 
     def recover(self, now: float, max_attempts: int) -> int:
         """After a crash: running jobs return to the queue, or fail when their attempts are used up.
 
-        Returns how many there were.
+        Returns how many there were. All that are queued count as asked for now: nobody could ask before.
         """
+        ended = RunnerCrashed("the engine ended during this attempt")
         lost = RunnerCrashed(f"the engine or its runner ended during each of {max_attempts} attempts")
         values = {"now": now, "most": max_attempts, "to_error": lost.to_dict()}
-        with self._write() as connection:
-            failed = connection.execute(sql.FAIL_EXHAUSTED, values).rowcount
-            return failed + connection.execute(sql.REQUEUE_RUNNING).rowcount
+        with self._database.write(alone=True) as connection:
+            connection.execute(sql.END_ATTEMPTS_OF_RUNNING, {"now": now, "to_error": ended.to_dict()})
+            recovered = connection.execute(sql.FAIL_EXHAUSTED, values).rowcount
+            recovered += connection.execute(sql.REQUEUE_RUNNING).rowcount
+            connection.execute(sql.EXCUSE_QUEUED, {"now": now})
+            return recovered
 
     def delete_ended(self, before: float) -> list[str]:
-        """Forgets the jobs that ended before that time; returns their ids."""
-        with self._write() as connection:
+        """Forgets the jobs that ended before that time, with their attempts; returns their ids."""
+        # alone, so that no submit is told of a first job that is going
+        with self._database.write(alone=True) as connection:
+            connection.execute(sql.DELETE_ATTEMPTS, {"before": before})
             return list(connection.scalars(sql.DELETE_ENDED, {"before": before}))
 
     # what people look at
 
     def count(self, status: Status) -> int:
-        with self._engine.connect() as connection:
+        with self._database.read() as connection:
             return connection.scalars(sql.COUNT, {"of_status": status}).one()
 
     def in_status(self, status: Status, limit: int) -> list[Job]:
@@ -151,24 +204,42 @@ class Store:
         """The jobs that ended last, newest first."""
         return self._select(sql.RECENT, {"most": limit})
 
+    def attempts(self, job_id: str) -> list[Attempt]:
+        """Every claim of the job, in their order; none for a job that is not known."""
+        with self._database.read() as connection:
+            return [_attempt(row) for row in connection.execute(sql.ATTEMPTS, {"of_job": job_id}).all()]
+
     def _select(self, query: sa.Select[Any], values: dict[str, Any]) -> list[Job]:
-        with self._engine.connect() as connection:
+        with self._database.read() as connection:
             return [_job(row) for row in connection.execute(query, values).all()]
 
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with self._writing, self._engine.begin() as connection:
-            yield connection
+    def _let_go(
+        self,
+        change: sa.Update,
+        job: Job,
+        values: dict[str, Any],
+        outcome: Outcome,
+        now: float,
+        error: SkylarkError | None,
+    ) -> bool:
+        """Ends the job's present claim and its attempt together; False when that claim holds no more."""
+        end = _claim(job) | {"now": now, "to_error": error.to_dict() if error else None}
+        with self._database.write() as connection:
+            if connection.execute(change, end | values).rowcount == 0:
+                return False
+            connection.execute(sql.END_ATTEMPT, end | {"of_job": job.id, "to_outcome": outcome})
+            return True
 
-    def _change_claimed(self, change: sa.Update, job: Job, values: dict[str, Any]) -> bool:
-        claim = {"job_id": job.id, "claim_token": job.token}
-        with self._write() as connection:
-            return connection.execute(change, claim | values).rowcount == 1
+
+def _check_room(queued: int, new: int, max_queued: int) -> None:
+    if new and queued + new > max_queued:
+        raise QueueFull(
+            f"{queued} jobs are queued and at most {max_queued} may be", retry_after_s=RETRY_AFTER_S
+        )
 
 
-def _make_durable(connection: Any, _record: Any) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000"):
-        connection.execute(f"PRAGMA {pragma}")
+def _claim(job: Job) -> dict[str, Any]:
+    return {"job_id": job.id, "claim_token": job.token}
 
 
 def _of_model(model: tuple[str, str]) -> dict[str, Any]:
@@ -181,6 +252,14 @@ def _row(job: Job) -> dict[str, Any]:
 
 def _job(row: sa.Row[Any]) -> Job:
     return Job(**{**row._mapping, "status": Status(row.status)})
+
+
+def _attempt_row(job: Job) -> dict[str, Any]:
+    return {"job_id": job.id, "token": job.token, "attempt": job.attempt, "started_at": job.started_at}
+
+
+def _attempt(row: sa.Row[Any]) -> Attempt:
+    return Attempt(**{**row._mapping, "outcome": Outcome(row.outcome) if row.outcome else None})
 
 
 def _head(row: Any) -> Head:

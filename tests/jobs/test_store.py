@@ -15,7 +15,7 @@ from servers.jobs.store import Store
 
 @pytest.fixture
 def store(tmp_path):
-    store = Store(tmp_path / "jobs.sqlite3")
+    store = Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
     yield store
     store.close()
 

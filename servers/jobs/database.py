@@ -1,0 +1,129 @@
+"""Where the queue is kept: SQLite or PostgreSQL. The one place that knows how the two differ."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from servers.errors import StorageFailed
+from servers.jobs import migrations
+from servers.settings import SettingsError
+
+ALONE = 5_259_596  # the key of PostgreSQL's advisory lock: any number that no other program uses
+
+
+class Database(ABC):
+    """Thread-safe. What was written is as durable as the database can make it when `write` ends.
+
+    `read` and `write` raise StorageFailed when the database cannot be reached or its disk is full.
+    """
+
+    def __init__(self, url: URL, **options: Any) -> None:
+        self._engine = sa.create_engine(url, pool_size=16, max_overflow=48, **options)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with _storage_errors(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, *, alone: bool = False) -> Iterator[Connection]:
+        """A transaction, kept unless it raises; no two that are `alone` overlap, of any process."""
+        with _storage_errors(), self._transaction(alone) as connection:
+            yield connection
+
+    @abstractmethod
+    def _transaction(self, alone: bool) -> AbstractContextManager[Connection]: ...
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class Sqlite(Database):
+    """Writes take turns at one lock: SQLite has one writer at a time, and lets others wait by polling.
+
+    The driver begins no transactions: of its own accord it leaves out those that change tables.
+    """
+
+    def __init__(self, url: URL) -> None:
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(url, connect_args={"isolation_level": None})
+        sa.event.listen(self._engine, "connect", _make_durable)
+        self._writing = threading.Lock()
+
+    @contextmanager
+    def _transaction(self, alone: bool) -> Iterator[Connection]:  # noqa: ARG002  # every write is
+        with self._writing, self._engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+
+class Postgres(Database):
+    """Writes overlap; rows that two would change are locked in one order, that of their acceptance."""
+
+    def __init__(self, url: URL) -> None:
+        super().__init__(url, pool_pre_ping=True)
+
+    @contextmanager
+    def _transaction(self, alone: bool) -> Iterator[Connection]:
+        with self._engine.begin() as connection:
+            if alone:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ALONE)))
+            yield connection
+
+
+KINDS: dict[str, type[Sqlite] | type[Postgres]] = {"sqlite": Sqlite, "postgresql": Postgres}
+
+
+def open_database(url: str) -> Database:
+    """The database at `sqlite:///<file>` or `postgresql://…`, its tables made or brought up to date.
+
+    Raises SettingsError when it cannot be opened or is newer than this code.
+    """
+    parsed = _parse(url)
+    try:
+        database = KINDS[parsed.get_backend_name()](parsed)
+    except ModuleNotFoundError:
+        raise SettingsError("database_url: PostgreSQL needs more: pip install 'skylark[postgres]'") from None
+    try:
+        with database.write(alone=True) as connection:
+            migrations.upgrade(connection)
+    except StorageFailed as error:
+        where = parsed.render_as_string(hide_password=True)
+        raise SettingsError(f"database_url: {where} cannot be opened: {error.message}") from None
+    return database
+
+
+def _parse(url: str) -> URL:
+    known = "sqlite:///<file> or postgresql://<user>:<password>@<host>/<database>"
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:  # its message quotes the password
+        raise SettingsError(f"database_url must be {known}") from None
+    if parsed.get_backend_name() not in KINDS:
+        raise SettingsError(f"database_url must be {known}, not {parsed.drivername}")
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.DatabaseError as error:
+        if type(error) not in (sa.exc.OperationalError, sa.exc.DatabaseError):
+            raise  # of this code's making
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise StorageFailed(f"the queue's database fails: {reason}") from error
+
+
+def _make_durable(connection: Any, _record: Any) -> None:
+    # the patience first: other engines may be opening the file too
+    for pragma in ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,1 @@
+"""One file for each version, numbered; Alembic loads them by their path."""

@@ -7,16 +7,23 @@ import json
 import platform
 import sys
 
-from benchmarks import alignment, load, sentence
+from benchmarks import alignment, kill, load, queue, sentence
 from benchmarks.figures import Figure, table
 
-BENCHMARKS = {"sentence": sentence.measure, "alignment": alignment.measure, "load": load.measure}
+BENCHMARKS = {
+    "sentence": lambda _: sentence.measure(),
+    "alignment": lambda _: alignment.measure(),
+    "load": lambda chosen: load.measure(chosen.seconds),
+    "queue": lambda _: queue.measure(),
+    "kill": lambda chosen: kill.measure(chosen.kills),
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the load lasts")
+    parser.add_argument("--kills", type=int, default=50, help="how often something is killed")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)
@@ -25,7 +32,7 @@ def main() -> int:
     figures: dict[str, list[Figure]] = {}
     for name in arguments.names or BENCHMARKS:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
-        figures[name] = BENCHMARKS[name](arguments.seconds)
+        figures[name] = BENCHMARKS[name](arguments)
     if arguments.json:
         print(json.dumps({name: [vars(f) for f in found] for name, found in figures.items()}, indent=2))
     else:

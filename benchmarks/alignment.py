@@ -10,7 +10,7 @@ from benchmarks.stand import EXAMPLE, embedded_default, spoken
 from servers.text.score import word_error_rate
 
 
-def measure(_seconds: float) -> list[Figure]:
+def measure() -> list[Figure]:
     with embedded_default() as appliance:
         result = spoken(appliance, EXAMPLE)
         file = {"file": base64.b64decode(result["audio"])}

@@ -18,7 +18,7 @@ ROUNDS = 200
 WARM_UP = 20
 
 
-def measure(_seconds: float) -> list[Figure]:
+def measure() -> list[Figure]:
     """Both sides take turns, so that whatever else the machine does meets both alike."""
     backend = Espeak()
     backend.load(Catalog.load(settings().models_file).resolve("espeak"), "cpu")

@@ -64,6 +64,7 @@ class Engine(Section):
     warmup_text: str | None = "This is a warmup test."
     max_attempts: Annotated[int, Field(ge=1)] = 3
     max_wait_s: float = 60.0
+    heartbeat_timeout_s: Annotated[float, Field(ge=60)] = 300.0
     lease_s: Annotated[float, Field(ge=2)] = 30.0
     load_timeout_s: float = 300.0
     cancel_grace_s: float = 5.0

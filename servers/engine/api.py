@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ bp = Blueprint("jobs", __name__)
 DESK, PLAYBACK = "skylark.desk", "skylark.playback"
 MAX_WAIT_S = 60.0
 LARGEST = 2**40
+MAX_KEY = 200
 
 
 class Batch(Noun):
@@ -46,7 +48,10 @@ def caller() -> Caller:
 
 @bp.post("/jobs")
 def submit() -> dict[str, Any]:
-    (job_id,) = desk().submit([json_body(Submission)], caller())
+    submission = json_body(Submission)
+    if key := request.headers.get("Idempotency-Key"):
+        submission = submission.model_copy(update={"idempotency_key": key[:MAX_KEY]})
+    (job_id,) = desk().submit([submission], caller())
     return {"job_id": job_id}
 
 
@@ -77,11 +82,18 @@ def events(job_id: UUID) -> Response:
     """Server-sent events: `job` with the job each time that it changed, the last one when it has ended."""
     desk().get(str(job_id), caller())
     jobs = desk().events(str(job_id), caller(), connection())
-    return Response(map(_event, jobs), mimetype="text/event-stream", headers={"Cache-Control": "no-cache"})
+    return Response(
+        map(partial(_event, desk()), jobs),
+        mimetype="text/event-stream",
+        headers={"Cache-Control": "no-cache"},
+    )
 
 
-def _event(job: Job | None) -> str:
-    return ": nothing new\n\n" if job is None else f"event: job\ndata: {json.dumps(job.to_dict())}\n\n"
+def _event(desk: Desk, job: Job | None) -> str:
+    if job is None:
+        return ": nothing new\n\n"
+    data = json.dumps(job.to_dict() | {"attempts": desk.attempts(job)})
+    return f"event: job\ndata: {data}\n\n"
 
 
 @bp.get("/jobs/<uuid:job_id>/audio")

@@ -44,6 +44,12 @@ class Submission(Noun):
     priority: int = Field(default=10, ge=0, le=1_000_000)
     payload: dict[str, Any] = Field(default_factory=dict)
     result_path: str | None = None
+    deadline_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds from now: a job that is still queued then expires."""
+    expires: bool = True
+    """Whether it also expires when nobody has polled it for heartbeat_timeout_s."""
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
+    """The same one again gives the first job again; POST /jobs also takes it as a header."""
     batch_key: str | None = Field(default=None, max_length=200)
     """Only jobs with the same one are given to the model together; "" is never with another."""
 
@@ -86,9 +92,9 @@ class Desk:
         if self._loop.draining:
             raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
         jobs = [self._job(submission, caller) for submission in submissions]
-        self._store.submit(jobs, max_queued=self._settings.engine.max_queued)
+        ids = self._store.submit(jobs, max_queued=self._settings.engine.max_queued)
         self._loop.wake()
-        return [job.id for job in jobs]
+        return ids
 
     def _job(self, submission: Submission, caller: Caller) -> Job:
         model = self._catalog.resolve(submission.model_type, submission.model)
@@ -112,6 +118,9 @@ class Desk:
             result_path=self._output(result_path, task, named),
             batch_key=_batch_key(submission, task, backend.batch_key(request)),
             owner=caller.owner,
+            idempotency_key=submission.idempotency_key,
+            deadline_at=None if submission.deadline_s is None else now + submission.deadline_s,
+            expires=submission.expires,
         )
 
     def _output(self, path: object, task: str, named: str) -> str | None:
@@ -177,6 +186,10 @@ class Desk:
         if cancelled:
             self._loop.runs.tell(job_id)
         return cancelled
+
+    def attempts(self, job: Job) -> list[dict[str, Any]]:
+        """Every run of the job that was begun, and how it ended."""
+        return [vars(attempt) for attempt in self._store.attempts(job.id)]
 
     def events(self, job_id: str, caller: Caller, connected: Callable[[], bool]) -> Iterator[Job | None]:
         """The job as it is, then each time that its status, attempt or progress has changed, until it ends.

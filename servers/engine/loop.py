@@ -67,7 +67,7 @@ class Loop:
         self._clock, self._ticks = clock, ticks
         self._application_id: str | None = None
         self._drain_until: float | None = None
-        self._next_sweep = 0.0
+        self._next_sweep = self._next_expiry = 0.0
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         # not a daemon: the process stays until the jobs in hand have ended or are back in the queue
         self._thread = threading.Thread(target=self._live, name="loop", daemon=False)
@@ -149,6 +149,7 @@ class Loop:
         else:
             self._take_turn()
             self.fleet.evict_idle()
+            self._expire()
             self._sweep()
 
     def _take_turn(self) -> None:
@@ -213,9 +214,9 @@ class Loop:
         run = self.runs.begin(jobs[0].payload.get("task", default_task(backend)), jobs)
         self._application_id = head.application_id
         runner.used_at = self._ticks()
-        fields = {"action": "run", "model": runner.name, "jobs": [job.id for job in jobs]}
-        log.info("a runner is given jobs", extra=fields)
         runner.start(run, [job.payload for job in jobs])
+        fields = {"action": "run", "model": runner.name, "jobs": [job.id for job in jobs]}
+        log.info("a runner was given jobs", extra=fields)
 
     # what runners say
 
@@ -299,7 +300,7 @@ class Loop:
             return
         first = run.jobs[index].attempt == 1
         if isinstance(error, OutOfMemory) and first and self.fleet.evict_others(runner.model):
-            self.runs.try_again(run, index)
+            self.runs.try_again(run, index, error)
         else:
             self.runs.error(run, index, error)
         self._stop_if_done(runner, run)
@@ -309,7 +310,7 @@ class Loop:
         together = len(run.jobs) > 1
         for index in sorted(run.open):
             if together and run.jobs[index].attempt < self._limits.max_attempts:
-                self.runs.try_again(run, index)
+                self.runs.try_again(run, index, error)
             else:
                 self._heard_error(runner, run, index, error)
 
@@ -345,6 +346,15 @@ class Loop:
         self.ended = True
         self.bulletin.publish_all()
         log.info("the engine has stopped", extra={"action": "stop", "requeued_runs": len(running)})
+
+    def _expire(self) -> None:
+        """Queued jobs that nobody asks for any more, or that are too late, end."""
+        now = self._clock()
+        if now < self._next_expiry:
+            return
+        self._next_expiry = now + TICK_S
+        for job_id in self._store.expire(now, self._limits.heartbeat_timeout_s):
+            self.runs.tell(job_id)
 
     def _sweep(self) -> None:
         """Forgets what is past its keeping time."""

@@ -125,11 +125,12 @@ class Runs:
                 message = f"the runner ended during each of {job.attempt} attempts at this job"
                 self.error(run, index, RunnerCrashed(message))
             else:
-                self._return(run, index, count_attempt=True)
+                error = RunnerCrashed("the runner ended during this attempt")
+                self._return(run, index, count_attempt=True, error=error)
 
-    def try_again(self, run: Run, index: int) -> None:
-        """The job failed for want of memory, which is made now."""
-        self._return(run, index, count_attempt=True)
+    def try_again(self, run: Run, index: int, error: SkylarkError) -> None:
+        """The attempt failed, and another one may do better."""
+        self._return(run, index, count_attempt=True, error=error)
 
     def set_progress(self, run: Run, index: int, fraction: float) -> None:
         job_id = run.jobs[index].id
@@ -152,9 +153,11 @@ class Runs:
         self._store.finish(run.jobs[index], status, self._clock(), error=error)
         self._abandon(run, index)
 
-    def _return(self, run: Run, index: int, *, count_attempt: bool) -> None:
+    def _return(
+        self, run: Run, index: int, *, count_attempt: bool, error: SkylarkError | None = None
+    ) -> None:
         job = run.jobs[index]
-        self._store.requeue(job, count_attempt=count_attempt)
+        self._store.requeue(job, count_attempt=count_attempt, now=self._clock(), error=error)
         fields = {"action": "requeue", "job": job.id, "attempt": job.attempt}
         log.info("a job returns to the queue", extra=fields)
         self._abandon(run, index)

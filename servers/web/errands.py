@@ -94,7 +94,8 @@ class Errands:
         """
         deadline = self._clock() + self.limits.request_timeout_s
         model = self.model(order.model)
-        job = {"model_type": model.backend, "model": model.name, "batch_key": batch_key}
+        # a door polls its jobs one after the other, and cancels those that nobody waits for
+        job = {"model_type": model.backend, "model": model.name, "batch_key": batch_key, "expires": False}
         job |= order.model_dump(include={"application_id", "priority"}, exclude_none=True)
         jobs = [job | {"payload": payload} for payload in payloads]
         try:

@@ -312,6 +312,26 @@ def test_over_tcp_a_job_belongs_to_the_key_that_made_it(engine):
     assert error["param"] == "payload.audio_path"
 
 
+def test_a_repeated_submit_gives_the_first_job(engine):
+    first, again = (engine.submit({"text": "a"}, idempotency_key="k") for _ in range(2))
+    assert first == again
+    with pytest.raises(Conflict) as raised:
+        engine.submit({"text": "b"}, idempotency_key="k")
+    assert raised.value.param == "Idempotency-Key"
+
+
+def test_a_job_that_is_queued_past_its_deadline_expires(engine, busy):
+    job = engine.ended(engine.submit({"text": "a"}, deadline_s=0.1))
+    assert (job["status"], job["error"]["code"]) == ("expired", "job_expired")
+
+
+def test_events_have_the_record_of_attempts(engine, tmp_path):
+    job_id = engine.submit({"text": "a", "crash_once": str(tmp_path / "marker")})
+    *_, last = engine.events(job_id)
+    assert [attempt["outcome"] for attempt in last["attempts"]] == ["lost", "done"]
+    assert last["attempts"][0]["error"]["code"] == "runner_crashed"
+
+
 BAD = [
     ({"model_type": "nothing"}, UnknownModel, "model_type", "espeak, pocketsphinx, fake"),
     ({"model": "nothing"}, UnknownModel, "model", "one, two"),

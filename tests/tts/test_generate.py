@@ -78,6 +78,7 @@ def test_a_job_says_what_the_request_said(client: FlaskClient, engine: StandInEn
             "application_id": "book",
             "priority": 0,
             "batch_key": "",
+            "expires": False,
             "payload": payload,
         }
     ]

@@ -12,8 +12,8 @@ from benchmarks.figures import Figure
 from servers.errors import EngineUnavailable
 from tests.acceptance.processes import Engine, eventually, running_engine
 
-JOB = {"text": "short", "chunks": 3, "pace_s": 0.01}
-WAITING = 20
+JOB = {"text": "short", "chunks": 3, "pace_s": 0.005}
+WAITING = 40
 """Jobs that are kept in the queue, so that there is always one to kill."""
 MAX_ATTEMPTS = 3
 END_S = 120.0
@@ -33,7 +33,8 @@ class Campaign:
     def wage(self, kills: int) -> None:
         for _ in range(kills):
             self.fill()
-            time.sleep(self.dice.uniform(0, 0.3))
+            eventually(self.works, "jobs run again", END_S)  # a model that never loads is another matter
+            time.sleep(self.dice.uniform(0, 0.1))
             self.kill()
         eventually(lambda: self.look() == len(self.submitted), "every accepted job has ended", END_S)
 
@@ -46,6 +47,12 @@ class Campaign:
                 self.submitted += self.engine.client.submit(jobs)
         except EngineUnavailable:
             return
+
+    def works(self) -> bool:
+        try:
+            return self.engine.client.queue()["active"] is not None
+        except EngineUnavailable:
+            return False
 
     def look(self) -> int:
         """How many have ended. An end is final: status, time and attempt may never change after it."""

@@ -95,7 +95,10 @@ def open_database(url: str) -> Database:
     try:
         with database.write(alone=True) as connection:
             migrations.upgrade(connection)
-    except StorageFailed as error:
+    except BaseException as error:
+        database.close()
+        if not isinstance(error, StorageFailed):
+            raise
         where = parsed.render_as_string(hide_password=True)
         raise SettingsError(f"database_url: {where} cannot be opened: {error.message}") from None
     return database

@@ -61,7 +61,7 @@ class Store:
         """
         keys = {job.idempotency_key for job in new} - {None}
         with self._database.write(alone=True) as connection:
-            queued = connection.scalars(sql.COUNT, {"of_status": Status.QUEUED}).one()
+            queued = connection.scalars(sql.COUNT[Status.QUEUED]).one()
             _check_room(queued, sum(job.idempotency_key is None for job in new), max_queued)
             connection.execute(sql.INSERT_ONCE if keys else sql.INSERT, [_row(job) for job in new])
             if not keys:
@@ -194,11 +194,11 @@ class Store:
 
     def count(self, status: Status) -> int:
         with self._database.read() as connection:
-            return connection.scalars(sql.COUNT, {"of_status": status}).one()
+            return connection.scalars(sql.COUNT[status]).one()
 
     def in_status(self, status: Status, limit: int) -> list[Job]:
         """The jobs of a status, in the order of their acceptance."""
-        return self._select(sql.IN_STATUS, {"of_status": status, "most": limit})
+        return self._select(sql.IN_STATUS[status], {"most": limit})
 
     def recently_ended(self, limit: int) -> list[Job]:
         """The jobs that ended last, newest first."""

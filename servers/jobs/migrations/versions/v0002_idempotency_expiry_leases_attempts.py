@@ -25,12 +25,13 @@ def upgrade() -> None:
         sa.Column("error", sa.JSON),
     )
     op.drop_index("jobs_by_turn", "jobs")
+    _index("jobs_queued", ["seq"], "status = 'queued'")
+    _index("jobs_running", ["seq"], "status = 'running'")
     turn = ["priority", "model_type", "model", "application_id", "seq"]
     _index("jobs_by_turn", turn, "status = 'queued'")
     _index("jobs_by_batch", ["model_type", "model", "batch_key", "seq"], "status = 'queued'")
     _index("jobs_by_heartbeat", ["expires", "last_heartbeat"], "status = 'queued'")
     _index("jobs_by_deadline", ["deadline_at"], "status = 'queued' AND deadline_at IS NOT NULL")
-    op.create_index("jobs_by_status", "jobs", ["status", "seq"])
     _index("jobs_by_key", ["idempotency_key", "owner"], "idempotency_key IS NOT NULL", unique=True)
     _index("jobs_by_key_alone", ["idempotency_key"], "owner IS NULL", unique=True)
 

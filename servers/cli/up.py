@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -55,7 +56,8 @@ def up(
                 _check_free(name, door)
             print(f"starting engine, tts and whisperx; logs in {loaded.data_dir / 'logs'}", flush=True)
             with Appliance(loaded.data_dir) as appliance, Servers(client) as servers:
-                _wait_until_ready(appliance, servers, JobsClient(loaded.engine_socket))
+                with closing(JobsClient(loaded.engine_socket)) as engine:
+                    _wait_until_ready(appliance, servers, engine)
                 main_job.run(servers)
                 main_job.invite(client)
                 if not once:

@@ -154,8 +154,8 @@ class Errand:
     def replies(self, collect: Callable[[WireJob], Reply]) -> list[Reply]:
         """For each job what `collect` makes of it once it is done, or {"error": {…}} where it failed.
 
-        Raises the first error if all failed, and whatever `Errands.wait` does. Whatever is raised, no
-        job goes on that nobody waits for.
+        Raises the first error if all failed, and whatever `Errands.wait` does. Whatever is raised, the
+        jobs that nobody waits for are cancelled.
         """
         outcomes: list[Reply | SkylarkError] = []
         try:
@@ -180,13 +180,18 @@ class Errand:
         return in_request_terms(SkylarkError.from_dict(job["error"]), names)
 
     def _cancel(self, job_ids: Sequence[str]) -> None:
-        """The last first, so that none of them starts while the running one ends."""
+        """The last first, so that none of them starts while the running one ends.
+
+        An engine that is away is not asked for each: what is left of the jobs then runs for nobody.
+        """
         for job_id in reversed(job_ids):
             try:
                 self.errands.client.cancel(job_id)
             except SkylarkError as error:  # why the request ends matters more than this
                 fields = {"action": "cancel", "job_id": job_id, "error": error.code}
                 logger.warning("a job could not be cancelled", extra=fields)
+                if isinstance(error, EngineUnavailable):
+                    return
 
 
 def install(app: Flask, errands: Errands) -> None:

@@ -15,6 +15,7 @@ SkylarkError
 ├── Conflict
 ├── QueueFull                 with retry_after_s
 ├── EngineUnavailable         with retry_after_s
+├── MissingExtra              names the extra, and the command that installs it
 ├── DeadlineExceeded
 ├── JobCancelled
 ├── JobExpired
@@ -131,6 +132,12 @@ class EngineUnavailable(SkylarkError):
     code = "engine_unavailable"
     http_status = 503
     grpc_status = "UNAVAILABLE"
+
+
+class MissingExtra(SkylarkError):
+    code = "missing_extra"
+    http_status = 503
+    grpc_status = "FAILED_PRECONDITION"
 
 
 class DeadlineExceeded(SkylarkError):

@@ -9,7 +9,7 @@ from flask import Flask
 
 from servers.backends.load import check_models
 from servers.catalog import Catalog
-from servers.engine import api, models
+from servers.engine import api, cpu, models
 from servers.engine.desk import Desk
 from servers.engine.device import find_device
 from servers.engine.loop import Loop
@@ -38,7 +38,7 @@ def _create(config: Settings) -> Flask:
     check_models(catalog, config.models_file, config.backends_path)
     store = Store(config.queue_url)
     loop = Loop(config, store, catalog, device)
-    app = create_web_app("engine", [api.bp, models.bp], internal=True)
+    app = create_web_app("engine", [api.bp, cpu.bp, models.bp], internal=True)
     desk = Desk(config, store, catalog, device, loop)
     app.extensions[api.DESK] = desk
     app.extensions[api.PLAYBACK] = Playback(loop, desk.get)

@@ -1,0 +1,66 @@
+"""Seed 000's work on texts. It needs no GPU: it is no job, and waits for neither the queue nor a model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from flask import Blueprint, current_app
+from flask.blueprints import BlueprintSetupState
+from pydantic import Field
+
+from servers.engine.crew import Crew
+from servers.errors import TooLarge
+from servers.settings import settings
+from servers.speech import Noun
+from servers.text.extras import require
+from servers.web.body import json_body
+from servers.web.disconnect import client_connected
+
+bp = Blueprint("cpu", __name__)
+WORKERS, WAITING = 2, 30  # of each kind of work; the engine's threads are for its jobs
+TIMES_THE_LIMIT = 10
+"""A text here may be a chapter: so many times longer than one that is spoken."""
+
+
+class Segmentation(Noun):
+    """The body of POST /cpu/segment."""
+
+    text: str
+    language: str = "english"
+    strategy: str = "char_count"
+    max_chars: Annotated[int, Field(ge=1)] = 300
+
+
+class Normalization(Noun):
+    """The body of POST /cpu/normalize."""
+
+    text: str
+    language: str = "en"
+
+
+@bp.record_once
+def _assemble(state: BlueprintSetupState) -> None:
+    for kind in (Segmentation, Normalization):
+        crew = Crew(WORKERS, WAITING, settings().limits.request_timeout_s)
+        state.app.extensions[kind.__name__] = crew
+
+
+@bp.post("/cpu/segment")
+def segment() -> dict[str, Any]:
+    require("spacy", "spacy")
+    return {"segments": _done("segment", json_body(Segmentation))}
+
+
+@bp.post("/cpu/normalize")
+def normalize() -> dict[str, Any]:
+    require("nemo", "nemo_text_processing", "pynini")
+    grammars = str(settings().data_dir / "grammars")
+    return {"text": _done("normalize", json_body(Normalization), grammars=grammars)}
+
+
+def _done(task: str, order: Segmentation | Normalization, **more: str) -> Any:
+    limit = settings().limits.max_text_chars * TIMES_THE_LIMIT
+    if len(order.text) > limit:
+        raise TooLarge(f"{len(order.text)} characters; at most {limit} are possible", param="text")
+    crew: Crew = current_app.extensions[type(order).__name__]
+    return crew.ask({"do": task} | order.model_dump() | more, client_connected)

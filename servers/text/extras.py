@@ -1,0 +1,17 @@
+"""Libraries that come with an extra of this package, and what is said where one is not installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from servers.errors import MissingExtra
+
+
+def require(extra: str, *modules: str) -> None:
+    """Raises MissingExtra unless all the modules are there; imports none of them."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise MissingExtra(
+            f"the extra {extra!r} is not installed on the server ({', '.join(missing)}): in its folder run "
+            f".venv/bin/uv pip install -e '.[{extra}]'"
+        )

@@ -53,7 +53,7 @@ class Sqlite(Database):
     """
 
     def __init__(self, url: URL) -> None:
-        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         super().__init__(url, connect_args={"isolation_level": None})
         sa.event.listen(self._engine, "connect", _make_durable)
         self._writing = threading.Lock()
@@ -69,7 +69,7 @@ class Postgres(Database):
     """Writes overlap; rows that two would change are locked in one order, that of their acceptance."""
 
     def __init__(self, url: URL) -> None:
-        super().__init__(url, pool_pre_ping=True)
+        super().__init__(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
 
     @contextmanager
     def _transaction(self, alone: bool) -> Iterator[Connection]:
@@ -79,7 +79,11 @@ class Postgres(Database):
             yield connection
 
 
-KINDS: dict[str, type[Sqlite] | type[Postgres]] = {"sqlite": Sqlite, "postgresql": Postgres}
+KINDS: dict[str, type[Sqlite] | type[Postgres]] = {
+    "sqlite": Sqlite,
+    "postgresql": Postgres,
+    "postgresql+psycopg": Postgres,
+}
 
 
 def open_database(url: str) -> Database:
@@ -89,7 +93,7 @@ def open_database(url: str) -> Database:
     """
     parsed = _parse(url)
     try:
-        database = KINDS[parsed.get_backend_name()](parsed)
+        database = KINDS[parsed.drivername](parsed)
     except ModuleNotFoundError:
         raise SettingsError("database_url: PostgreSQL needs more: pip install 'skylark[postgres]'") from None
     try:
@@ -110,9 +114,11 @@ def _parse(url: str) -> URL:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:  # its message quotes the password
         raise SettingsError(f"database_url must be {known}") from None
-    if parsed.get_backend_name() not in KINDS:
+    if parsed.drivername not in KINDS:
         raise SettingsError(f"database_url must be {known}, not {parsed.drivername}")
-    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+    if parsed.database in (None, "", ":memory:"):
+        raise SettingsError(f"database_url must be {known}: the queue has to outlive its process")
+    return parsed
 
 
 @contextmanager

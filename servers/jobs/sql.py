@@ -59,9 +59,14 @@ jobs = sa.Table(
     _index("jobs_by_batch", "model_type", "model", "batch_key", "seq", where=QUEUED),
     _index("jobs_by_heartbeat", "expires", "last_heartbeat", where=QUEUED),
     _index("jobs_by_deadline", "deadline_at", where=f"{QUEUED} AND deadline_at IS NOT NULL"),
-    # Two, for to a unique index each missing owner is another one.
+    # Two, for to a unique index no two missing owners are the same.
     _index("jobs_by_key", "idempotency_key", "owner", where="idempotency_key IS NOT NULL", unique=True),
-    _index("jobs_by_key_alone", "idempotency_key", where="owner IS NULL", unique=True),
+    _index(
+        "jobs_by_key_alone",
+        "idempotency_key",
+        where="idempotency_key IS NOT NULL AND owner IS NULL",
+        unique=True,
+    ),
     sqlite_autoincrement=True,
 )
 attempts = sa.Table(
@@ -99,7 +104,7 @@ def _end_queued(status: Status, *conditions: sa.ColumnElement[bool]) -> Any:
 
 
 INSERT = sa.insert(jobs)
-# SQLite has the same words for it.
+# Leaves out what a unique index holds already. SQLite has the same words for it.
 INSERT_ONCE = postgresql.insert(jobs).on_conflict_do_nothing()
 WITH_KEYS = sa.select(jobs).where(jobs.c.idempotency_key.in_(value("keys", expanding=True)))
 GET = sa.select(jobs).where(jobs.c.id == value("job_id"))
@@ -107,7 +112,6 @@ COUNT = {status: sa.select(sa.func.count()).select_from(jobs).where(_in[status])
 IN_STATUS = {
     status: sa.select(jobs).where(_in[status]).order_by(jobs.c.seq).limit(value("most")) for status in Status
 }
-
 RECENT = (
     sa.select(jobs)
     .where(jobs.c.finished_at.is_not(None))

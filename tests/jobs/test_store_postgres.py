@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import psycopg
 import pytest
@@ -63,3 +64,9 @@ def test_a_server_that_cannot_be_reached_is_named_without_the_password(tmp_path)
         Store(f"postgresql://queue:secret@/queue?host={tmp_path}")
     assert "secret" not in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_without_the_extra_the_refusal_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(SettingsError, match=re.escape("pip install 'skylark[postgres]'")):
+        Store("postgresql://host/queue")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 
 import pytest
 
 from servers.errors import StorageFailed
+from servers.jobs import sql
+from servers.jobs.job import Status
 from servers.jobs.store import Store
-from servers.settings import SettingsError
+from servers.settings import Settings, SettingsError
 from tests.jobs.migrations_contract import MigrationsContract
 from tests.jobs.store_contract import StoreContract, new_job, submitted
 
@@ -67,8 +70,49 @@ def test_a_file_that_is_no_database_refuses_to_start(tmp_path):
         Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
 
 
-@pytest.mark.parametrize("url", ["mysql://user:secret@host/queue", "jobs.sqlite3", "://user:secret@host"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://user:secret@host/queue",
+        "postgresql+asyncpg://user:secret@host/queue",
+        "://user:secret@host",
+        "jobs.sqlite3",
+        "sqlite://",
+        "sqlite:///:memory:",
+    ],
+)
 def test_another_kind_of_database_is_refused_without_telling_the_password(url):
     with pytest.raises(SettingsError, match=r"database_url must be sqlite:.* or postgresql:") as refusal:
         Store(url)
     assert "secret" not in str(refusal.value)
+
+
+def test_the_queue_is_a_file_in_data_dir_unless_the_settings_name_a_database(tmp_path):
+    assert Settings(data_dir=tmp_path).queue_url == f"sqlite:///{tmp_path}/jobs.sqlite3"
+    assert Settings(database_url="postgresql://host/queue").queue_url == "postgresql://host/queue"
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (sql.HEADS, "jobs_by_turn"),
+        (sql.COMPANIONS, "jobs_by_batch"),
+        (sql.CLAIM, "sqlite_autoindex_jobs_1"),
+        (sql.WITH_KEYS, "jobs_by_key"),
+        (sql.EXPIRE_LATE, "jobs_by_deadline"),
+        (sql.EXPIRE_UNASKED, "jobs_by_heartbeat"),
+        (sql.REQUEUE_RUNNING, "jobs_running"),
+        (sql.IN_STATUS[Status.QUEUED], "jobs_queued"),
+        (sql.DELETE_ENDED, "jobs_by_end"),
+    ],
+)
+def test_a_statement_that_a_long_queue_could_slow_down_uses_its_index(tmp_path, statement, index):
+    store = Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
+    with store._database.read() as connection:
+        words = str(
+            statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+        )
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", (None,) * words.count("?")).all()
+    store.close()
+    assert f"INDEX {index}" in " ".join(step.detail for step in plan)
+    assert all("INDEX" in step.detail for step in plan if step.detail.startswith("SCAN jobs"))

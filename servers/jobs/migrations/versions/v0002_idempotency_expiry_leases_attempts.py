@@ -33,7 +33,9 @@ def upgrade() -> None:
     _index("jobs_by_heartbeat", ["expires", "last_heartbeat"], "status = 'queued'")
     _index("jobs_by_deadline", ["deadline_at"], "status = 'queued' AND deadline_at IS NOT NULL")
     _index("jobs_by_key", ["idempotency_key", "owner"], "idempotency_key IS NOT NULL", unique=True)
-    _index("jobs_by_key_alone", ["idempotency_key"], "owner IS NULL", unique=True)
+    _index(
+        "jobs_by_key_alone", ["idempotency_key"], "idempotency_key IS NOT NULL AND owner IS NULL", unique=True
+    )
 
 
 def _index(name: str, columns: list[str], where: str, *, unique: bool = False) -> None:

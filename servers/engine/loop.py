@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -19,26 +18,18 @@ from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.engine.device import Device
 from servers.engine.fleet import Fleet
+from servers.engine.housekeeping import Housekeeping
+from servers.engine.inbox import Inbox
 from servers.engine.runners import Runner, State
 from servers.engine.runs import Run, Runs
 from servers.engine.scheduler import Affinity, Model, choose
-from servers.errors import (
-    EngineUnavailable,
-    ModelLoadFailed,
-    OutOfMemory,
-    SkylarkError,
-    StorageFailed,
-)
+from servers.errors import ModelLoadFailed, OutOfMemory, SkylarkError
 from servers.jobs.bulletin import Bulletin
 from servers.jobs.results import Results
 from servers.jobs.store import Head, Store
-from servers.jobs.uploads import Uploads
 from servers.runner.wire import Message
 from servers.settings import Settings
 
-TICK_S = 1.0
-SWEEP_S = 600.0
-DO_S = 5.0
 log = logging.getLogger(__name__)
 
 
@@ -63,12 +54,11 @@ class Loop:
         self.ended = False
         self._settings, self._limits = settings, settings.engine
         self._store, self._device = store, device
-        self._uploads = Uploads(settings.data_dir)
         self._clock, self._ticks = clock, ticks
         self._application_id: str | None = None
         self._drain_until: float | None = None
-        self._next_sweep = self._next_expiry = 0.0
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._housekeeping = Housekeeping(settings, store, self.results, self.runs, clock)
+        self._inbox = Inbox(stopping=lambda: self.draining)
         # not a daemon: the process stays until the jobs in hand have ended or are back in the queue
         self._thread = threading.Thread(target=self._live, name="loop", daemon=False)
 
@@ -79,7 +69,7 @@ class Loop:
 
     def wake(self) -> None:
         """There is a new job."""
-        self._inbox.put(_nothing)
+        self._inbox.wake()
 
     def cancel(self, job_id: str) -> None:
         """Stop the job if it runs."""
@@ -90,57 +80,30 @@ class Loop:
 
         Raises EngineUnavailable when the loop does not come to it.
         """
-        made = threading.Event()
-
-        def act() -> None:
-            change(self.fleet)
-            made.set()
-
-        self._inbox.put(act)
-        if not made.wait(DO_S):
-            raise EngineUnavailable("the engine is stopping, or waits for its disk", retry_after_s=DO_S)
+        self._inbox.do(lambda: change(self.fleet))
 
     def drain(self) -> None:
         """Claim nothing more, let running jobs end within drain_s, then stop. Safe in a signal handler."""
         self.draining = True
-        self._inbox.put(_nothing)
+        self._inbox.wake()
 
     # the loop itself
 
     def _live(self) -> None:
         try:
-            self._persist(self._recover)
+            self._inbox.persist(self._recover)
             while not self.ended:
-                self._persist(self.step)
-                self._attend()
+                self._inbox.persist(self.step)
+                self._inbox.attend()
         except Exception:
             # the store is the truth: a fresh engine recovers from it, a broken loop would serve nobody
             log.critical("the engine's loop failed", extra={"action": "engine_failed"}, exc_info=True)
             os._exit(1)
 
-    def _persist(self, act: Callable[[], None]) -> None:
-        """Acts until the store can be written: a full disk is waited out, and nothing is lost by it."""
-        while True:
-            try:
-                return act()
-            except StorageFailed as error:
-                log.error("the store cannot be written", extra={"action": "storage_failed"}, exc_info=error)
-                if self.draining:
-                    raise
-                time.sleep(TICK_S)
-
     def _recover(self) -> None:
         recovered = self._store.recover(self._clock(), self._limits.max_attempts)
         fields = {"action": "start", "device": self._device.name, "recovered": recovered}
         log.info("the engine starts", extra=fields)
-
-    def _attend(self) -> None:
-        try:
-            self._persist(self._inbox.get(timeout=TICK_S))
-            while True:
-                self._persist(self._inbox.get_nowait())
-        except queue.Empty:
-            return
 
     def step(self) -> None:
         self.fleet.watch()
@@ -149,8 +112,7 @@ class Loop:
         else:
             self._take_turn()
             self.fleet.evict_idle()
-            self._expire()
-            self._sweep()
+            self._housekeeping.tidy()
 
     def _take_turn(self) -> None:
         """One model computes at a time.
@@ -314,7 +276,7 @@ class Loop:
             else:
                 self._heard_error(runner, run, index, error)
 
-    # cancelling, stopping, forgetting
+    # cancelling and stopping
 
     def _cancel(self, job_id: str) -> None:
         for runner in self.fleet.computing():
@@ -346,28 +308,3 @@ class Loop:
         self.ended = True
         self.bulletin.publish_all()
         log.info("the engine has stopped", extra={"action": "stop", "requeued_runs": len(running)})
-
-    def _expire(self) -> None:
-        """Queued jobs that nobody asks for any more, or that are too late, end."""
-        now = self._clock()
-        if now < self._next_expiry:
-            return
-        self._next_expiry = now + TICK_S
-        for job_id in self._store.expire(now, self._limits.heartbeat_timeout_s):
-            self.runs.tell(job_id)
-
-    def _sweep(self) -> None:
-        """Forgets what is past its keeping time."""
-        now = self._clock()
-        if now < self._next_sweep:
-            return
-        self._next_sweep = now + SWEEP_S
-        self.results.delete(self._store.delete_ended(now - self._limits.keep_results_s))
-        try:
-            self._uploads.sweep(older_than_s=self._limits.keep_results_s, now=now)
-        except OSError as error:
-            log.error("uploads cannot be swept", extra={"action": "sweep_failed"}, exc_info=error)
-
-
-def _nothing() -> None:
-    """Only to wake the loop."""

@@ -1,0 +1,49 @@
+"""What time alone makes due: queued jobs that expire, results and uploads past their keeping time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from servers.engine.runs import Runs
+from servers.jobs.results import Results
+from servers.jobs.store import Store
+from servers.jobs.uploads import Uploads
+from servers.settings import Settings
+
+EXPIRE_EVERY_S = 1.0
+SWEEP_EVERY_S = 600.0
+log = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """Called by the engine's loop as often as it likes. `clock` is the time of day in seconds."""
+
+    def __init__(
+        self, settings: Settings, store: Store, results: Results, runs: Runs, clock: Callable[[], float]
+    ) -> None:
+        self._limits, self._store, self._results, self._runs = settings.engine, store, results, runs
+        self._uploads = Uploads(settings.data_dir)
+        self._clock = clock
+        self._expire_at = self._sweep_at = 0.0
+
+    def tidy(self) -> None:
+        now = self._clock()
+        if now >= self._expire_at:
+            self._expire_at = now + EXPIRE_EVERY_S
+            self._expire(now)
+        if now >= self._sweep_at:
+            self._sweep_at = now + SWEEP_EVERY_S
+            self._sweep(now)
+
+    def _expire(self, now: float) -> None:
+        """Queued jobs that nobody asks for any more, or that are too late, end."""
+        for job_id in self._store.expire(now, self._limits.heartbeat_timeout_s):
+            self._runs.tell(job_id)
+
+    def _sweep(self, now: float) -> None:
+        self._results.delete(self._store.delete_ended(now - self._limits.keep_results_s))
+        try:
+            self._uploads.sweep(older_than_s=self._limits.keep_results_s, now=now)
+        except OSError as error:
+            log.error("uploads cannot be swept", extra={"action": "sweep_failed"}, exc_info=error)

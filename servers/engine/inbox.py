@@ -1,0 +1,73 @@
+"""News for the engine's loop: calls that other threads ask it to make, in order, on its own thread."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from servers.errors import EngineUnavailable, StorageFailed
+
+TICK_S = 1.0
+DO_S = 5.0
+log = logging.getLogger(__name__)
+Call = Callable[[], None]
+
+
+class Inbox:
+    """Any thread puts, one attends. `stopping` says whether the engine is to end."""
+
+    def __init__(self, stopping: Callable[[], bool]) -> None:
+        self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self._stopping = stopping
+
+    def put(self, call: Call) -> None:
+        """Safe in a signal handler."""
+        self._calls.put(call)
+
+    def wake(self) -> None:
+        self._calls.put(_nothing)
+
+    def do(self, call: Call) -> None:
+        """Puts the call and returns when it has been made.
+
+        Raises EngineUnavailable when the loop does not come to it.
+        """
+        made = threading.Event()
+
+        def make() -> None:
+            call()
+            made.set()
+
+        self._calls.put(make)
+        if not made.wait(DO_S):
+            raise EngineUnavailable("the engine is stopping, or waits for its disk", retry_after_s=DO_S)
+
+    def attend(self) -> None:
+        """Makes the calls that there are; waits for one for TICK_S at most."""
+        try:
+            self.persist(self._calls.get(timeout=TICK_S))
+            while True:
+                self.persist(self._calls.get_nowait())
+        except queue.Empty:
+            return
+
+    def persist(self, act: Call) -> None:
+        """Acts until the store can be written: a full disk is waited out, and nothing is lost by it.
+
+        Raises StorageFailed when the engine is to end meanwhile.
+        """
+        while True:
+            try:
+                return act()
+            except StorageFailed as error:
+                log.error("the store cannot be written", extra={"action": "storage_failed"}, exc_info=error)
+                if self._stopping():
+                    raise
+                time.sleep(TICK_S)
+
+
+def _nothing() -> None:
+    """Only to wake the loop."""

@@ -50,6 +50,7 @@ class Whisperx(Door):
 
 
 class Engine(Section):
+    socket: Path | None = None
     host: str = "127.0.0.1"
     port: int | None = None
     threads: Annotated[int, Field(ge=1)] = 256
@@ -139,7 +140,8 @@ class Settings(BaseSettings):
 
     @property
     def engine_socket(self) -> Path:
-        return self.data_dir / "engine.sock"
+        own = self.engine.socket
+        return self.data_dir / "engine.sock" if own is None else ROOT / own.expanduser()
 
     @classmethod
     def settings_customise_sources(
@@ -173,9 +175,10 @@ def settings() -> Settings:
         key = ".".join(str(part) for part in fault["loc"])
         raise SettingsError(f"{config_file()} or the environment: {key}: {fault['msg']}") from None
     if len(os.fsencode(loaded.engine_socket)) > SOCKET_PATH_LIMIT:
+        key = "data_dir" if loaded.engine.socket is None else "engine.socket"
         raise SettingsError(
-            f"data_dir: {loaded.engine_socket} is too long for a Unix socket "
-            f"({SOCKET_PATH_LIMIT} bytes): choose a shorter data_dir"
+            f"{key}: {loaded.engine_socket} is too long for a Unix socket "
+            f"({SOCKET_PATH_LIMIT} bytes): choose a shorter {key}"
         )
     return loaded
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 import yaml
@@ -79,6 +80,11 @@ def test_relative_paths_start_at_the_root(monkeypatch):
     assert settings().engine_socket == ROOT / "elsewhere" / "engine.sock"
 
 
+def test_the_engines_socket_can_be_elsewhere(monkeypatch):
+    monkeypatch.setenv("SKYLARK_ENGINE__SOCKET", "/tmp/my.sock")
+    assert settings().engine_socket == Path("/tmp/my.sock")
+
+
 def test_keys_come_as_pairs_of_id_and_hash(monkeypatch):
     monkeypatch.setenv("SKYLARK_API_KEYS", f"alice:{DIGEST}, bob:{DIGEST.upper()}")
     assert settings().api_keys == {"alice": DIGEST, "bob": DIGEST}
@@ -98,6 +104,7 @@ def test_a_single_plain_key_has_the_name_that_users_know(monkeypatch):
         ("SKYLARK_WEB__ALLOW_ANONYMOUS", "perhaps", "web.allow_anonymous"),
         ("SKYLARK_API_KEYS", "alice:abc", "api_keys: .*'alice'.* 64 hexadecimal digits"),
         ("SKYLARK_DATA_DIR", "/" + "d" * 100, "data_dir: .* too long for a Unix socket"),
+        ("SKYLARK_ENGINE__SOCKET", "/" + "d" * 100, "engine.socket: .* too long for a Unix socket"),
         ("SKYLARK_CONFIG", "missing.yaml", r"missing\.yaml: no such file \(SKYLARK_CONFIG\)"),
     ],
 )

@@ -14,7 +14,7 @@ NAMES = {
     "is": "icelandic", "it": "italian", "ja": "japanese", "ko": "korean", "la": "latin", "lt": "lithuanian",
     "lv": "latvian", "mk": "macedonian", "ml": "malayalam", "mr": "marathi", "ms": "malay",
     "nb": "norwegian", "nl": "dutch", "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian",
-    "rw": "kinyarwanda", "sk": "slovak", "sl": "slovenian", "sq": "albanian", "sr": "serbian",
+    "sk": "slovak", "sl": "slovenian", "sq": "albanian", "sr": "serbian",
     "sv": "swedish", "sw": "swahili", "ta": "tamil", "te": "telugu", "th": "thai", "tl": "tagalog",
     "tr": "turkish", "uk": "ukrainian", "ur": "urdu", "vi": "vietnamese", "yo": "yoruba", "zh": "chinese",
 }  # fmt: skip

@@ -15,8 +15,8 @@ from servers.text.extras import require
 from servers.text.languages import language_code
 from servers.text.sentences import paragraphs, sentences
 
-LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "hu", "hy", "it", "ja", "ko", "pt", "rw", "sv", "vi", "zh")
-"""Those that NeMo normalizes in one way; its Russian grammar only lists possibilities."""
+LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "hu", "hy", "it", "ja", "ko", "pt", "sv", "vi", "zh")
+"""Those that work: its Russian grammar lists possibilities only, its Kinyarwanda one cannot be read back."""
 
 _grammars_in_use = threading.Lock()
 

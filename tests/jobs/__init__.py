@@ -1,3 +1,6 @@
+"""Tests of the queue; the contracts' assertions explain themselves as those of test modules do."""
+
 import pytest
 
-pytest.register_assert_rewrite("tests.jobs.store_contract", "tests.jobs.migrations_contract")
+for name in ("store", "concurrency", "migrations"):
+    pytest.register_assert_rewrite(f"{__name__}.{name}_contract")

@@ -10,6 +10,7 @@ import pytest
 
 from servers.jobs.store import Store
 from servers.settings import SettingsError
+from tests.jobs.concurrency_contract import ConcurrencyContract
 from tests.jobs.migrations_contract import MigrationsContract
 from tests.jobs.private_postgres import Missing, private_postgres
 from tests.jobs.store_contract import StoreContract, submitted
@@ -33,7 +34,7 @@ def made(postgres):
     return url
 
 
-class TestPostgres(StoreContract, MigrationsContract):
+class TestPostgres(StoreContract, ConcurrencyContract, MigrationsContract):
     @pytest.fixture
     def empty_url(self, postgres):
         return postgres.new_database()

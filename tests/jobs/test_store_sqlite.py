@@ -13,6 +13,7 @@ from servers.jobs import sql
 from servers.jobs.job import Status
 from servers.jobs.store import Store
 from servers.settings import Settings, SettingsError
+from tests.jobs.concurrency_contract import ConcurrencyContract
 from tests.jobs.migrations_contract import MigrationsContract
 from tests.jobs.store_contract import StoreContract, new_job, submitted
 
@@ -25,7 +26,7 @@ def made(tmp_path_factory):
     return file
 
 
-class TestSqlite(StoreContract, MigrationsContract):
+class TestSqlite(StoreContract, ConcurrencyContract, MigrationsContract):
     @pytest.fixture
     def empty_url(self, tmp_path):
         return f"sqlite:///{tmp_path}/jobs.sqlite3"
@@ -109,9 +110,8 @@ def test_the_queue_is_a_file_in_data_dir_unless_the_settings_name_a_database(tmp
 def test_a_statement_that_a_long_queue_could_slow_down_uses_its_index(tmp_path, statement, index):
     store = Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
     with store._database.read() as connection:
-        words = str(
-            statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
-        )
+        words = str(statement.compile(dialect=connection.dialect))
+        words = re.sub(r"\(__\[POSTCOMPILE_\w+\]\)", "(?)", words)
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", (None,) * words.count("?")).all()
     store.close()
     assert f"INDEX {index}" in " ".join(step.detail for step in plan)

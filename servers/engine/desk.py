@@ -32,6 +32,7 @@ GLANCE_S = 1.0
 """How often a waiting thread looks whether its client is still there."""
 HEARTBEAT_EVERY_S = 30.0
 RECENT = 50
+NO_NUL = r"^[^\x00]*$"  # no database keeps one in a text
 RETRY_AFTER_S = 5.0
 
 
@@ -40,7 +41,7 @@ class Submission(Noun):
 
     model_type: str
     model: str | None = None
-    application_id: str = Field(default="default", min_length=1, max_length=200)
+    application_id: str = Field(default="default", min_length=1, max_length=200, pattern=NO_NUL)
     priority: int = Field(default=10, ge=0, le=1_000_000)
     payload: dict[str, Any] = Field(default_factory=dict)
     result_path: str | None = None
@@ -48,9 +49,9 @@ class Submission(Noun):
     """Seconds from now: a job that is still queued then expires."""
     expires: bool = True
     """Whether it also expires when nobody has polled it for heartbeat_timeout_s."""
-    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200, pattern=NO_NUL)
     """The same one again gives the first job again; POST /jobs also takes it as a header."""
-    batch_key: str | None = Field(default=None, max_length=200)
+    batch_key: str | None = Field(default=None, max_length=200, pattern=NO_NUL)
     """Only jobs with the same one are given to the model together; "" is never with another."""
 
 

@@ -30,7 +30,7 @@ WireJob = dict[str, Any]
 Reply = dict[str, Any]
 Names = Mapping[str, str]
 
-AWAY_S = 15.0
+AWAY_S = 30.0
 """How long the engine may be away for supervisord to start it again: accepted jobs outlive it."""
 RETRY_S = 0.25
 DRAIN_S = 25.0

@@ -13,6 +13,8 @@ from servers.jobs.client import JobsClient
 from servers.settings import settings
 
 HEADINGS = ("id", "status", "model", "application", "priority", "age", "attempt", "error")
+LISTED = 50
+"""The engine lists no more of each kind."""
 
 
 def jobs(
@@ -25,7 +27,7 @@ def jobs(
         _show(engine.get(job_id), json=json)
         return
     queue = engine.queue()
-    found = _active(queue) + queue["queued"] + queue["recent"]
+    found = in_hand(queue) + queue["recent"]
     if json:
         print_json({"jobs": found})
     elif found:
@@ -36,23 +38,38 @@ def jobs(
 
 def queue(json: options.Json = False) -> None:
     """Show what runs now and what waits."""
-    state = JobsClient(settings().engine_socket).queue()
+    show_queue(JobsClient(settings().engine_socket), json=json)
+
+
+def show_queue(engine: JobsClient, *, json: bool) -> None:
+    state = engine.queue()
     if json:
         print_json(state)
         return
-    waiting = _active(state) + state["queued"]
-    print(f"{len(_active(state))} running, {len(state['queued'])} queued")
-    if waiting:
-        _print_jobs(waiting)
+    print(headline(state))
+    if in_hand(state):
+        _print_jobs(in_hand(state))
 
 
-def _active(queue: dict[str, Any]) -> list[dict[str, Any]]:
-    return [queue["active"]] if queue["active"] else []
+def headline(state: dict[str, Any]) -> str:
+    more = " or more" if len(state["queued"]) == LISTED else ""
+    return f"{len(state['running'])} running, {len(state['queued'])}{more} queued"
+
+
+def in_hand(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """The jobs of the engine's /queue that have not ended."""
+    jobs: list[dict[str, Any]] = state["running"] + state["queued"]
+    return jobs
 
 
 def _print_jobs(found: list[dict[str, Any]]) -> None:
+    print_table(HEADINGS, rows(found))
+
+
+def rows(found: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """What stands under HEADINGS."""
     now = time.time()
-    print_table(HEADINGS, (_row(job, now) for job in found))
+    return [_row(job, now) for job in found]
 
 
 def _row(job: dict[str, Any], now: float) -> tuple[str, ...]:

@@ -18,3 +18,9 @@ Config = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 Language = Annotated[str | None, typer.Option(help="A language tag: en, en-US, de …")]
+Socket = Annotated[
+    Path | None,
+    typer.Option(
+        "--socket", metavar="PATH", help="The engine's Unix socket.", show_default="engine.sock in data_dir"
+    ),
+]

@@ -88,17 +88,26 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """Columns of plain text; numbers should come formatted."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        table.add_column(heading, no_wrap=heading != "error", min_width=36 if heading == "id" else None)
+        made.add_column(heading, no_wrap=heading != "error", min_width=36 if heading == "id" else None)
     for row in rows:
-        table.add_row(*row)
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = WIDTH_OF_A_PIPE
-    console.print(table)
+        made.add_row(*row)
+    return made
+
+
+def console() -> Console:
+    """Standard output for text that is no markup."""
+    made = Console(highlight=False, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = WIDTH_OF_A_PIPE
+    return made
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    console().print(table(headings, rows))
 
 
 def print_words(words: Iterable[dict[str, Any]]) -> None:
@@ -120,12 +129,12 @@ def print_words(words: Iterable[dict[str, Any]]) -> None:
 @contextmanager
 def progress(total: int, what: str) -> Iterator[Progress | None]:
     """A bar on stderr: for more than one item, and where someone is looking."""
-    console = Console(stderr=True)
-    if total < 2 or not console.is_terminal:
+    on_stderr = Console(stderr=True)
+    if total < 2 or not on_stderr.is_terminal:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=on_stderr) as bar:
         bar.add_task(what, total=total)
         yield bar
 

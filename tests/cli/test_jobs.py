@@ -50,7 +50,10 @@ class StandInEngine:
 def engine(monkeypatch):
     monkeypatch.setattr(jobs, "JobsClient", StandInEngine)
     monkeypatch.setattr(
-        StandInEngine, "snapshot", {"active": ACTIVE, "queued": [QUEUED], "recent": [FAILED]}, raising=False
+        StandInEngine,
+        "snapshot",
+        {"active": ACTIVE, "running": [ACTIVE], "queued": [QUEUED], "recent": [FAILED]},
+        raising=False,
     )
     return StandInEngine
 
@@ -85,7 +88,7 @@ def test_the_queue_is_what_runs_and_what_waits(engine, run):
 
 
 def test_an_empty_queue_is_said_to_be_one(engine, run, monkeypatch):
-    monkeypatch.setattr(engine, "snapshot", {"active": None, "queued": [], "recent": []})
+    monkeypatch.setattr(engine, "snapshot", {"active": None, "running": [], "queued": [], "recent": []})
     assert run("jobs").stdout == "no jobs\n"
     assert run("queue").stdout == "0 running, 0 queued\n"
 

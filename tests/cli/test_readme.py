@@ -10,7 +10,7 @@ import pytest
 from servers.backends.base import default_task, parse_payload
 from servers.backends.load import backend_class
 from servers.catalog import Catalog
-from servers.cli import app, main_job
+from servers.cli import app, main_job, srv
 from servers.cli.config import ClientConfig
 from servers.errors import UnknownVoice
 from servers.settings import ROOT
@@ -60,7 +60,13 @@ def test_the_curl_line_is_the_one_that_up_prints():
 
 def test_every_command_is_shown_and_no_other():
     shown = set(re.findall(r"^    skylark (\w+)", README, flags=re.MULTILINE))
-    assert shown == {command.callback.__name__ for command in app.registered_commands} - {"up"}
+    commands = {command.callback.__name__ for command in app.registered_commands}
+    assert shown == commands - {"up"} | {group.name for group in app.registered_groups}
+
+
+def test_every_srv_command_is_shown_and_no_other():
+    shown = set(re.findall(r"^    skylark srv (\w+)", README, flags=re.MULTILINE))
+    assert shown == {command.callback.__name__ for command in srv.app.registered_commands}
 
 
 def test_every_script_that_is_named_is_there():

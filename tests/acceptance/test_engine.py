@@ -299,16 +299,16 @@ def test_compatible_jobs_share_the_model_and_one_that_wants_to_be_alone_does_not
 def test_over_tcp_a_job_belongs_to_the_key_that_made_it(engine):
     url, body = f"http://127.0.0.1:{engine.port}", {"model_type": "fake", "payload": {"text": "a"}}
     alice, bob = {"X-API-Key": "alice's"}, {"X-API-Key": "bob's"}
-    assert requests.post(f"{url}/jobs", json=body, timeout=9).status_code == 401
-    job_id = requests.post(f"{url}/jobs", json=body, headers=alice, timeout=9).json()["job_id"]
-    assert requests.get(f"{url}/jobs/{job_id}", headers=alice, timeout=9).json()["id"] == job_id
+    assert requests.post(f"{url}/jobs", json=body, timeout=60).status_code == 401
+    job_id = requests.post(f"{url}/jobs", json=body, headers=alice, timeout=60).json()["job_id"]
+    assert requests.get(f"{url}/jobs/{job_id}", headers=alice, timeout=60).json()["id"] == job_id
     for path in ("", "/audio", "/events"):
-        assert requests.get(f"{url}/jobs/{job_id}{path}", headers=bob, timeout=9).status_code == 404
-    assert requests.post(f"{url}/jobs/{job_id}/cancel", headers=bob, timeout=9).status_code == 404
-    queue = requests.get(f"{url}/queue", headers=bob, timeout=9).json()
+        assert requests.get(f"{url}/jobs/{job_id}{path}", headers=bob, timeout=60).status_code == 404
+    assert requests.post(f"{url}/jobs/{job_id}/cancel", headers=bob, timeout=60).status_code == 404
+    queue = requests.get(f"{url}/queue", headers=bob, timeout=60).json()
     assert queue["recent"] == queue["queued"] == queue["running"] == []
     stolen = {"model_type": "fake", "payload": {"task": "transcribe", "audio_path": "/etc/passwd"}}
-    error = requests.post(f"{url}/jobs", json=stolen, headers=bob, timeout=9).json()["error"]
+    error = requests.post(f"{url}/jobs", json=stolen, headers=bob, timeout=60).json()["error"]
     assert error["param"] == "payload.audio_path"
 
 

@@ -1,7 +1,8 @@
 """The loop: one thread that hears what happened, decides what is next, and does it.
 
-It alone changes which runners exist and what they work on. Other threads put news into its inbox; the one
-thing that a runner's listening thread does itself is to add audio, so that no chunk waits for a decision.
+It alone changes which runners exist and what they work on. Other threads put news into its inbox; a runner's
+listening thread writes audio and result files itself, so that no chunk waits for a decision and no decision
+for a file.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from servers.backends.base import About
 from servers.engine.runs import Run
 from servers.engine.scheduler import Model
 from servers.runner.wire import Message, Wire
@@ -52,7 +51,6 @@ class Runner:
     ) -> None:
         self.model: Model = model.key
         self.state = State.LOADING
-        self.about: About | None = None
         self.run: Run | None = None
         self.spec = model
         self.loaded_at = self.started_at = self.used_at = self.heard_at = ticks()
@@ -82,10 +80,6 @@ class Runner:
     @property
     def loading(self) -> bool:
         return self.state is State.LOADING
-
-    @property
-    def busy(self) -> bool:
-        return self.state is not State.READY
 
     def start(self, run: Run, payloads: Sequence[dict[str, Any]]) -> None:
         """Gives the runner a batch."""

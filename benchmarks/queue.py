@@ -13,6 +13,7 @@ from benchmarks.figures import Figure, median, percentile
 from servers.jobs.job import Job
 from servers.jobs.store import Store
 from tests.acceptance.processes import Engine, running_engine
+from tests.jobs.private_postgres import private_postgres
 
 NO_OP = {"text": "x", "chunks": 1, "chunk_ms": 1}
 LONG = {"text": "long", "chunks": 100_000, "pace_s": 0.05}
@@ -21,13 +22,16 @@ JOBS, SUBMIT_AT_ONCE, WAITERS = 3_000, 50, 200
 
 
 def measure() -> list[Figure]:
-    claims_ms = _claims()
+    with tempfile.TemporaryDirectory() as folder:
+        on_sqlite = _claims(f"sqlite:///{folder}/jobs.sqlite3", "SQLite")
+    with private_postgres() as server:
+        on_postgres = _claims(server.new_database(), "PostgreSQL")
     with running_engine() as engine:
         jobs_per_s = _throughput(engine)
         waiting_ms = _with_waiters(engine)
     return [
-        Figure(f"heads and claim with {QUEUED} queued jobs, median", median(claims_ms), "ms"),
-        Figure(f"heads and claim with {QUEUED} queued jobs, p99", percentile(claims_ms, 99), "ms", 20),
+        *on_sqlite,
+        *on_postgres,
         Figure("seconds for 200 no-op jobs through the whole path", 200 / jobs_per_s, "s", 1),
         Figure("no-op jobs through the whole path", jobs_per_s, "per s"),
         Figure(
@@ -39,15 +43,18 @@ def measure() -> list[Figure]:
     ]
 
 
-def _claims() -> list[float]:
-    """Milliseconds of each turn: look at the heads, claim one."""
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(f"sqlite:///{folder}/jobs.sqlite3")
-        for first in range(0, QUEUED, 1000):
-            store.submit([_job(first + i) for i in range(1000)], max_queued=QUEUED)
-        times = [_timed_ms(lambda: _turn(store)) for _ in range(CLAIMS)]
-        store.close()
-    return times
+def _claims(url: str, kind: str) -> list[Figure]:
+    """Of each turn: look at the heads, claim one."""
+    store = Store(url)
+    for first in range(0, QUEUED, 1000):
+        store.submit([_job(first + i) for i in range(1000)], max_queued=QUEUED)
+    times_ms = [_timed_ms(lambda: _turn(store)) for _ in range(CLAIMS)]
+    store.close()
+    what = f"heads and claim with {QUEUED} queued jobs, {kind}"
+    return [
+        Figure(f"{what}, median", median(times_ms), "ms"),
+        Figure(f"{what}, p99", percentile(times_ms, 99), "ms", 20),
+    ]
 
 
 def _turn(store: Store) -> None:

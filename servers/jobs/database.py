@@ -7,13 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from servers.errors import StorageFailed
-from servers.jobs import migrations
+from servers.jobs import migrations, sql
 from servers.settings import SettingsError
 
 ALONE = 5_259_596  # the key of PostgreSQL's advisory lock: any number that no other program uses
@@ -24,6 +24,9 @@ class Database(ABC):
 
     `read` and `write` raise StorageFailed when the database cannot be reached or its disk is full.
     """
+
+    heads: ClassVar[sa.Select[Any]] = sql.HEADS
+    """The statement for `Store.heads` that is quick on it."""
 
     def __init__(self, url: URL, **options: Any) -> None:
         self._engine = sa.create_engine(url, pool_size=16, max_overflow=48, **options)
@@ -67,6 +70,8 @@ class Sqlite(Database):
 
 class Postgres(Database):
     """Writes overlap; rows that two would change are locked in one order, that of their acceptance."""
+
+    heads = sql.HEADS_ONE_BY_ONE
 
     def __init__(self, url: URL) -> None:
         super().__init__(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)

@@ -120,9 +120,26 @@ RECENT = (
 )
 
 # The oldest queued job of each (priority, model, application).
-HEADS = sa.select(*_turn, jobs.c.id, jobs.c.seq, jobs.c.created_at, jobs.c.attempt, jobs.c.batch_key).where(
+_head = (*_turn, jobs.c.id, jobs.c.seq, jobs.c.created_at, jobs.c.attempt, jobs.c.batch_key)
+HEADS = sa.select(*_head).where(
     jobs.c.seq.in_(sa.select(sa.func.min(jobs.c.seq)).where(_queued).group_by(*_turn))
 )
+
+
+def _heads_one_by_one() -> sa.Select[Any]:
+    """The same, from each head to the next one through the index jobs_by_turn.
+
+    PostgreSQL reads all of the queue for HEADS: with 10,000 jobs 12 ms instead of 1. SQLite, which does
+    that in 1.5 ms, is slower with this.
+    """
+    ordered = sa.select(*_head).where(_queued).order_by(*_turn, jobs.c.seq).limit(1)
+    head = ordered.cte("head", recursive=True)
+    here = (head.c.priority, head.c.model_type, head.c.model, head.c.application_id)
+    further = ordered.where(sa.tuple_(*_turn) > sa.tuple_(*here)).lateral("further")
+    return sa.select(head.union_all(sa.select(further).select_from(head.join(further, sa.true()))))
+
+
+HEADS_ONE_BY_ONE = _heads_one_by_one()
 
 # The queued, never tried jobs that may share a job's batch.
 COMPANIONS = (

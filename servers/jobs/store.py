@@ -91,7 +91,7 @@ class Store:
     def heads(self) -> list[Head]:
         """The oldest queued job of each (priority, model, application)."""
         with self._database.read() as connection:
-            return [_head(row) for row in connection.execute(sql.HEADS).all()]
+            return [_head(row) for row in connection.execute(self._database.heads).all()]
 
     def companions(self, head: Head, limit: int) -> list[str]:
         """The ids of the queued, never tried jobs that may share the head's batch, oldest first."""

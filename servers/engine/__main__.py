@@ -1,9 +1,7 @@
 """`python -m servers.engine`: the engine on its Unix socket, and on TCP where that is configured."""
 
-from servers.engine.device import find_device, hold, lock_files
+from servers.engine.device import PREDECESSOR_MARGIN_S, find_device, hold, lock_files
 from servers.web.serve import serve, startup, tcp_address
-
-PREDECESSOR_MARGIN_S = 10.0  # one that is stopping has drain_s, and this to end
 
 if __name__ == "__main__":
     with startup() as config:

@@ -11,7 +11,7 @@ from servers.backends.load import check_models
 from servers.catalog import Catalog
 from servers.engine import api, cpu, models
 from servers.engine.desk import Desk
-from servers.engine.device import find_device
+from servers.engine.device import PREDECESSOR_MARGIN_S, find_device, patiently
 from servers.engine.loop import Loop
 from servers.engine.playback import Playback
 from servers.jobs.store import Store
@@ -36,7 +36,7 @@ def _create(config: Settings) -> Flask:
     device = find_device(config.engine.device)
     catalog = Catalog.load(config.models_file)
     check_models(catalog, config.models_file, config.backends_path)
-    store = Store(config.queue_url)
+    store = _held(Store(config.queue_url), config.engine.drain_s + PREDECESSOR_MARGIN_S)
     loop = Loop(config, store, catalog, device)
     app = create_web_app("engine", [api.bp, cpu.bp, models.bp], internal=True)
     desk = Desk(config, store, catalog, device, loop)
@@ -46,3 +46,10 @@ def _create(config: Settings) -> Flask:
     on_terminate(app, loop.drain)
     loop.start()
     return app
+
+
+def _held(store: Store, patience_s: float) -> Store:
+    """The store, once a predecessor has let go of it. Raises SettingsError."""
+    if not patiently(store.hold, patience_s):
+        raise SettingsError("database_url: another engine runs the jobs of this queue; two cannot share it")
+    return store

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from servers.settings import SettingsError
 
 QUERY = ("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
 QUERY_TIMEOUT_S = 10
+PREDECESSOR_MARGIN_S = 10.0
+"""An engine that is stopping has drain_s, and this to end: so long its successor waits."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +77,22 @@ def hold(path: Path, patience_s: float) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + patience_s
-    while not _locked(descriptor):
-        if time.monotonic() > deadline:
-            holder = os.read(descriptor, 100).decode() or "another process"
-            raise SettingsError(f"{path} is held by {holder}: two engines cannot share it")
-        time.sleep(0.05)
+    if not patiently(lambda: _locked(descriptor), patience_s):
+        holder = os.read(descriptor, 100).decode() or "another process"
+        raise SettingsError(f"{path} is held by {holder}: two engines cannot share it")
     os.truncate(descriptor, 0)
     os.write(descriptor, f"process {os.getpid()}".encode())
     os.set_inheritable(descriptor, True)
+
+
+def patiently(taken: Callable[[], bool], patience_s: float) -> bool:
+    """Asks until it is taken, for that long at most."""
+    deadline = time.monotonic() + patience_s
+    while not taken():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _locked(descriptor: int) -> bool:

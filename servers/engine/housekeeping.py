@@ -1,4 +1,7 @@
-"""What time alone makes due: queued jobs that expire, results and uploads past their keeping time."""
+"""What time alone makes due: queued jobs that expire, results and uploads past their keeping time.
+
+And a look now and then whether the queue is still this engine's.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,10 @@ SWEEP_EVERY_S = 600.0
 log = logging.getLogger(__name__)
 
 
+class QueueLost(Exception):
+    """The database let go of this engine, and another one runs its jobs now."""
+
+
 class Housekeeping:
     """Called by the engine's loop as often as it likes. `clock` is the time of day in seconds."""
 
@@ -28,8 +35,11 @@ class Housekeeping:
         self._expire_at = self._sweep_at = 0.0
 
     def tidy(self) -> None:
+        """Raises QueueLost."""
         now = self._clock()
         if now >= self._expire_at:
+            if not self._store.hold():
+                raise QueueLost("another engine has taken the queue")
             self._expire_at = now + EXPIRE_EVERY_S
             self._expire(now)
         if now >= self._sweep_at:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -16,7 +18,8 @@ from servers.errors import StorageFailed
 from servers.jobs import migrations, sql
 from servers.settings import SettingsError
 
-ALONE = 5_259_596  # the key of PostgreSQL's advisory lock: any number that no other program uses
+# The keys of PostgreSQL's advisory locks: any numbers that no other program uses.
+ALONE, HELD = 5_259_596, 5_259_597
 
 
 class Database(ABC):
@@ -45,6 +48,13 @@ class Database(ABC):
     @abstractmethod
     def _transaction(self, alone: bool) -> AbstractContextManager[Connection]: ...
 
+    @abstractmethod
+    def hold(self) -> bool:
+        """Whether this one, of all that are open, holds the database now: takes it where nobody does.
+
+        It is let go by `close`, and when the process ends in whatever way.
+        """
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -60,12 +70,31 @@ class Sqlite(Database):
         super().__init__(url, connect_args={"isolation_level": None})
         sa.event.listen(self._engine, "connect", _make_durable)
         self._writing = threading.Lock()
+        self._lock_file = Path(f"{url.database}.lock")
+        self._held: int | None = None
 
     @contextmanager
     def _transaction(self, alone: bool) -> Iterator[Connection]:  # noqa: ARG002  # every write is
         with self._writing, self._engine.begin() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
+
+    def hold(self) -> bool:
+        if self._held is None:
+            descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return False
+            self._held = descriptor
+        return True
+
+    def close(self) -> None:
+        super().close()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
 
 class Postgres(Database):
@@ -75,6 +104,7 @@ class Postgres(Database):
 
     def __init__(self, url: URL) -> None:
         super().__init__(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        self._held: Connection | None = None
 
     @contextmanager
     def _transaction(self, alone: bool) -> Iterator[Connection]:
@@ -82,6 +112,35 @@ class Postgres(Database):
             if alone:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ALONE)))
             yield connection
+
+    def hold(self) -> bool:
+        """The server lets go of it when the connection is lost, and another may have it then."""
+        with _storage_errors():
+            if self._held is not None:
+                try:
+                    self._held.exec_driver_sql("SELECT 1")
+                except sa.exc.OperationalError:
+                    self._let_go()
+            if self._held is None:
+                self._held = self._taken()
+        return self._held is not None
+
+    def _taken(self) -> Connection | None:
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if connection.scalar(sa.select(sa.func.pg_try_advisory_lock(HELD))):
+            return connection
+        connection.close()
+        return None
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.invalidate()  # a pooled connection would keep the lock
+            self._held.close()
+            self._held = None
+
+    def close(self) -> None:
+        self._let_go()
+        super().close()
 
 
 KINDS: dict[str, type[Sqlite] | type[Postgres]] = {

@@ -73,8 +73,6 @@ class Job:
     """A job that is still queued then expires; None is no deadline."""
     expires: bool = True
     """Whether it expires when nobody has polled it for a while; false: it waits as long as it takes."""
-    lease_expires_at: float | None = None
-    """Until when the claim of a running job holds without an extension; never on the wire."""
 
     def to_dict(self) -> dict[str, Any]:
         """The wire form, in seed 000's words."""
@@ -82,7 +80,7 @@ class Job:
         return wire | {"status": self.status.value}
 
 
-NOT_ON_THE_WIRE = frozenset({"owner", "seq", "token", "idempotency_key", "lease_expires_at"})
+NOT_ON_THE_WIRE = frozenset({"owner", "seq", "token", "idempotency_key"})
 
 
 class Outcome(StrEnum):

@@ -49,7 +49,6 @@ jobs = sa.Table(
     sa.Column("idempotency_key", sa.String),
     sa.Column("deadline_at", sa.Float),
     sa.Column("expires", sa.Boolean, nullable=False, server_default=sa.true()),
-    sa.Column("lease_expires_at", sa.Float),
     sa.Index("jobs_by_end", "finished_at"),
     # Of the queued or the running only, for most jobs have ended. No index begins with the status: SQLite
     # would take it for nearly everything.
@@ -164,23 +163,20 @@ CLAIM = (
         progress=None,
         attempt=jobs.c.attempt + 1,
         token=jobs.c.token + 1,
-        lease_expires_at=value("lease_until"),
     )
     .returning(*jobs.c)
 )
 
 # Only the newest claim of a running job may change it.
 _claimed = sa.update(jobs).where(jobs.c.id == value("job_id"), _running, jobs.c.token == value("claim_token"))
-_let_go = {"progress": None, "lease_expires_at": None}
 FINISH = _claimed.values(
     status=value("to_status"),
     finished_at=value("now"),
     result=value("to_result"),
     error=value("to_error"),
-    lease_expires_at=None,
 )
-REQUEUE = _claimed.values(status=Status.QUEUED, started_at=None, attempt=value("to_attempt"), **_let_go)
-EXTEND_LEASE = _claimed.values(lease_expires_at=value("until"))
+_back = {"status": Status.QUEUED, "started_at": None, "progress": None}
+REQUEUE = _claimed.values(_back | {"attempt": value("to_attempt")})
 
 HEARTBEAT = sa.update(jobs).where(jobs.c.id == value("job_id")).values(last_heartbeat=value("now"))
 CANCEL_QUEUED = (
@@ -198,9 +194,9 @@ EXPIRE_UNASKED = _end_queued(
 FAIL_EXHAUSTED = (
     sa.update(jobs)
     .where(_running, jobs.c.attempt >= value("most"))
-    .values(status=Status.FAILED, finished_at=value("now"), error=value("to_error"), lease_expires_at=None)
+    .values(status=Status.FAILED, finished_at=value("now"), error=value("to_error"))
 )
-REQUEUE_RUNNING = sa.update(jobs).where(_running).values(status=Status.QUEUED, started_at=None, **_let_go)
+REQUEUE_RUNNING = sa.update(jobs).where(_running).values(_back)
 EXCUSE_QUEUED = sa.update(jobs).where(_queued).values(last_heartbeat=value("now"))
 
 _forgotten = jobs.c.finished_at < value("before")

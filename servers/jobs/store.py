@@ -50,6 +50,13 @@ class Store:
     def close(self) -> None:
         self._database.close()
 
+    def hold(self) -> bool:
+        """Whether this store may run jobs: one of all that are open on a queue may, until it is closed.
+
+        To be asked again now and then: with its connection a store loses that right.
+        """
+        return self._database.hold()
+
     # what submitters and pollers need
 
     def submit(self, new: Sequence[Job], *, max_queued: int) -> list[str]:
@@ -99,25 +106,17 @@ class Store:
         with self._database.read() as connection:
             return list(connection.scalars(sql.COMPANIONS, values))
 
-    def claim(self, ids: Sequence[str], now: float, lease_s: float | None = None) -> list[Job]:
+    def claim(self, ids: Sequence[str], now: float) -> list[Job]:
         """Makes those of the jobs that are still queued run; returns them as they are then, oldest first.
 
-        Each claim begins an attempt, and holds for `lease_s` unless it is extended.
+        Each claim begins an attempt.
         """
-        until = None if lease_s is None else now + lease_s
-        values = {"job_ids": ids, "now": now, "lease_until": until}
+        values = {"job_ids": ids, "now": now}
         with self._database.write() as connection:
             jobs = [_job(row) for row in connection.execute(sql.CLAIM, values).all()]
             if jobs:
                 connection.execute(sql.BEGIN_ATTEMPT, [_attempt_row(job) for job in jobs])
         return sorted(jobs, key=lambda job: job.seq)
-
-    def extend_leases(self, jobs: Sequence[Job], until: float) -> None:
-        """Those of the claims that still hold do so until then."""
-        claims = [_claim(job) | {"until": until} for job in sorted(jobs, key=lambda job: job.seq)]
-        if claims:
-            with self._database.write() as connection:
-                connection.execute(sql.EXTEND_LEASE, claims)
 
     def finish(
         self,

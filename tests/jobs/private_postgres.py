@@ -37,6 +37,13 @@ class PrivatePostgres:
             connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql+psycopg://tests@/{name}?host={self._folder}"
 
+    def end_connections(self, url: str) -> None:
+        """All of that database's, as when the server restarts."""
+        name = url.partition("@/")[2].partition("?")[0]
+        with self._connect() as connection:
+            ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            connection.execute(ending, [name])
+
     def answers(self) -> bool:
         try:
             self._connect().close()

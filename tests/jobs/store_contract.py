@@ -28,7 +28,7 @@ def submitted(store: Store, **fields: Any) -> Job:
 
 
 def claimed(store: Store, **fields: Any) -> Job:
-    (job,) = store.claim([submitted(store, **fields).id], now=2.0, lease_s=30.0)
+    (job,) = store.claim([submitted(store, **fields).id], now=2.0)
     return job
 
 
@@ -141,6 +141,15 @@ class StoreContract:
         assert store.get(waiting.id)
         assert [job.id for job in store.recently_ended(9)] == [recent.id]
 
+    def test_one_store_at_a_time_holds_the_queue(self, store, url):
+        other = Store(url)
+        assert store.hold()
+        assert store.hold()
+        assert not other.hold()
+        store.close()
+        assert other.hold()
+        other.close()
+
     # idempotent submits
 
     def test_a_repeated_submit_gives_the_first_job_and_adds_none(self, store):
@@ -236,19 +245,7 @@ class StoreContract:
         assert store.expire(1001.0, heartbeat_timeout_s=300.0) == []
         assert {store.get(job.id).last_heartbeat for job in (queued, running)} == {1000.0}
 
-    # leases and attempts
-
-    def test_a_lease_is_extended_while_the_claim_holds(self, store):
-        held, stale = claimed(store), claimed(store)
-        assert (held.lease_expires_at, store.get(held.id).lease_expires_at) == (32.0, 32.0)
-        store.requeue(stale, count_attempt=True, now=3.0)
-        (fresh,) = store.claim([stale.id], now=4.0, lease_s=10.0)
-        store.extend_leases([held, stale], until=99.0)
-        store.extend_leases([], until=99.0)
-        assert store.get(held.id).lease_expires_at == 99.0
-        assert store.get(fresh.id).lease_expires_at == 14.0
-        store.finish(held, Status.DONE, 50.0, result={})
-        assert store.get(held.id).lease_expires_at is None
+    # attempts
 
     def test_each_claim_is_on_record_with_how_it_ended(self, store):
         job = claimed(store)
@@ -291,7 +288,6 @@ class StoreContract:
             "runner_crashed",
         )
         assert store.attempts(done.id)[0].outcome is Outcome.DONE
-        assert store.get(lost.id).lease_expires_at is None
 
     def test_attempts_are_forgotten_with_their_job(self, store):
         gone, stays = claimed(store), claimed(store)

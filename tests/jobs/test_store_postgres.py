@@ -60,6 +60,20 @@ def test_a_queue_outlives_its_connections(postgres):
     store.close()
 
 
+def test_a_queue_whose_connection_was_lost_is_held_again_unless_another_has_it(postgres):
+    url = postgres.new_database()
+    first, second = Store(url), Store(url)
+    assert first.hold()
+    postgres.end_connections(url)
+    assert first.hold()
+    assert not second.hold()
+    postgres.end_connections(url)
+    assert second.hold()
+    assert not first.hold()
+    first.close()
+    second.close()
+
+
 def test_a_server_that_cannot_be_reached_is_named_without_the_password(tmp_path):
     with pytest.raises(SettingsError, match=re.escape("queue:***@")) as refusal:
         Store(f"postgresql://queue:secret@/queue?host={tmp_path}")

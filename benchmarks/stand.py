@@ -13,7 +13,9 @@ EXAMPLE = (ROOT / "examples" / "hello.txt").read_text(encoding="utf-8").strip()
 
 @contextmanager
 def embedded_default() -> Iterator[Appliance]:
-    with running_appliance(SKYLARK_MODELS_FILE="config/models.yaml", SKYLARK_BACKENDS_PATH="[]") as appliance:
+    with running_appliance(
+        SKYLARK_MODELS_FILE="config/models.example.yaml", SKYLARK_BACKENDS_PATH="[]"
+    ) as appliance:
         yield appliance
 
 

@@ -1,8 +1,16 @@
-"""config/models.yaml → ModelSpec: which models can be asked for, and which is a backend's default."""
+"""config/models.yaml → ModelSpec: which models can be asked for, and which is a backend's default.
+
+The file is made on the first run, from config/models.example.yaml, and is its user's from then on.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +18,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from servers.errors import UnknownModel
-from servers.settings import SettingsError
+from servers.settings import ROOT, SettingsError
 from servers.speech import ModelSpec
+
+DEFAULT, EXAMPLE = ROOT / "config" / "models.yaml", ROOT / "config" / "models.example.yaml"
+log = logging.getLogger(__name__)
 
 
 class Entry(BaseModel):
@@ -48,8 +59,10 @@ class Catalog:
 
     @classmethod
     def load(cls, path: Path) -> Catalog:
-        """Raises SettingsError naming the file and the key at fault."""
+        """Makes the default file if it is missing. Raises SettingsError naming file and key at fault."""
         try:
+            if path == DEFAULT and not path.exists():
+                _make(path)
             parsed = File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise SettingsError(f"{path}: {error.strerror} (models_file)") from None
@@ -102,3 +115,12 @@ class Catalog:
         return (
             self.resolve(backend, name) for backend, entry in self.entries.items() for name in entry.models
         )
+
+
+def _make(path: Path) -> None:
+    """Whole or not at all, though several servers start at once. Raises OSError."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".models.") as folder:
+        whole = shutil.copy(EXAMPLE, folder)
+        with suppress(FileExistsError):  # another server was quicker
+            os.link(whole, path)
+            log.info("%s was made; it lists the models that can be asked for", path, extra={"action": "init"})

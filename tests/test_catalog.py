@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
+from servers import catalog
 from servers.backends.load import backend_class
-from servers.catalog import Catalog
+from servers.catalog import EXAMPLE, Catalog
 from servers.errors import UnknownModel
-from servers.settings import ROOT, SettingsError
+from servers.settings import SettingsError
 
 TWO = """
 backends:
@@ -30,8 +34,29 @@ def load(tmp_path):
     return load
 
 
-def test_the_repositorys_own_models_have_backends_and_defaults():
-    catalog = Catalog.load(ROOT / "config" / "models.yaml")
+@pytest.fixture
+def default(tmp_path, monkeypatch) -> Path:
+    path = tmp_path / "models.yaml"
+    monkeypatch.setattr(catalog, "DEFAULT", path)
+    return path
+
+
+def test_the_default_file_is_made_with_its_comments_and_never_changed_again(default):
+    assert list(Catalog.load(default)) == list(Catalog.load(EXAMPLE))
+    assert default.read_text() == EXAMPLE.read_text()
+    default.write_text(TWO)
+    assert Catalog.load(default).resolve("voice").name == "small"
+    assert list(default.parent.iterdir()) == [default]
+
+
+def test_servers_that_start_at_once_all_find_a_whole_file(default):
+    with ThreadPoolExecutor(8) as pool:
+        catalogs = list(pool.map(Catalog.load, [default] * 32))
+    assert all(list(found) == list(Catalog.load(EXAMPLE)) for found in catalogs)
+
+
+def test_the_example_has_backends_and_defaults():
+    catalog = Catalog.load(EXAMPLE)
     for spec in catalog:
         backend_class(spec.backend).options.model_validate(spec.options)
 

@@ -104,6 +104,7 @@ class Desk:
         result_path, named = payload.pop("result_path", None), "payload.result_path"  # as seed 000 sends it
         if submission.result_path is not None:
             result_path, named = submission.result_path, "result_path"
+        _refuse_nul(payload, "payload")
         request = parse_payload(backend, payload)
         task = payload.setdefault("task", default_task(backend))
         now = self._clock()
@@ -240,6 +241,19 @@ class Desk:
             "queued": shown(self._store.in_status(Status.QUEUED, RECENT)),
             "recent": shown(self._store.recently_ended(RECENT)),
         }
+
+
+def _refuse_nul(value: object, param: str) -> None:
+    """No model can speak one, and it ends a text for libraries in C. Raises InvalidRequest."""
+    match value:
+        case str() if "\0" in value:
+            raise InvalidRequest(f"{param!r} holds a NUL byte", param=param)
+        case dict():
+            for name, inner in value.items():
+                _refuse_nul(inner, f"{param}.{name}")
+        case list():
+            for index, inner in enumerate(value):
+                _refuse_nul(inner, f"{param}.{index}")
 
 
 def _batch_key(submission: Submission, task: str, kind: str) -> str | None:

@@ -6,11 +6,9 @@ A question is {"do": "segment" | "normalize", …its arguments…} and the answe
 
 from __future__ import annotations
 
-import ctypes
 import json
-import logging.config
+import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -19,13 +17,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from servers import logs
+from servers import child
 from servers.errors import BackendFailed, SkylarkError
 from servers.text.nemo import normalize
 from servers.text.segment import segment
 
 IDLE_S = 600.0
-PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 log = logging.getLogger(__name__)
 
 
@@ -37,9 +34,7 @@ TASKS: dict[str, Callable[..., Any]] = {"segment": segment, "normalize": _normal
 
 
 def main(fd: int) -> None:
-    logging.config.dictConfig(logs.config("INFO"))
-    if sys.platform == "linux":  # a library that holds Python's lock keeps `_listen` from noticing
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    child.begin()
     engine = Connection(fd)
     questions: SimpleQueue[dict[str, Any]] = SimpleQueue()
     threading.Thread(target=_listen, args=(engine, questions), daemon=True).start()

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
-import logging.config
 import os
 import signal
 import socket
 import sys
 import threading
 
-from servers import logs
+from servers import child
 from servers.runner.outbox import Outbox
 from servers.runner.wire import BEAT_S, Wire
 from servers.runner.work import Work
 
-PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
-
 
 def main(fd: int) -> None:
-    logging.config.dictConfig(logs.config("INFO"))
+    child.begin()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to handle
-    _die_with_the_engine()
     wire = Wire(socket.socket(fileno=fd))
     work = Work(Outbox(wire))
     threading.Thread(target=_beat, args=(wire,), name="beat", daemon=True).start()
     threading.Thread(target=_listen, args=(wire, work), name="listen", daemon=True).start()
     work.go_on()
-
-
-def _die_with_the_engine() -> None:
-    """Linux alone can promise it for a runner that is stopped, or that computes without a pause."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _listen(wire: Wire, work: Work) -> None:

@@ -340,8 +340,10 @@ BAD = [
     ({"payload": {"text": 7}}, InvalidRequest, "payload.text", "string"),
     ({"payload": {"text": "a", "speed": 1}}, InvalidRequest, "payload.speed", "known are"),
     ({"payload": {"task": "align"}}, InvalidRequest, "payload.task", "synthesize, transcribe"),
-    ({"priority": -1}, InvalidRequest, "jobs.0.priority", "greater than or equal to 0"),
-    ({"urgent": True}, InvalidRequest, "jobs.0.urgent", "unknown field"),
+    ({"priority": -1}, InvalidRequest, "priority", "greater than or equal to 0"),
+    ({"urgent": True}, InvalidRequest, "urgent", "unknown field"),
+    ({"payload": {"text": "a\0b"}}, InvalidRequest, "payload.text", "NUL"),
+    ({"payload": {"text": "a", "style": ["b", {"c": "\0"}]}}, InvalidRequest, "payload.style.1.c", "NUL"),
 ]
 
 
@@ -350,6 +352,13 @@ def test_bad_input_is_a_typed_error_that_names_the_field(engine, change, kind, p
     with pytest.raises(kind, match=says) as raised:
         engine.client.submit([{"model_type": "fake", "payload": {"text": "a"}, **change}])
     assert raised.value.param == param
+
+
+def test_a_bad_job_among_several_is_named_by_its_place(engine):
+    job = {"model_type": "fake", "payload": {"text": "a"}}
+    with pytest.raises(InvalidRequest) as raised:
+        engine.client.submit([job, job, {**job, "priority": -1}])
+    assert raised.value.param == "jobs.2.priority"
 
 
 @pytest.mark.parametrize("path", ["/jobs/{}", "/jobs/{}/audio"])

@@ -75,10 +75,10 @@ def test_a_bad_setting_is_one_line_naming_it(run):
 
 
 def test_a_missing_models_file_is_one_line_naming_it(run):
-    os.environ["SKYLARK_MODELS_FILE"] = "/nonexistent"
+    os.environ["SKYLARK_MODELS_FILE"] = "/nonexistent/models.yaml"
     result = run("up")
     assert result.exit_code == 2
-    assert result.stderr == "skylark: /nonexistent: No such file or directory (models_file)\n"
+    assert result.stderr == "skylark: /nonexistent/models.yaml: No such file or directory (models_file)\n"
 
 
 def test_with_hashed_keys_alone_it_asks_for_a_key(run):

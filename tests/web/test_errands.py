@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from servers.catalog import Catalog
+from servers.catalog import EXAMPLE, Catalog
 from servers.errors import (
     BackendFailed,
     DeadlineExceeded,
@@ -17,7 +17,7 @@ from servers.errors import (
     JobCancelled,
     UnknownModel,
 )
-from servers.settings import ROOT, Limits, Tts
+from servers.settings import Limits, Tts
 from servers.web.errands import AWAY_S, DRAIN_S, RETRY_S, Errands, Order
 from tests.web.stand_in_engine import StandInEngine
 
@@ -64,7 +64,7 @@ def engine(tmp_path: Path, clock: Clock) -> Engine:
 
 @pytest.fixture
 def errands(engine: Engine, clock: Clock) -> Iterator[Errands]:
-    catalog = Catalog.load(ROOT / "config" / "models.yaml")
+    catalog = Catalog.load(EXAMPLE)
     limits = Limits(request_timeout_s=60)
     with Flask("toys").test_request_context():
         yield Errands(engine, catalog, Tts(), limits, clock=clock, pause=clock.pause)

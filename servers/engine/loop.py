@@ -1,8 +1,6 @@
 """The loop: one thread that hears what happened, decides what is next, and does it.
 
-It alone changes which runners exist and what they work on. Other threads put news into its inbox; a runner's
-listening thread writes audio and result files itself, so that no chunk waits for a decision and no decision
-for a file.
+It alone changes which runners exist and what they work on. Other threads put news into its inbox.
 """
 
 from __future__ import annotations
@@ -14,17 +12,18 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from servers.backends.base import About, default_task
+from servers.backends.base import default_task
 from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.engine.device import Device
 from servers.engine.fleet import Fleet
+from servers.engine.hearing import Hearing
 from servers.engine.housekeeping import Housekeeping
 from servers.engine.inbox import Inbox
-from servers.engine.runners import Runner, State
-from servers.engine.runs import Run, Runs
+from servers.engine.runners import Runner
+from servers.engine.runs import Runs
 from servers.engine.scheduler import Affinity, Model, choose
-from servers.errors import ModelLoadFailed, OutOfMemory, SkylarkError
+from servers.errors import ModelLoadFailed, SkylarkError
 from servers.jobs.bulletin import Bulletin
 from servers.jobs.results import Results
 from servers.jobs.store import Head, Store
@@ -60,6 +59,9 @@ class Loop:
         self._drain_until: float | None = None
         self._housekeeping = Housekeeping(settings, store, self.results, self.runs, clock)
         self._inbox = Inbox(stopping=lambda: self.draining)
+        self._hearing = Hearing(
+            settings, store, self.fleet, self.runs, self.bulletin, self._inbox, clock, ticks
+        )
         # not a daemon: the process stays until the jobs in hand have ended or are back in the queue
         self._thread = threading.Thread(target=self._live, name="loop", daemon=False)
 
@@ -74,7 +76,7 @@ class Loop:
 
     def cancel(self, job_id: str) -> None:
         """Stop the job if it runs."""
-        self._inbox.put(partial(self._cancel, job_id))
+        self._inbox.put(partial(self._hearing.cancel, job_id))
 
     def do(self, change: Callable[[Fleet], None]) -> None:
         """Makes a change to the fleet on the loop's thread; returns when it is made.
@@ -154,11 +156,11 @@ class Loop:
             load(model)
         except SkylarkError as error:
             self.fleet.remember_failure(model, error)
-            self._give_up(model, error)
+            self._hearing.give_up(model, error)
         except OSError as error:
             reason = f"a runner for {'/'.join(model)} cannot be started: {error.strerror}: {error.filename}"
             self.fleet.remember_failure(model, ModelLoadFailed(reason))
-            self._give_up(model, ModelLoadFailed(reason))
+            self._hearing.give_up(model, ModelLoadFailed(reason))
 
     def _choose(self, heads: list[Head]) -> Head | None:
         now = self._clock()
@@ -181,119 +183,8 @@ class Loop:
         fields = {"action": "run", "model": runner.name, "jobs": [job.id for job in jobs]}
         log.info("a runner was given jobs", extra=fields)
 
-    # what runners say
-
     def _hear(self, runner: Runner, message: Message, payload: bytes) -> None:
-        """On the runner's listening thread: what takes long is done here, so that the loop does not wait."""
-        op, run = message["op"], runner.run
-        if op == "beat":
-            return
-        if op in ("chunk", "result"):
-            if run is None or run.number != message["run"] or message["index"] not in run.open:
-                return  # of a job that was cancelled
-            message = self._take_in(run, message, payload) or message
-            if message["op"] == "chunk":
-                return
-        self._inbox.put(partial(self._heard, runner, message))
-
-    def _take_in(self, run: Run, message: Message, payload: bytes) -> Message | None:
-        """Keeps a chunk or a result; the message to go on with, None for the same."""
-        about = {"run": run.number, "index": message["index"]}
-        try:
-            if message["op"] == "chunk":
-                self.runs.record(run, message["index"], payload, message["sample_rate"])
-                return None
-            return about | {
-                "op": "result",
-                "result": self.runs.keep(run, message["index"], message["result"]),
-            }
-        except SkylarkError as error:
-            return about | {"op": "error", "error": error.to_dict()}
-
-    def _heard(self, runner: Runner, message: Message) -> None:
-        op = message["op"]
-        if op == "ready":
-            self.fleet.loaded(runner, About.model_validate(message["about"]))
-            self.bulletin.publish("models")
-        elif op == "failed":
-            self._heard_load_failed(runner, SkylarkError.from_dict(message["error"]))
-        elif op == "gone":
-            self._heard_gone(runner)
-        elif runner.run is not None and runner.run.number == message["run"]:
-            self._heard_of_run(runner, runner.run, message)
-
-    def _heard_load_failed(self, runner: Runner, error: SkylarkError) -> None:
-        if isinstance(error, OutOfMemory) and self.fleet.evict_others(runner.model):
-            self.fleet.end(runner)  # the job still waits, and loads it once more
-            return
-        self.fleet.load_failed(runner, error)
-        self._give_up(runner.model, error)
-
-    def _heard_gone(self, runner: Runner) -> None:
-        error = self.fleet.gone(runner)
-        self.bulletin.publish("models")
-        if error is not None:
-            self._give_up(runner.model, error)
-        if runner.run is not None:
-            self.runs.lost(runner.run)
-
-    def _give_up(self, model: Model, error: SkylarkError) -> None:
-        self.fleet.wanted = [wanted for wanted in self.fleet.wanted if wanted != model]
-        self.bulletin.publish("models")
-        for job_id in self._store.fail_queued(model, error, self._clock()):
-            self.runs.tell(job_id)
-
-    def _heard_of_run(self, runner: Runner, run: Run, message: Message) -> None:
-        match message["op"]:
-            case "end":
-                self.runs.over(run)
-                runner.run, runner.state, runner.used_at = None, State.READY, self._ticks()
-            case "progress" if message["index"] in run.open:
-                self.runs.set_progress(run, message["index"], message["fraction"])
-            case "result" if message["index"] in run.open:
-                self.runs.result(run, message["index"], message["result"])
-            case "error":
-                error = SkylarkError.from_dict(message["error"])
-                self._heard_error(runner, run, message["index"], error)
-            case "broken":
-                self._heard_broken(runner, run, SkylarkError.from_dict(message["error"]))
-
-    def _heard_error(self, runner: Runner, run: Run, index: int, error: SkylarkError) -> None:
-        if index not in run.open:
-            return
-        first = run.jobs[index].attempt == 1
-        if isinstance(error, OutOfMemory) and first and self.fleet.evict_others(runner.model):
-            self.runs.try_again(run, index, error)
-        else:
-            self.runs.error(run, index, error)
-        self._stop_if_done(runner, run)
-
-    def _heard_broken(self, runner: Runner, run: Run, error: SkylarkError) -> None:
-        """The model raised. One of a batch may have been to blame: each is tried once more, alone."""
-        together = len(run.jobs) > 1
-        for index in sorted(run.open):
-            if together and run.jobs[index].attempt < self._limits.max_attempts:
-                self.runs.try_again(run, index, error)
-            else:
-                self._heard_error(runner, run, index, error)
-
-    # cancelling and stopping
-
-    def _cancel(self, job_id: str) -> None:
-        for runner in self.fleet.computing():
-            run = runner.run
-            if run is not None and (index := run.index_of(job_id)) is not None:
-                self.runs.cancel(run, index)
-                self._stop_if_done(runner, run)
-                return
-        if self._store.cancel_queued(job_id, self._clock()):  # its runner was lost in the meantime
-            self.runs.tell(job_id)
-
-    def _stop_if_done(self, runner: Runner, run: Run) -> None:
-        """A run that no job waits for any more is stopped; the runner has a grace to notice."""
-        if not run.open and run.give_up_at is None:
-            run.give_up_at = self._ticks() + self._limits.cancel_grace_s
-            runner.cancel(run)
+        self._hearing.hear(runner, message, payload)
 
     def _wind_down(self) -> None:
         if self._drain_until is None:

@@ -32,6 +32,8 @@ class Generation(Order):
     batch: Annotated[bool, Field(strict=True)] = False
     voice: str | None = None
     language: str | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    """The same one again makes the same audio again, with a model that draws lots."""
     format: Literal["wav", "flac", "mp3", "opus"] = "wav"
 
     def check(self, limits: Limits) -> None:
@@ -54,7 +56,7 @@ class Generation(Order):
 
     def payloads(self) -> list[dict[str, Any]]:
         """One synthesize job's payload for each text."""
-        shared = {"task": "synthesize", "voice": self.voice, "language": self.language}
+        shared = {"task": "synthesize", "voice": self.voice, "language": self.language, "seed": self.seed}
         instructs = self.instructs or [self.instruct] * len(self.texts)
         payloads = [
             shared | {"text": text, "instruct": instruct}

@@ -59,6 +59,7 @@ def test_a_job_says_what_the_request_said(client: FlaskClient, engine: StandInEn
         "voice": "en-us",
         "language": "en",
         "instruct": "whisper",
+        "seed": 7,
         "application_id": "book",
         "priority": 0,
         "model": "espeak/espeak-ng",
@@ -70,6 +71,7 @@ def test_a_job_says_what_the_request_said(client: FlaskClient, engine: StandInEn
         "voice": "en-us",
         "language": "en",
         "instruct": "whisper",
+        "seed": 7,
     }
     assert engine.submitted == [
         {
@@ -151,6 +153,8 @@ BAD_INPUT = [
     ({"texts": ["a"], "instructs": "loud"}, 422, "invalid_request", "instructs"),
     ({"texts": ["a"], "instructs": ["loud"], "instruct": "soft"}, 422, "invalid_request", "instructs"),
     ({"texts": ["a"], "instruct": 1}, 422, "invalid_request", "instruct"),
+    ({"texts": ["a"], "seed": -1}, 422, "invalid_request", "seed"),
+    ({"texts": ["a"], "seed": "lucky"}, 422, "invalid_request", "seed"),
     ({"texts": ["a"], "batch": "yes"}, 422, "invalid_request", "batch"),
     ({"texts": ["a"], "voice": ["en"]}, 422, "invalid_request", "voice"),
     ({"texts": ["a"], "language": 1}, 422, "invalid_request", "language"),

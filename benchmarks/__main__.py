@@ -15,7 +15,7 @@ BENCHMARKS = {
     "alignment": lambda _: alignment.measure(),
     "load": lambda chosen: load.measure(chosen.seconds),
     "queue": lambda _: queue.measure(),
-    "kill": lambda chosen: kill.measure(chosen.kills),
+    "kill": lambda chosen: kill.measure(chosen.kills, chosen.store, chosen.side_by_side),
 }
 
 
@@ -24,6 +24,10 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the load lasts")
     parser.add_argument("--kills", type=int, default=50, help="how often something is killed")
+    parser.add_argument("--store", choices=kill.STORES, default="sqlite", help="where the queue is kept")
+    parser.add_argument(
+        "--side-by-side", type=int, default=1, metavar="N", help="engines that share the kills"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)

@@ -3,103 +3,164 @@
 from __future__ import annotations
 
 import random
+import shutil
+import tempfile
 import time
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 import psutil
 
+from benchmarks.customer import Customer
 from benchmarks.figures import Figure
+from benchmarks.ledger import Ledger
 from servers.errors import EngineUnavailable
+from servers.jobs.job import Job, Status
+from servers.jobs.results import BYTES_PER_SAMPLE, Results
+from servers.jobs.store import Store
 from tests.acceptance.processes import Engine, eventually, running_engine
+from tests.jobs.private_postgres import private_postgres
 
-JOB = {"text": "short", "chunks": 3, "pace_s": 0.005}
-WAITING = 40
-"""Jobs that are kept in the queue, so that there is always one to kill."""
+VICTIMS: Mapping[str, int] = {"runner": 6, "worker": 2, "server": 2}
+"""How often each is killed: a worker is gunicorn's child, the engine itself; a server is both."""
+STORES = ("sqlite", "postgresql")
 MAX_ATTEMPTS = 3
+AT_ONCE = 100
 END_S = 120.0
+LONGEST_WORK_S = 0.05
 
 
-@dataclass
 class Campaign:
-    """What was submitted, and how each job was first seen to have ended."""
+    """One engine, a customer who keeps it busy, and kills until `kills` is reached."""
 
-    engine: Engine
-    dice: random.Random
-    submitted: list[str] = field(default_factory=list)
-    ended: dict[str, tuple[str, float, int]] = field(default_factory=dict)
-    changed: list[str] = field(default_factory=list)
-    """Jobs that ended twice."""
+    def __init__(self, engine: Engine, dice: random.Random, victims: Mapping[str, int] = VICTIMS) -> None:
+        self.engine, self._dice, self._victims = engine, dice, victims
+        self.customer = Customer(engine.client, random.Random(dice.random()))
+        self.killed: Counter[str] = Counter()
+        self.phases: Counter[str] = Counter()
+        """Where each job was that an engine's death interrupted."""
 
     def wage(self, kills: int) -> None:
-        for _ in range(kills):
-            self.fill()
-            eventually(self.works, "jobs run again", END_S)  # a model that never loads is another matter
-            time.sleep(self.dice.uniform(0, 0.1))
-            self.kill()
-        eventually(lambda: self.look() == len(self.submitted), "every accepted job has ended", END_S)
+        with ThreadPoolExecutor(1) as pool:
+            serving = pool.submit(self.customer.serve)
+            try:
+                for _ in range(kills):
+                    eventually(lambda: serving.done() or self.works(), "jobs run again", END_S)
+                    time.sleep(self._dice.uniform(0, LONGEST_WORK_S))
+                    self.kill()
+            finally:
+                self.customer.leave()
+            serving.result()
+        eventually(self.all_ended, "every accepted job has ended", END_S)
+        self.customer.look_again()
 
-    def fill(self) -> None:
-        """Keeps jobs waiting; one whose acceptance was not heard does not count as accepted."""
-        missing = WAITING - (len(self.submitted) - self.look())
-        try:
-            if missing > 0:
-                jobs = [{"model_type": "fake", "payload": JOB}] * missing
-                self.submitted += self.engine.client.submit(jobs)
-        except EngineUnavailable:
-            return
+    def all_ended(self) -> bool:
+        self.customer.look()
+        return not self.customer.open()
 
     def works(self) -> bool:
+        """A job runs and no model loads: one that never gets loaded is another matter."""
         try:
-            return self.engine.client.queue()["active"] is not None
+            loading = self.engine.client.health()["loading"]
+            return not loading and self.engine.client.queue()["active"] is not None
         except EngineUnavailable:
             return False
 
-    def look(self) -> int:
-        """How many have ended. An end is final: status, time and attempt may never change after it."""
-        for job_id in self.submitted:
-            try:
-                job = self.engine.client.get(job_id)
-            except EngineUnavailable:
-                break
-            if job["finished_at"] is not None:
-                end = (job["status"], job["finished_at"], job["attempt"])
-                if self.ended.setdefault(job_id, end) != end:
-                    self.changed.append(job_id)
-        return len(self.ended)
-
     def kill(self) -> None:
-        victim = self.dice.choices(("runner", "worker", "server"), weights=(8, 1, 1))[0]
+        victim = self._dice.choices(list(self._victims), weights=list(self._victims.values()))[0]
+        self.killed[victim] += 1
         workers = self.engine.server.workers
-        if victim == "server":
-            self.engine.server.kill()
-            _kill(workers)
-            self.engine.start()
+        if victim == "runner":
+            runners = [child for worker in workers for child in _children(worker)]
+            kill_all(self._dice.sample(runners, self._dice.randint(min(1, len(runners)), len(runners))))
         elif victim == "worker":
-            _kill(workers)
+            kill_all(workers)
+            self.phases.update(self._interrupted())
         else:
-            _kill([child for worker in workers for child in _children(worker)])
+            self.engine.server.kill()
+            kill_all(workers)
+            self.phases.update(self._interrupted())
+            self.engine.start()
+
+    def _interrupted(self) -> list[str]:
+        with self._as_it_was_left() as store:
+            return [self._phase(job) for job in store.in_status(Status.RUNNING, AT_ONCE)]
+
+    def _phase(self, job: Job) -> str:
+        """How far a job had come, from the file of its present claim."""
+        audio = Results(self.engine.folder).path(job)
+        order = self.customer.orders.get(job.id)
+        written = audio.stat().st_size // BYTES_PER_SAMPLE if audio.exists() else 0
+        if written == 0:
+            return "claimed, nothing made yet"
+        return "made, not committed" if order and written == order.samples else "partly made"
+
+    @contextmanager
+    def _as_it_was_left(self) -> Iterator[Store]:
+        """The database; of SQLite's files a copy, so that the engine itself has to mend them."""
+        url = self.engine.environment.get("SKYLARK_DATABASE_URL")
+        with tempfile.TemporaryDirectory() as folder:
+            for file in self.engine.folder.glob("jobs.sqlite3*"):
+                if not file.name.endswith("-shm"):
+                    shutil.copy(file, folder)
+            store = Store(url or f"sqlite:///{folder}/jobs.sqlite3")
+            try:
+                yield store
+            finally:
+                store.close()
+
+    def ledger(self) -> Ledger:
+        with self._as_it_was_left() as store:
+            return Ledger().read(store, self.customer.orders)
 
 
-def measure(kills: int, seed: int = 1) -> list[Figure]:
-    with running_engine(SKYLARK_ENGINE__MAX_ATTEMPTS=str(MAX_ATTEMPTS)) as engine:
+def measure(kills: int, store: str = "sqlite", side_by_side: int = 1, seed: int = 1) -> list[Figure]:
+    """`side_by_side` engines share the kills, for most of the time of each goes into starting again."""
+    with ExitStack() as stack, ThreadPoolExecutor(side_by_side) as pool:
+        server = stack.enter_context(private_postgres()) if store == "postgresql" else None
+        urls = [server.new_database() if server else None for _ in range(side_by_side)]
+        shares = [kills // side_by_side + (i < kills % side_by_side) for i in range(side_by_side)]
+        seeds = [seed * 1000 + i for i in range(side_by_side)]
+        campaigns = list(pool.map(_waged, shares, seeds, urls))
+    return figures(campaigns)
+
+
+def _waged(kills: int, seed: int, url: str | None) -> tuple[Campaign, Ledger]:
+    settings = {"SKYLARK_DATABASE_URL": url} if url else {}
+    with running_engine(SKYLARK_ENGINE__MAX_ATTEMPTS=str(MAX_ATTEMPTS), **settings) as engine:
         campaign = Campaign(engine, random.Random(seed))
         campaign.wage(kills)
-    return figures(campaign, kills)
+        return campaign, campaign.ledger()
 
 
-def figures(campaign: Campaign, kills: int) -> list[Figure]:
-    ends = campaign.ended.values()
+def figures(waged: Sequence[tuple[Campaign, Ledger]]) -> list[Figure]:
+    killed: Counter[str] = sum((campaign.killed for campaign, _ in waged), Counter())
+    phases: Counter[str] = sum((campaign.phases for campaign, _ in waged), Counter())
+    customers = [campaign.customer for campaign, _ in waged]
+    ledger = Ledger()
+    for _, each in waged:
+        ledger = ledger.add(each)
     return [
-        Figure("kills", kills, ""),
-        Figure("jobs accepted", len(campaign.submitted), ""),
-        Figure("jobs lost", len(campaign.submitted) - len(ends), "", 0),
-        Figure("jobs that ended twice", len(campaign.changed), "", 0),
-        Figure("most attempts of a job", max(attempt for _, _, attempt in ends), "", MAX_ATTEMPTS),
-        Figure("jobs that used up their attempts", sum(status == "failed" for status, _, _ in ends), ""),
+        Figure("kills", killed.total(), ""),
+        *(Figure(f"of a {victim}", count, "") for victim, count in sorted(killed.items())),
+        *ledger.figures(MAX_ATTEMPTS),
+        Figure("jobs whose end changed", sum(len(each.changed) for each in customers), "", 0),
+        Figure(
+            "submits that were not answered, and sent again", sum(each.repeated for each in customers), ""
+        ),
+        Figure(
+            "keys that gave no job, or two",
+            sum(len(set(each.keys)) for each in customers) - sum(len(each.orders) for each in customers),
+            "",
+            0,
+        ),
+        *(Figure(f"met by an engine's end: {name}", count, "") for name, count in sorted(phases.items())),
     ]
 
 
-def _kill(processes: list[psutil.Process]) -> None:
+def kill_all(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         try:
             process.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from servers.speech import (
     ModelSpec,
     Progress,
     Recording,
+    Samples,
     Speech,
     Transcript,
     Utterance,
@@ -35,6 +37,8 @@ class FakeOptions(Options):
     pace_s: float = 0.0
     """How long each chunk takes to make, where the payload does not say."""
     chunks: int = 3
+    numbered: bool = False
+    """Speak as `numbered` does, with the number that the text names; 0 where it names none."""
 
 
 class FakeUtterance(Utterance):
@@ -88,7 +92,7 @@ class Fake(Backend):
     def _speak(self, utterance: FakeUtterance):
         chunks = self._options.chunks if utterance.chunks is None else utterance.chunks
         pace_s = self._options.pace_s if utterance.pace_s is None else utterance.pace_s
-        samples = np.full(SAMPLE_RATE * utterance.chunk_ms // 1000, utterance.level, np.int16)
+        size = SAMPLE_RATE * utterance.chunk_ms // 1000
         if _first_time(utterance.out_of_memory_once):
             yield OutOfMemory("the device is full")
             return
@@ -101,16 +105,31 @@ class Fake(Backend):
             if utterance.crash_after == made or (made == 1 and _first_time(utterance.crash_once)):
                 os._exit(9)
             time.sleep(pace_s + (utterance.deaf_s if made == 1 else 0))
-            yield Chunk(samples, SAMPLE_RATE)
+            yield Chunk(self._sound(utterance, made * size, size), SAMPLE_RATE)
         step = utterance.chunk_ms / 1000
         words = (Word(word=str(i), start=i * step, end=(i + 1) * step) for i in range(chunks))
         yield Speech(words=tuple(words))
+
+    def _sound(self, utterance: FakeUtterance, start: int, count: int) -> Samples:
+        if self._options.numbered:
+            named = re.search(r"\d+", utterance.text)
+            return numbered(int(named[0]) if named else 0, start, count)
+        return np.full(count, utterance.level, np.int16)
 
     def transcribe(self, recordings: Sequence[FakeRecording]) -> Heard:
         for index, recording in enumerate(recordings):
             yield index, Progress(0.5)
             time.sleep(recording.pace_s)
             yield index, Transcript(text=recording.audio_path.name, language="en", duration_s=0.0)
+
+
+def numbered(number: int, start: int, count: int) -> Samples:
+    """`count` samples from `start` on of audio that tells whose it is, and where in it one is.
+
+    Every even sample is the number (0…32,767), every odd one counts the pairs, from 0 again after 32,767.
+    """
+    places = np.arange(start, start + count)
+    return np.where(places % 2, places // 2 % 2**15, number).astype(np.int16)
 
 
 def _first_time(marker: Path | None) -> bool:

@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 
-from benchmarks import alignment, kill, load, queue, sentence
+from benchmarks import alignment, kill, load, queue, sentence, streams, zombies
 from benchmarks.figures import Figure, table
 
 BENCHMARKS = {
@@ -16,6 +16,8 @@ BENCHMARKS = {
     "load": lambda chosen: load.measure(chosen.seconds),
     "queue": lambda _: queue.measure(),
     "kill": lambda chosen: kill.measure(chosen.kills, chosen.store, chosen.side_by_side),
+    "zombies": lambda chosen: zombies.measure(chosen.stops),
+    "streams": lambda chosen: streams.measure(chosen.streams),
 }
 
 
@@ -24,6 +26,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the load lasts")
     parser.add_argument("--kills", type=int, default=50, help="how often something is killed")
+    parser.add_argument("--stops", type=int, default=20, help="how many runners are stopped past their lease")
+    parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
     parser.add_argument("--store", choices=kill.STORES, default="sqlite", help="where the queue is kept")
     parser.add_argument(
         "--side-by-side", type=int, default=1, metavar="N", help="engines that share the kills"

@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 
-from benchmarks import alignment, kill, load, queue, sentence, streams, zombies
+from benchmarks import alignment, endurance, kill, load, queue, sentence, streams, zombies
 from benchmarks.figures import Figure, table
 
 BENCHMARKS = {
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "load": lambda chosen: load.measure(chosen.seconds),
     "queue": lambda _: queue.measure(),
     "kill": lambda chosen: kill.measure(chosen.kills, chosen.store, chosen.side_by_side),
+    "endurance": lambda chosen: endurance.measure(chosen.jobs),
     "zombies": lambda chosen: zombies.measure(chosen.stops),
     "streams": lambda chosen: streams.measure(chosen.streams),
 }
@@ -28,6 +29,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50, help="how often something is killed")
     parser.add_argument("--stops", type=int, default=20, help="how many runners are stopped past their lease")
     parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
+    parser.add_argument("--jobs", type=int, default=50_000, help="how many no-op jobs the endurance takes")
     parser.add_argument("--store", choices=kill.STORES, default="sqlite", help="where the queue is kept")
     parser.add_argument(
         "--side-by-side", type=int, default=1, metavar="N", help="engines that share the kills"

@@ -89,10 +89,10 @@ class Process:
 
 
 class Engine:
-    """An engine process and a client of it."""
+    """An engine process and a client of it; `module` is what `python -m` starts."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, module: str = "servers.engine", **settings: str) -> None:
+        self.folder, self.module = folder, module
         self.port = free_port()
         self.environment = {
             "SKYLARK_DATA_DIR": str(folder),
@@ -111,7 +111,7 @@ class Engine:
         self.wait_until_ready()
 
     def _serve(self) -> Process:
-        return Process("servers.engine", self.environment, self.folder / "engine.log")
+        return Process(self.module, self.environment, self.folder / "engine.log")
 
     def wait_until_ready(self) -> None:
         eventually(self.answers, "the engine answers", START_S)
@@ -153,12 +153,12 @@ class Engine:
 
 
 @contextmanager
-def running_engine(**settings: str) -> Iterator[Engine]:
+def running_engine(module: str = "servers.engine", **settings: str) -> Iterator[Engine]:
     """The folder is short: a Unix socket's path has to fit 100 bytes."""
     folder = Path(tempfile.mkdtemp(prefix="sky"))
     engine = None
     try:
-        engine = Engine(folder, **settings)
+        engine = Engine(folder, module, **settings)
         engine.wait_until_ready()
         yield engine
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-
 from benchmarks.figures import Figure
 from benchmarks.forgetful import MODULE
 from tests.acceptance.processes import Engine, eventually, running_engine

@@ -102,7 +102,8 @@ class Engine:
             "SKYLARK_ENGINE__FILE_ROOTS": f'["{folder}/files"]',
             **settings,
         }
-        self.client = JobsClient(folder / "engine.sock")
+        self.data_dir = Path(self.environment["SKYLARK_DATA_DIR"])
+        self.client = JobsClient(self.data_dir / "engine.sock")
         self.server = self._serve()
 
     def start(self) -> None:
@@ -142,7 +143,7 @@ class Engine:
 
     def events(self, job_id: str) -> list[dict]:
         """The jobs of the event stream, until it ends."""
-        pool = UnixPool(self.folder / "engine.sock", 30)
+        pool = UnixPool(self.data_dir / "engine.sock", 30)
         text = pool.request("GET", f"/jobs/{job_id}/events").data.decode()
         pool.close()
         return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if "data: " in line]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
+from io import FileIO
 from pathlib import Path
 
 from servers.jobs.job import Job
@@ -45,6 +46,7 @@ class Results:
 class LiveAudio:
     """Audio that grows: one thread appends, any number read the file.
 
+    The file is made with the first chunk: a disk that takes no more files is that job's error.
     `complete` is None while it grows, then whether the job's audio is all there.
     """
 
@@ -54,7 +56,7 @@ class LiveAudio:
         self.samples = 0
         self.complete: bool | None = None
         self._lock = threading.Lock()
-        self._file = path.open("wb", buffering=0)
+        self._file: FileIO | None = None
 
     @property
     def duration_s(self) -> float:
@@ -70,22 +72,29 @@ class LiveAudio:
         with self._lock:
             if self.complete is not None:
                 return
-            rest = memoryview(pcm)
+            file, rest = self._opened(), memoryview(pcm)
             while rest:
-                rest = rest[self._file.write(rest) :]
+                rest = rest[file.write(rest) :]
             self.sample_rate = sample_rate
             self.samples += len(pcm) // BYTES_PER_SAMPLE
 
     def seal(self) -> None:
         """Ends the recording and makes it durable."""
         with self._lock:
-            os.fsync(self._file.fileno())
-            self._file.close()
+            file = self._opened()
+            os.fsync(file.fileno())
+            file.close()
             self.complete = True
 
     def abandon(self) -> None:
         """Ends the recording and removes its file; readers keep what they have open."""
         with self._lock:
-            self._file.close()
-            self.path.unlink(missing_ok=True)
+            if self._file is not None:
+                self._file.close()
+                self.path.unlink(missing_ok=True)
             self.complete = False
+
+    def _opened(self) -> FileIO:
+        if self._file is None:
+            self._file = FileIO(self.path, "wb")
+        return self._file

@@ -66,5 +66,15 @@ def test_what_runs_or_waits_while_the_disk_is_full_goes_on_once_there_is_room(en
     assert engine.worker == worker, "the engine has lived through it"
 
 
+def test_a_disk_that_takes_no_more_files_fails_the_job_and_not_the_engine(engine, disk):
+    worker = engine.worker
+    disk.take_files()
+    job = engine.ended(engine.submit({"text": "a"}))
+    assert (job["status"], job["error"]["code"], job["attempt"]) == ("failed", "storage_failed", 1)
+    disk.free()
+    assert engine.ended(engine.submit({"text": "a"}))["status"] == "done"
+    assert engine.worker == worker, "the engine has lived through it"
+
+
 def heard(engine, job_id: str) -> set[int]:
     return set(np.frombuffer(engine.audio(job_id), "<i2").tolist())

@@ -44,6 +44,16 @@ def test_a_changed_sample_rate_is_refused(tmp_path, job):
     live.abandon()
 
 
+def test_a_file_that_cannot_be_made_is_an_error_of_the_first_chunk(tmp_path, job):
+    results = Results(tmp_path)
+    results.path(job).parent.rmdir()
+    live = results.record(job)
+    with pytest.raises(OSError, match=r"a-b\.1\.s16"):
+        live.append(PCM, 16_000)
+    assert live.samples == 0
+    live.abandon()
+
+
 def test_each_claim_has_a_file_of_its_own_and_all_are_deleted_together(tmp_path, job):
     results = Results(tmp_path)
     second = Job(id=job.id, model_type="fake", model="one", token=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from servers.errors import (
     EngineUnavailable,
     InvalidRequest,
     JobNotFound,
+    StorageFailed,
 )
 from servers.jobs.job import Job, Status
 from servers.jobs.outputs import check_output, check_path
@@ -34,6 +36,7 @@ HEARTBEAT_EVERY_S = 30.0
 RECENT = 50
 NO_NUL = r"^[^\x00]*$"  # no database keeps one in a text
 RETRY_AFTER_S = 5.0
+log = logging.getLogger(__name__)
 
 
 class Submission(Noun):
@@ -165,9 +168,15 @@ class Desk:
                 bell.wait(min(remaining, GLANCE_S))
 
     def _note_interest(self, job: Job) -> None:
+        """A poll is answered also while the database can only be read: nothing expires then either."""
         now = self._clock()
-        if now - job.last_heartbeat > HEARTBEAT_EVERY_S:
+        if now - job.last_heartbeat <= HEARTBEAT_EVERY_S:
+            return
+        try:
             self._store.heartbeat(job.id, now)
+        except StorageFailed as error:
+            fields = {"action": "heartbeat_failed", "job": job.id, "error": error.message}
+            log.warning("a client's interest cannot be written", extra=fields)
 
     def cancel(self, job_id: str, caller: Caller, connected: Callable[[], bool]) -> Job:
         """Ends the job, queued or running; one that has ended stays as it is."""

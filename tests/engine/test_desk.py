@@ -1,0 +1,37 @@
+"""What the engine says to those who ask, on their own threads."""
+
+from __future__ import annotations
+
+import uuid
+from types import SimpleNamespace
+
+import pytest
+
+from servers.engine.desk import HEARTBEAT_EVERY_S, Caller, Desk
+from servers.errors import StorageFailed
+from servers.jobs.bulletin import Bulletin
+from servers.jobs.job import Job, Status
+from servers.jobs.store import Store
+from servers.settings import Settings
+
+
+class FullStore(Store):
+    """Its disk is full: it can be read."""
+
+    def heartbeat(self, job_id: str, now: float) -> None:
+        raise StorageFailed("the disk is full")
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = FullStore(f"sqlite:///{tmp_path}/jobs.sqlite3")
+    yield store
+    store.close()
+
+
+def test_a_poll_is_answered_although_the_clients_interest_cannot_be_written(store):
+    job = Job(id=str(uuid.uuid4()), model_type="fake", model="one", created_at=0.0, last_heartbeat=0.0)
+    store.submit([job], max_queued=1)
+    loop = SimpleNamespace(bulletin=Bulletin(), runs=SimpleNamespace(progress={}), ended=False)
+    desk = Desk(Settings(), store, None, None, loop, clock=lambda: HEARTBEAT_EVERY_S + 1)
+    assert desk.poll(job.id, Caller(), 0.0, connected=lambda: True).status is Status.QUEUED

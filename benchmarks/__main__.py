@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 
-from benchmarks import alignment, endurance, kill, load, queue, sentence, streams, zombies
+from benchmarks import alignment, doors, endurance, kill, load, queue, sentence, streams, zombies
 from benchmarks.figures import Figure, table
 
 BENCHMARKS = {
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "load": lambda chosen: load.measure(chosen.seconds),
     "queue": lambda _: queue.measure(),
     "kill": lambda chosen: kill.measure(chosen.kills, chosen.store, chosen.side_by_side),
+    "doors": lambda chosen: doors.measure(chosen.kills),
     "endurance": lambda chosen: endurance.measure(chosen.jobs),
     "zombies": lambda chosen: zombies.measure(chosen.stops),
     "streams": lambda chosen: streams.measure(chosen.streams),

@@ -36,6 +36,7 @@ class Order:
     model: str
     priority: int
     together: bool
+    chunk_ms: int = CHUNK_MS
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @staticmethod
@@ -52,10 +53,10 @@ class Order:
 
     @property
     def samples(self) -> int:
-        return self.chunks * CHUNK_MS * SAMPLE_RATE // 1000
+        return self.chunks * self.chunk_ms * SAMPLE_RATE // 1000
 
     def wire(self) -> dict[str, Any]:
-        speech = {"text": f"number {self.number}", "chunk_ms": CHUNK_MS}
+        speech = {"text": f"number {self.number}", "chunk_ms": self.chunk_ms}
         return {
             "model_type": "fake",
             "model": self.model,

@@ -144,7 +144,7 @@ def figures(waged: Sequence[tuple[Campaign, Ledger]]) -> list[Figure]:
         ledger = ledger.add(each)
     return [
         Figure("kills", killed.total(), ""),
-        *(Figure(f"of a {victim}", count, "") for victim, count in sorted(killed.items())),
+        *(Figure(f"kills: {victim}", count, "") for victim, count in sorted(killed.items())),
         *ledger.figures(MAX_ATTEMPTS),
         Figure("jobs whose end changed", sum(len(each.changed) for each in customers), "", 0),
         Figure(

@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     data_dir: Path = Path("var")
     database_url: str | None = None
     models_file: Path = Path("config/models.yaml")
+    models_dir: Path = Path("var/models")
+    checkpoints_file: Path = Path("config/checkpoints.yaml")
+    hub_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("TTS_HF_MIRROR", "HF_ENDPOINT", "SKYLARK_HUB_URL", "hub_url"),
+    )
     backends_path: list[Path] = Field(default_factory=list)
     log_level: str = "INFO"
     api_keys: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
@@ -110,7 +116,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     web: Web = Web()
 
-    @field_validator("data_dir", "models_file")
+    @field_validator("data_dir", "models_file", "models_dir", "checkpoints_file")
     @classmethod
     def _from_root(cls, path: Path) -> Path:
         return ROOT / path.expanduser()

@@ -24,6 +24,8 @@ from servers.speech import ModelSpec
 
 log = logging.getLogger(__name__)
 END_WAIT_S = 10.0
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
+"""Nothing is downloaded at run time, and nobody is told what is run: `skylark models pull` comes before."""
 SEND_TIMEOUT = struct.pack("ll", 5, 0)
 """A timeval of 5 s: a runner that is stopped with a full socket must not stop the engine too."""
 
@@ -131,6 +133,7 @@ def _spawn(venv: Path | None) -> tuple[subprocess.Popen[bytes], Wire]:
         process = subprocess.Popen(
             [python, "-m", "servers.runner", str(theirs.fileno())],
             cwd=ROOT,
+            env=os.environ | OFFLINE,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # signals to the engine's group are the engine's to answer

@@ -13,7 +13,8 @@ from servers.cli.output import CommandFailed
 from servers.cli.sources import Source
 
 TIMEOUT_S = 30.0
-BLOCK = 1 << 20
+BLOCK = 1 << 16
+"""Bytes; of one that breaks off nothing is kept."""
 
 
 def pull(source: Source, folder: Path) -> Manifest:
@@ -46,7 +47,7 @@ def _unpack(archive: Path, to: Path) -> list[Path]:
 def _download(url: str, archive: Path) -> None:
     """Appends to what is there; a server that knows nothing of ranges sends all of it anew."""
     have = archive.stat().st_size if archive.exists() else 0
-    asked = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"}
+    asked = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(url, headers=asked, stream=True, timeout=TIMEOUT_S) as reply:
         if reply.status_code == requests.codes.requested_range_not_satisfiable:
             return  # all of it is there already

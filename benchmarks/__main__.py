@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 
-from benchmarks import alignment, doors, endurance, kill, load, queue, sentence, streams, zombies
+from benchmarks import alignment, doors, endurance, kill, load, queue, sentence, streams, trace, zombies
 from benchmarks.figures import Figure, table
 
 BENCHMARKS = {
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "kill": lambda chosen: kill.measure(chosen.kills, chosen.store, chosen.side_by_side),
     "doors": lambda chosen: doors.measure(chosen.kills),
     "endurance": lambda chosen: endurance.measure(chosen.jobs),
+    "trace": lambda chosen: trace.measure(chosen.trace_jobs),
     "zombies": lambda chosen: zombies.measure(chosen.stops),
     "streams": lambda chosen: streams.measure(chosen.streams),
 }
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("--stops", type=int, default=20, help="how many runners are stopped past their lease")
     parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
     parser.add_argument("--jobs", type=int, default=50_000, help="how many no-op jobs the endurance takes")
+    parser.add_argument("--trace-jobs", type=int, default=1000, help="how many jobs the mixed trace has")
     parser.add_argument("--store", choices=kill.STORES, default="sqlite", help="where the queue is kept")
     parser.add_argument(
         "--side-by-side", type=int, default=1, metavar="N", help="engines that share the kills"

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 
 from servers import catalog
 from servers.backends.load import backend_class
 from servers.catalog import EXAMPLE, Catalog
 from servers.errors import UnknownModel
-from servers.settings import SettingsError
+from servers.settings import ROOT, SettingsError
 
 TWO = """
 backends:
@@ -104,3 +106,14 @@ def test_a_bad_file_is_named_with_its_key(load, tmp_path, content, complaint):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"models\.yaml: No such file or directory \(models_file\)"):
         Catalog.load(tmp_path / "models.yaml")
+
+
+def test_the_commented_examples_are_entries_whose_checkpoints_can_be_pulled(tmp_path):
+    commented = EXAMPLE.read_text()
+    file = tmp_path / "models.yaml"
+    file.write_text(re.sub(r"^  #(?! \S)", "  ", commented, flags=re.MULTILINE))
+    catalog = Catalog.load(file)
+    named = {catalog.resolve(*key).options["checkpoint"] for key in (("qwen3_tts",), ("whisperx",))}
+    named |= {spec.options["checkpoint"] for spec in catalog if spec.backend == "qwen3_tts"}
+    assert len(named) == 6
+    assert named <= set(yaml.safe_load((ROOT / "config" / "checkpoints.yaml").read_text()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from servers.backends.base import About
 from servers.backends.espeak import Espeak, EspeakUtterance
 from servers.backends.pocketsphinx import PocketSphinx
 from servers.speech import Chunk, ModelSpec, Speech, Word
+from tests.backends import tiny_qwen
 
 PARAGRAPH = (
     "The old keeper walked slowly down the beach, counting the boats as they came home before the storm. "
@@ -42,6 +44,19 @@ def loaded_espeak() -> tuple[Espeak, About]:
 def loaded_pocketsphinx() -> tuple[PocketSphinx, About]:
     pocketsphinx = PocketSphinx()
     return pocketsphinx, pocketsphinx.load(ModelSpec(backend="pocketsphinx", name="pocketsphinx"), "cpu")
+
+
+@pytest.fixture(scope="session")
+def qwen_tts() -> None:
+    """Skips where the model's package is not there."""
+    if importlib.util.find_spec("qwen_tts") is None:
+        pytest.skip("needs the extra [qwen], for qwen_tts is not installed")
+
+
+@pytest.fixture(scope="session")
+def qwen_checkpoints(qwen_tts: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folders of tiny Qwen3-TTS checkpoints: custom_voice, voice_design, base and fine_tuned."""
+    return tiny_qwen.write_checkpoints(tmp_path_factory.mktemp("qwen"))
 
 
 @pytest.fixture(scope="session")

@@ -153,7 +153,7 @@ def write_codec(folder: Path, seed: int = 0) -> None:
 
 
 def _make_config_readable(path: Path) -> None:
-    """Mends what the package cannot read back: its speaker encoder's config refuses the keys of all configs."""
+    """Mends what the package cannot read back: its speaker encoder's config refuses the keys of all."""
     from qwen_tts.core.models.configuration_qwen3_tts import Qwen3TTSSpeakerEncoderConfig
 
     known = inspect.signature(Qwen3TTSSpeakerEncoderConfig.__init__).parameters

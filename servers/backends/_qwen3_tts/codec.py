@@ -1,0 +1,271 @@
+"""The codec's decoder by chunks: any chunking gives the audio of the whole, at the same cost for each frame.
+
+The decoder of the 12 Hz codec (`qwen_tts.core.tokenizer_12hz`) is causal, and three kinds of its layers look
+back: the transformer, at the keys and values of the 71 frames before; a convolution, at as many inputs as
+its kernel is wide, less one; a transposed convolution, at the inputs whose outputs overlap the next. Others
+see one moment at a time. So the decoder is copied, sharing its weights, with these three kinds exchanged for
+ones that remember what they look back at: the copy's own `forward` then decodes a chunk as what follows the
+last.
+
+Upstream decodes in chunks of 300 frames, each with the 25 frames before it and no more: an utterance longer
+than 24 s differs there from its own whole, and from what is decoded here.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from qwen_tts.core.tokenizer_12hz.modeling_qwen3_tts_tokenizer_v2 import (
+    EuclideanCodebook,
+    Qwen3TTSTokenizerV2CausalConvNet,
+    Qwen3TTSTokenizerV2CausalTransConvNet,
+    Qwen3TTSTokenizerV2DecoderTransformerModel,
+    Qwen3TTSTokenizerV2Model,
+)
+from torch import Tensor, nn
+from torch.nn import functional
+
+MASKABLE_ATTENTION = ("eager", "sdpa")
+MOST_FRAMES_AT_ONCE = 100
+"""Longer runs are decoded in parts, for the last layers hold 1,920 samples of 96 channels for each frame."""
+
+
+class CodecDecoder:
+    """Decodes streams of codes with the weights of `model`, which stays as it is.
+
+    One stream may be decoded at a time, in any order of streams, from one thread. The model must be on its
+    device and in its dtype already.
+    """
+
+    def __init__(self, model: Qwen3TTSTokenizerV2Model) -> None:
+        self.sample_rate = int(model.get_output_sample_rate())
+        self.frame_samples = int(model.get_decode_upsample_rate())
+        self.device: torch.device = model.device
+        self._memory = _Memory()
+        self._decoder = _streaming(model.decoder, self._memory)
+
+    def stream(self, rows: int = 1) -> CodecStream:
+        """A new stream of `rows` utterances, which advance together."""
+        return CodecStream(self, self._memory.blank(rows, self.device))
+
+    @torch.inference_mode()
+    def _decode(self, codes: Tensor, remembered: list[Tensor]) -> Tensor:
+        """Samples of shape (rows, frames × 1,920) for codes of shape (rows, frames, 16)."""
+        self._memory.remembered = remembered
+        try:
+            samples: Tensor = self._decoder(codes.to(self.device).transpose(1, 2))
+        finally:
+            self._memory.remembered = []
+        return samples.squeeze(1)
+
+
+class CodecStream:
+    """Some utterances while they are decoded: rows of codes that come in, in chunks of the same length.
+
+    Codes are the talker's, 16 a frame, each in 0…2047. On a GPU others are a fault that ends the process.
+    """
+
+    def __init__(self, decoder: CodecDecoder, remembered: list[Tensor]) -> None:
+        self._decoder = decoder
+        self._remembered = remembered
+
+    @property
+    def rows(self) -> int:
+        """How many utterances are in the stream; 0 once it is closed."""
+        return len(self._remembered[0]) if self._remembered else 0
+
+    def decode(self, codes: Tensor) -> NDArray[np.float32]:
+        """The next samples in −1…1: of shape (rows, T × 1,920) for codes of shape (rows, T, 16).
+
+        A stream of one row takes (T, 16) as well, and gives (T × 1,920,).
+        """
+        if codes.dim() == 2:
+            samples: NDArray[np.float32] = self.decode(codes[None])[0]
+            return samples
+        if len(codes) != self.rows:
+            raise ValueError(f"the stream has {self.rows} rows, and codes came for {len(codes)}")
+        parts = [
+            self._decoder._decode(part, self._remembered).float().cpu().numpy()
+            for part in torch.split(codes, MOST_FRAMES_AT_ONCE, dim=1)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def prime(self, codes: Tensor, row: int = 0) -> None:
+        """Puts codes of shape (T, 16) before a row's, without their audio: a reference that it continues.
+
+        It is the same as what upstream does with a cloned voice: it decodes the reference with what was
+        generated, and cuts it off. Each row may be primed with any number of frames.
+        """
+        remembered = [tensor[row : row + 1] for tensor in self._remembered]
+        for part in torch.split(codes[None], MOST_FRAMES_AT_ONCE, dim=1):
+            self._decoder._decode(part, remembered)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Goes on with these rows alone, in this order."""
+        chosen = torch.tensor(rows, dtype=torch.long, device=self._decoder.device)
+        with torch.inference_mode():
+            self._remembered = [tensor[chosen] for tensor in self._remembered]
+
+    def close(self) -> None:
+        """Frees what was remembered; nothing can be decoded any more."""
+        self._remembered = []
+
+
+@dataclass
+class _Memory:
+    """What the layers remember: one tensor for each slot, whose first dimension is the row."""
+
+    slots: list[tuple[tuple[int, ...], torch.dtype]] = field(default_factory=list)
+    remembered: list[Tensor] = field(default_factory=list)
+    """Of the stream that is being decoded."""
+
+    def slot(self, shape: tuple[int, ...], dtype: torch.dtype) -> int:
+        """A place for a tensor of this shape for each row."""
+        self.slots.append((shape, dtype))
+        return len(self.slots) - 1
+
+    def blank(self, rows: int, device: torch.device) -> list[Tensor]:
+        """What is remembered before the first frame: silence, for convolutions are padded with zeros."""
+        with torch.inference_mode():
+            return [torch.zeros((rows, *shape), dtype=dtype, device=device) for shape, dtype in self.slots]
+
+    def prepend(self, slot: int, new: Tensor, dim: int) -> Tensor:
+        """`new` after what was remembered along `dim`; as much of its end is remembered in turn."""
+        past = self.remembered[slot]
+        both = torch.cat((past, new), dim)
+        past.copy_(both.narrow(dim, both.shape[dim] - past.shape[dim], past.shape[dim]))
+        return both
+
+
+def _streaming(decoder: nn.Module, memory: _Memory) -> nn.Module:
+    """A copy of the decoder which continues where it stopped. Its weights are the same tensors."""
+    weights = {id(tensor): tensor for tensor in (*decoder.parameters(), *decoder.buffers())}
+    copied = copy.deepcopy(decoder, weights)
+    for parent in list(copied.modules()):
+        for name, layer in list(parent.named_children()):
+            setattr(parent, name, _remembering(layer, memory))
+    return copied
+
+
+def _remembering(layer: nn.Module, memory: _Memory) -> nn.Module:
+    """The layer itself where it sees one moment at a time, else one that remembers."""
+    if isinstance(layer, Qwen3TTSTokenizerV2DecoderTransformerModel):
+        return _Transformer(layer, memory)
+    if isinstance(layer, Qwen3TTSTokenizerV2CausalTransConvNet) and layer.right_pad:
+        return _TransposedConvolution(layer, memory)
+    if isinstance(layer, Qwen3TTSTokenizerV2CausalConvNet) and layer.padding:
+        return _Convolution(layer, memory)
+    return _Codebook(layer) if isinstance(layer, EuclideanCodebook) else layer
+
+
+class _Convolution(nn.Module):
+    """A causal convolution that sees the end of the chunk before where it would pad with zeros."""
+
+    def __init__(self, layer: Qwen3TTSTokenizerV2CausalConvNet, memory: _Memory) -> None:
+        super().__init__()
+        self.conv = layer.conv
+        self._memory = memory
+        self._slot = memory.slot((layer.conv.in_channels, layer.padding), layer.conv.weight.dtype)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.conv(self._memory.prepend(self._slot, inputs, -1))
+        return outputs
+
+
+class _TransposedConvolution(nn.Module):
+    """An upsampling whose outputs reach into those of the next inputs: it sees the last inputs once more."""
+
+    def __init__(self, layer: Qwen3TTSTokenizerV2CausalTransConvNet, memory: _Memory) -> None:
+        super().__init__()
+        self.conv = layer.conv
+        self._stride = layer.conv.stride[0]
+        self._overlap = math.ceil(layer.right_pad / self._stride)
+        self._memory = memory
+        self._slot = memory.slot((layer.conv.in_channels, self._overlap), layer.conv.weight.dtype)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.conv(self._memory.prepend(self._slot, inputs, -1))
+        return outputs.narrow(-1, self._overlap * self._stride, inputs.shape[-1] * self._stride)
+
+
+class _Transformer(nn.Module):
+    """The transformer with the keys and values of the last frames, each row at a position of its own.
+
+    It is its own cache: attention layers call `update`, as they would a `transformers.Cache`'s.
+    """
+
+    def __init__(self, layer: Qwen3TTSTokenizerV2DecoderTransformerModel, memory: _Memory) -> None:
+        super().__init__()
+        self.transformer = layer
+        if layer.config._attn_implementation not in MASKABLE_ATTENTION:
+            layer.set_attn_implementation("sdpa")
+        self._past = layer.window_size - 1
+        self._memory = memory
+        self._seen = memory.slot((), torch.long)
+        self._keys = [self._window(attention.self_attn.k_proj) for attention in layer.layers]
+        self._values = [self._window(attention.self_attn.v_proj) for attention in layer.layers]
+
+    def _window(self, projection: nn.Linear) -> int:
+        config = self.transformer.config
+        shape = (
+            config.num_key_value_heads,
+            self._past,
+            projection.out_features // config.num_key_value_heads,
+        )
+        return self._memory.slot(shape, projection.weight.dtype)
+
+    def forward(self, inputs_embeds: Tensor) -> Any:
+        seen = self._memory.remembered[self._seen]
+        here = torch.arange(inputs_embeds.shape[1], device=seen.device)
+        result = self.transformer(
+            inputs_embeds=inputs_embeds,
+            attention_mask={"sliding_attention": self._mask(seen, here, inputs_embeds.dtype)},
+            position_ids=seen[:, None] + here,
+            cache_position=here,
+            past_key_values=self,
+            use_cache=True,
+        )
+        seen += len(here)
+        return result
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, _: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """The keys and values of the window before these and of these, shape (rows, heads, frames, size)."""
+        return (
+            self._memory.prepend(self._keys[layer], keys, -2),
+            self._memory.prepend(self._values[layer], values, -2),
+        )
+
+    def _mask(self, seen: Tensor, here: Tensor, dtype: torch.dtype) -> Tensor:
+        """What is added to the attention of each frame here to each key, shape (rows, 1, frames, keys).
+
+        Key k is of the frame k − 71 from the first one here. A frame sees itself and the 71 before, as far as
+        there were any.
+        """
+        key = torch.arange(self._past + len(here), device=here.device)
+        in_window = (key >= here[:, None]) & (key <= here[:, None] + self._past)
+        exists = key >= self._past - seen[:, None]
+        unseen = ~(in_window[None, None] & exists[:, None, None])
+        return torch.zeros(unseen.shape, dtype=dtype, device=here.device).masked_fill(
+            unseen, torch.finfo(dtype).min
+        )
+
+
+class _Codebook(nn.Module):
+    """A codebook whose vectors are divided out once, and not in each call."""
+
+    vectors: Tensor
+
+    def __init__(self, layer: EuclideanCodebook) -> None:
+        super().__init__()
+        usage = layer.cluster_usage.detach().clamp(min=layer.epsilon)
+        self.register_buffer("vectors", layer.embedding_sum.detach() / usage[:, None], persistent=False)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        return functional.embedding(codes, self.vectors)

@@ -48,9 +48,12 @@ def loaded_pocketsphinx() -> tuple[PocketSphinx, About]:
 
 @pytest.fixture(scope="session")
 def qwen_tts() -> None:
-    """Skips where the model's package is not there."""
+    """Skips where the model's package is not there. Tests run side by side, so each takes one thread."""
     if importlib.util.find_spec("qwen_tts") is None:
         pytest.skip("needs the extra [qwen], for qwen_tts is not installed")
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -91,11 +91,11 @@ class CodecStream:
             return samples
         if len(codes) != self.rows:
             raise ValueError(f"the stream has {self.rows} rows, and codes came for {len(codes)}")
+        nothing = np.empty((self.rows, 0), np.float32)
         parts = [
-            self._decoder._decode(part, self._remembered).float().cpu().numpy()
-            for part in torch.split(codes, MOST_FRAMES_AT_ONCE, dim=1)
+            self._decoder._decode(part, self._remembered).float().cpu().numpy() for part in _parts(codes)
         ]
-        return np.concatenate(parts, axis=1)
+        return np.concatenate([nothing, *parts], axis=1)
 
     def prime(self, codes: Tensor, row: int = 0) -> None:
         """Puts codes of shape (T, 16) before a row's, without their audio: a reference that it continues.
@@ -104,7 +104,7 @@ class CodecStream:
         generated, and cuts it off. Each row may be primed with any number of frames.
         """
         remembered = [tensor[row : row + 1] for tensor in self._remembered]
-        for part in torch.split(codes[None], MOST_FRAMES_AT_ONCE, dim=1):
+        for part in _parts(codes[None]):
             self._decoder._decode(part, remembered)
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -116,6 +116,10 @@ class CodecStream:
     def close(self) -> None:
         """Frees what was remembered; nothing can be decoded any more."""
         self._remembered = []
+
+
+def _parts(codes: Tensor) -> list[Tensor]:
+    return [part for part in torch.split(codes, MOST_FRAMES_AT_ONCE, dim=1) if part.shape[1]]
 
 
 @dataclass

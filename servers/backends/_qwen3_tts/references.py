@@ -1,0 +1,88 @@
+"""Voices cloned from a clip: its codes and its speaker embedding, remembered by what is in the file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from servers.audio.files import probe, read
+from servers.errors import AudioTooLong, InvalidRequest, UnsupportedAudio
+
+FIELD = "reference_audio_path"
+SHORTEST_S, LONGEST_S = 1.0, 60.0
+SILENCE_RMS = 10 ** (-60 / 20)
+"""−60 dBFS: a clip that is quieter all through has no voice in it."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A clip as the model sees it: `codes` (frames, 16), `speaker` (hidden,)."""
+
+    codes: Tensor
+    speaker: Tensor
+
+    @property
+    def bytes(self) -> int:
+        return sum(tensor.numel() * tensor.element_size() for tensor in (self.codes, self.speaker))
+
+
+class References:
+    """Makes each clip's Reference with `model`, a Qwen3TTSModel of variant base, and keeps some."""
+
+    def __init__(self, model: Any, limit_bytes: float) -> None:
+        self._model, self._sample_rate = model, int(model.model.speaker_encoder_sample_rate)
+        self._kept = Kept(limit_bytes)
+
+    def of(self, path: Path) -> Reference:
+        """Raises UnsupportedAudio, AudioTooLong or InvalidRequest, naming the field."""
+        try:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise UnsupportedAudio(f"the reference cannot be opened: {error.strerror}", param=FIELD) from None
+        return self._kept.get(content, lambda: self._made(path))
+
+    def _made(self, path: Path) -> Reference:
+        samples = heard(path, self._sample_rate)
+        (item,) = self._model.create_voice_clone_prompt((samples, self._sample_rate), ref_text=" ")
+        return Reference(item.ref_code, item.ref_spk_embedding)
+
+
+class Kept:
+    """References by key, the least recently used forgotten first, when they take more than `limit_bytes`."""
+
+    def __init__(self, limit_bytes: float) -> None:
+        self._limit = limit_bytes
+        self._by_key: OrderedDict[str, Reference] = OrderedDict()
+
+    def get(self, key: str, make: Callable[[], Reference]) -> Reference:
+        found = self._by_key.pop(key, None) or make()
+        self._by_key[key] = found
+        while sum(each.bytes for each in self._by_key.values()) > self._limit:
+            self._by_key.popitem(last=False)
+        return found
+
+
+def heard(path: Path, sample_rate: int) -> NDArray[np.float32]:
+    """The clip's samples, from its first block on known to be of a possible length and not silent."""
+    try:
+        duration_s = probe(path).duration_s
+        if duration_s < SHORTEST_S:
+            message = f"the reference lasts {duration_s:.2f} s; at least {SHORTEST_S:g} s are needed"
+            raise InvalidRequest(message, param=FIELD)
+        if duration_s > LONGEST_S:
+            message = f"the reference lasts {duration_s:.0f} s; at most {LONGEST_S:g} s are possible"
+            raise AudioTooLong(message, param=FIELD)
+        samples, _ = read(path, sample_rate)
+    except UnsupportedAudio as error:
+        raise UnsupportedAudio(error.message, param=FIELD) from None
+    if float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) < SILENCE_RMS:
+        raise InvalidRequest("the reference is silent: there is no voice in it to clone", param=FIELD)
+    return np.clip(samples, -1, 1)

@@ -1,0 +1,182 @@
+"""Qwen3-TTS on tiny random checkpoints, through the real package: the contract, for every variant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from servers.backends._qwen3_tts.request import QwenUtterance
+from servers.backends.base import About
+from servers.backends.qwen3_tts import Qwen3Tts
+from servers.errors import AudioTooLong, InvalidRequest, SkylarkError, UnknownVoice, UnsupportedAudio
+from servers.speech import Chunk, ModelSpec
+
+from .contract import Bad, Good, SpeakingContract, items
+
+FRAME = 1920
+SHORT = 6
+"""Frames: random weights find no end by themselves."""
+
+Load = Callable[..., tuple[Qwen3Tts, About]]
+
+
+@pytest.fixture(scope="session")
+def load(qwen_checkpoints: dict[str, Path]) -> Load:
+    """Loads a checkpoint with options, once."""
+    loaded: dict[tuple[Any, ...], tuple[Qwen3Tts, About]] = {}
+
+    def once(name: str, **options: Any) -> tuple[Qwen3Tts, About]:
+        key = (name, *sorted(options.items()))
+        if key not in loaded:
+            backend = Qwen3Tts()
+            spec = ModelSpec(
+                backend="qwen3_tts", name=name, options={"checkpoint": qwen_checkpoints[name], **options}
+            )
+            loaded[key] = backend, backend.load(spec, "cpu")
+        return loaded[key]
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of a tone, for there is no voice that random weights would know."""
+    return write_tone(tmp_path_factory.mktemp("clips") / "clip.wav", 2.0)
+
+
+def write_tone(path: Path, seconds: float, amplitude: float = 0.1) -> Path:
+    tone = amplitude * np.sin(2 * np.pi * 220 * np.arange(round(seconds * 24_000)) / 24_000)
+    soundfile.write(path, tone.astype(np.float32), 24_000)
+    return path
+
+
+def audio(yielded: list[Any]) -> np.ndarray:
+    return np.concatenate([item.samples for item in yielded if isinstance(item, Chunk)])
+
+
+def said(backend: Qwen3Tts, **asked: Any) -> np.ndarray:
+    return audio(items(backend, "synthesize", QwenUtterance.model_validate({"max_frames": SHORT} | asked)))
+
+
+def refused(backend: Qwen3Tts, **asked: Any) -> SkylarkError:
+    (error,) = items(backend, "synthesize", QwenUtterance.model_validate({"text": "Hello."} | asked))
+    assert isinstance(error, SkylarkError)
+    return error
+
+
+class QwenContract(SpeakingContract):
+    """The contract of every variant; a subclass says which, and how it is told who speaks."""
+
+    kind = Qwen3Tts
+    checkpoint: str
+
+    @pytest.fixture
+    def who(self) -> Mapping[str, Any]:
+        return {}
+
+    @pytest.fixture
+    def backend(self, load: Load) -> Qwen3Tts:
+        return load(self.checkpoint)[0]
+
+    @pytest.fixture
+    def about(self, load: Load) -> About:
+        return load(self.checkpoint)[1]
+
+    @pytest.fixture
+    def good(self, who: Mapping[str, Any]) -> Good:
+        first = QwenUtterance(text="Hello there.", max_frames=SHORT, seed=1, **who)
+        return {"synthesize": [first, QwenUtterance(text="Guten Tag!", max_frames=4, language="de", **who)]}
+
+    def unspeakable(self, who: Mapping[str, Any]) -> Bad:
+        return [
+            ("synthesize", QwenUtterance(text="🙂 — …", **who), InvalidRequest, "text"),
+            ("synthesize", QwenUtterance(text="Hi.", language="tlh", **who), InvalidRequest, "language"),
+        ]
+
+
+class TestCustomVoice(QwenContract):
+    checkpoint = "custom_voice"
+
+    @pytest.fixture
+    def who(self) -> Mapping[str, Any]:
+        return {"voice": "Vivian", "instruct": "gladly"}
+
+    @pytest.fixture
+    def bad(self, who: Mapping[str, Any], clip: Path) -> Bad:
+        return [
+            *self.unspeakable(who),
+            ("synthesize", QwenUtterance(text="Hi.", voice="Vivien"), UnknownVoice, "voice"),
+            (
+                "synthesize",
+                QwenUtterance(text="Hi.", reference_audio_path=clip),
+                InvalidRequest,
+                "reference_audio_path",
+            ),
+        ]
+
+
+class TestFineTuned(QwenContract):
+    checkpoint = "fine_tuned"
+
+    @pytest.fixture
+    def bad(self, who: Mapping[str, Any]) -> Bad:
+        return [("synthesize", QwenUtterance(text="Hi.", voice="vivian"), UnknownVoice, "voice")]
+
+
+class TestVoiceDesign(QwenContract):
+    checkpoint = "voice_design"
+
+    @pytest.fixture
+    def who(self) -> Mapping[str, Any]:
+        return {"instruct": "an old sailor, hoarse"}
+
+    @pytest.fixture
+    def bad(self, who: Mapping[str, Any]) -> Bad:
+        return [
+            *self.unspeakable(who),
+            ("synthesize", QwenUtterance(text="Hi."), InvalidRequest, "instruct"),
+            ("synthesize", QwenUtterance(text="Hi.", voice="vivian", **who), InvalidRequest, "voice"),
+            ("synthesize", QwenUtterance(text="Hi.", x_vector_only=True), InvalidRequest, "x_vector_only"),
+        ]
+
+
+class TestBase(QwenContract):
+    checkpoint = "base"
+
+    @pytest.fixture
+    def who(self, clip: Path) -> Mapping[str, Any]:
+        return {"reference_audio_path": clip, "reference_text": "two seconds of it"}
+
+    @pytest.fixture
+    def bad(self, who: Mapping[str, Any], clip: Path, tmp_path: Path) -> Bad:
+        def clone(path: Path) -> QwenUtterance:
+            return QwenUtterance(text="Hi.", reference_audio_path=path, x_vector_only=True)
+
+        brief, long = write_tone(tmp_path / "brief.wav", 0.5), write_tone(tmp_path / "long.wav", 61)
+        silent, text = write_tone(tmp_path / "silent.wav", 2, amplitude=0), tmp_path / "text.wav"
+        text.write_text("no audio at all")
+        field = "reference_audio_path"
+        wordless = QwenUtterance(text="Hi.", reference_audio_path=clip)
+        return [
+            *self.unspeakable(who),
+            ("synthesize", QwenUtterance(text="Hi."), InvalidRequest, field),
+            ("synthesize", QwenUtterance(text="Hi.", voice="vivian", **who), InvalidRequest, "voice"),
+            ("synthesize", QwenUtterance(text="Hi.", instruct="gladly", **who), InvalidRequest, "instruct"),
+            ("synthesize", wordless, InvalidRequest, "reference_text"),
+            ("synthesize", clone(brief), InvalidRequest, field),
+            ("synthesize", clone(long), AudioTooLong, field),
+            ("synthesize", clone(silent), InvalidRequest, field),
+            ("synthesize", clone(text), UnsupportedAudio, field),
+            ("synthesize", clone(tmp_path / "nothing.wav"), UnsupportedAudio, field),
+        ]
+
+
+class TestXVectorOnly(TestBase):
+    @pytest.fixture
+    def who(self, clip: Path) -> Mapping[str, Any]:
+        return {"reference_audio_path": clip, "x_vector_only": True}

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.backends.qwen_shapes import TINY_CODEC, TINY_TALKER, CodecShape, TalkerShape
+
 if TYPE_CHECKING:
     import torch
     from qwen_tts.core.models import Qwen3TTSConfig, Qwen3TTSForConditionalGeneration
@@ -26,77 +28,29 @@ LANGUAGES |= {"beijing_dialect": 2074, "sichuan_dialect": 2062}
 
 
 @dataclass(frozen=True)
-class TalkerShape:
-    """The sizes of the talker and of its code predictor, which share the size of a head."""
+class Place:
+    """Where weights are made, and of which dtype, as torch names them."""
 
-    hidden: int
-    intermediate: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    mrope_section: tuple[int, int, int]
-    predictor_hidden: int
-    predictor_intermediate: int
-    predictor_layers: int
-    text_hidden: int
-    size: str
-    """`tts_model_size`: "0b6" takes no instruct, "1b7" does."""
+    device: str = "cpu"
+    dtype: str = "float32"
 
+    @contextmanager
+    def default(self) -> Iterator[None]:
+        """Inside, torch makes tensors here."""
+        import torch
 
-@dataclass(frozen=True)
-class CodecShape:
-    """The sizes of the codec's decoder; `encoder` is what differs from a MimiConfig's defaults."""
-
-    codebook_dim: int
-    latent: int
-    hidden: int
-    intermediate: int
-    layers: int
-    heads: int
-    head_dim: int
-    decoder_dim: int
-    encoder: Mapping[str, Any]
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(getattr(torch, self.dtype))
+        try:
+            with torch.device(self.device):
+                yield
+        finally:
+            torch.set_default_dtype(before)
 
 
-TINY_TALKER = TalkerShape(
-    hidden=32,
-    intermediate=64,
-    layers=2,
-    heads=2,
-    kv_heads=1,
-    head_dim=16,
-    mrope_section=(4, 2, 2),
-    predictor_hidden=24,
-    predictor_intermediate=48,
-    predictor_layers=1,
-    text_hidden=40,
-    size="1b7",
-)
-TINY_CODEC = CodecShape(
-    codebook_dim=16,
-    latent=16,
-    hidden=16,
-    intermediate=32,
-    layers=2,
-    heads=2,
-    head_dim=8,
-    decoder_dim=32,
-    encoder={
-        "hidden_size": 16,
-        "num_filters": 2,
-        "codebook_size": 64,
-        "codebook_dim": 8,
-        "num_quantizers": 16,
-        "vector_quantization_hidden_dimension": 8,
-        "num_hidden_layers": 1,
-        "intermediate_size": 32,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 2,
-        "head_dim": 8,
-        "upsample_groups": 16,
-    },
-)
+CPU = Place()
+
+
 SPEAKER_ENCODER = {
     "enc_channels": [16, 16, 16, 16, 48],
     "enc_attention_channels": 8,
@@ -184,26 +138,31 @@ def _predictor_config(shape: TalkerShape) -> dict[str, Any]:
     }
 
 
-def talker_model(config: Qwen3TTSConfig, seed: int = 0) -> Qwen3TTSForConditionalGeneration:
+def talker_model(
+    config: Qwen3TTSConfig, seed: int = 0, place: Place = CPU
+) -> Qwen3TTSForConditionalGeneration:
     """The model with random weights and without its codec."""
     from qwen_tts.core.models import Qwen3TTSForConditionalGeneration
 
-    with seeded(seed):
+    with seeded(seed), place.default():
         return Qwen3TTSForConditionalGeneration(config).eval()
 
 
-def codec_model(shape: CodecShape = TINY_CODEC, seed: int = 0) -> Qwen3TTSTokenizerV2Model:
+def codec_model(
+    shape: CodecShape = TINY_CODEC, seed: int = 0, place: Place = CPU
+) -> Qwen3TTSTokenizerV2Model:
     """The 12 Hz codec with random weights, each of which can be heard in what it decodes."""
+    import torch
     from qwen_tts.core.tokenizer_12hz.configuration_qwen3_tts_tokenizer_v2 import Qwen3TTSTokenizerV2Config
     from qwen_tts.core.tokenizer_12hz.modeling_qwen3_tts_tokenizer_v2 import Qwen3TTSTokenizerV2Model
 
     config = Qwen3TTSTokenizerV2Config(
         encoder_config=ENCODER_RATES | dict(shape.encoder), decoder_config=_decoder_config(shape)
     )
-    with seeded(seed):
+    with seeded(seed), Place(place.device).default():
         model = Qwen3TTSTokenizerV2Model(config).eval()
         make_audible(model)
-    return model
+    return model.to(getattr(torch, place.dtype))
 
 
 ENCODER_RATES = {

@@ -11,9 +11,12 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.backends.qwen_models import VARIANTS, codec_model, model_config, talker_model
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 FINE_TUNED = "fine_tuned"
 FINE_TUNED_SPEAKER = "narrator"
@@ -70,12 +73,17 @@ def write_checkpoints(folder: Path) -> dict[str, Path]:
 
 def write_checkpoint(folder: Path, variant: str, seed: int = 0) -> Path:
     """A tiny checkpoint of one of `VARIANTS`."""
-    token_ids = write_text_tokenizer(folder)
-    model = talker_model(model_config(variant, token_ids), seed)
-    model.save_pretrained(folder, safe_serialization=True)
+    config = model_config(variant, write_text_tokenizer(folder))
+    return write_models(folder, talker_model(config, seed), codec_model(seed=seed))
+
+
+def write_models(folder: Path, talker: PreTrainedModel, codec: PreTrainedModel) -> Path:
+    """A checkpoint of these models, in the folder of its text tokenizer."""
+    talker.save_pretrained(folder, safe_serialization=True)
     _make_config_readable(folder / "config.json")
     _write_json(folder / "generation_config.json", GENERATION)
-    write_codec(folder / "speech_tokenizer", seed=seed)
+    codec.save_pretrained(folder / "speech_tokenizer", safe_serialization=True)
+    _write_json(folder / "speech_tokenizer" / "preprocessor_config.json", FEATURES)
     return folder
 
 
@@ -144,12 +152,6 @@ def _tokenizer_config(ids: Mapping[str, int]) -> dict[str, Any]:
         "split_special_tokens": False,
         "added_tokens_decoder": {str(index): {"content": token} | flags for token, index in ids.items()},
     }
-
-
-def write_codec(folder: Path, seed: int = 0) -> None:
-    """The folder `speech_tokenizer` of a checkpoint."""
-    codec_model(seed=seed).save_pretrained(folder, safe_serialization=True)
-    _write_json(folder / "preprocessor_config.json", FEATURES)
 
 
 def _make_config_readable(path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.backends.qwen_models import TINY_CODEC, codec_model, random_codes
+from tests.backends.qwen_models import codec_model, random_codes
+from tests.backends.qwen_shapes import TINY_CODEC
 
 if TYPE_CHECKING:
     import torch

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,8 +40,9 @@ MOST_FRAMES_AT_ONCE = 100
 class CodecDecoder:
     """Decodes streams of codes with the weights of `model`, which stays as it is.
 
-    One stream may be decoded at a time, in any order of streams, from one thread. The model must be on its
-    device and in its dtype already.
+    Streams are decoded in any order, some of them at once, from one thread. The model must be on its device
+    and in its dtype already. Codes are the talker's, 16 a frame, each in 0…2047; on a GPU others are a fault
+    that ends the process.
     """
 
     def __init__(self, model: Qwen3TTSTokenizerV2Model) -> None:
@@ -51,75 +52,69 @@ class CodecDecoder:
         self._memory = _Memory()
         self._decoder = _streaming(model.decoder, self._memory)
 
-    def stream(self, rows: int = 1) -> CodecStream:
-        """A new stream of `rows` utterances, which advance together."""
-        return CodecStream(self, self._memory.blank(rows, self.device))
+    def stream(self) -> CodecStream:
+        """A new utterance, before its first frame."""
+        return CodecStream(self, self._memory.blank(self.device))
+
+    def decode(self, streams: Sequence[CodecStream], codes: Tensor) -> NDArray[np.float32]:
+        """The next samples of several streams, each wherever it is: one run for all of them.
+
+        `codes` are of shape (streams, T, 16), the samples in −1…1 of shape (streams, T × 1,920).
+        """
+        if len(codes) != len(streams):
+            raise ValueError(f"there are {len(streams)} streams, and codes came for {len(codes)}")
+        nothing = np.empty((len(streams), 0), np.float32)
+        parts = [part.float().cpu().numpy() for part in self._decode(streams, codes)]
+        return np.concatenate([nothing, *parts], axis=1)
 
     @torch.inference_mode()
-    def _decode(self, codes: Tensor, remembered: list[Tensor]) -> Tensor:
-        """Samples of shape (rows, frames × 1,920) for codes of shape (rows, frames, 16)."""
+    def _decode(self, streams: Sequence[CodecStream], codes: Tensor) -> Iterator[Tensor]:
+        """The samples in parts, on the device. The streams have gone on once all of them were taken."""
+        remembered = [torch.cat(rows) for rows in zip(*(stream._open() for stream in streams), strict=True)]
+        for part in torch.split(codes.to(self.device), MOST_FRAMES_AT_ONCE, dim=1):
+            if part.shape[1]:
+                yield self._run(part, remembered)
+        for row, stream in enumerate(streams):
+            stream._remembered = [tensor[row : row + 1] for tensor in remembered]
+
+    def _run(self, codes: Tensor, remembered: list[Tensor]) -> Tensor:
         self._memory.remembered = remembered
         try:
-            samples: Tensor = self._decoder(codes.to(self.device).transpose(1, 2))
+            samples: Tensor = self._decoder(codes.transpose(1, 2))
         finally:
             self._memory.remembered = []
         return samples.squeeze(1)
 
 
 class CodecStream:
-    """Some utterances while they are decoded: rows of codes that come in, in chunks of the same length.
-
-    Codes are the talker's, 16 a frame, each in 0…2047. On a GPU others are a fault that ends the process.
-    """
+    """One utterance while it is decoded."""
 
     def __init__(self, decoder: CodecDecoder, remembered: list[Tensor]) -> None:
         self._decoder = decoder
-        self._remembered = remembered
-
-    @property
-    def rows(self) -> int:
-        """How many utterances are in the stream; 0 once it is closed."""
-        return len(self._remembered[0]) if self._remembered else 0
+        self._remembered: list[Tensor] | None = remembered
 
     def decode(self, codes: Tensor) -> NDArray[np.float32]:
-        """The next samples in −1…1: of shape (rows, T × 1,920) for codes of shape (rows, T, 16).
+        """The next samples in −1…1, of shape (T × 1,920,), for codes of shape (T, 16)."""
+        samples: NDArray[np.float32] = self._decoder.decode([self], codes[None])[0]
+        return samples
 
-        A stream of one row takes (T, 16) as well, and gives (T × 1,920,).
-        """
-        if codes.dim() == 2:
-            samples: NDArray[np.float32] = self.decode(codes[None])[0]
-            return samples
-        if len(codes) != self.rows:
-            raise ValueError(f"the stream has {self.rows} rows, and codes came for {len(codes)}")
-        nothing = np.empty((self.rows, 0), np.float32)
-        parts = [
-            self._decoder._decode(part, self._remembered).float().cpu().numpy() for part in _parts(codes)
-        ]
-        return np.concatenate([nothing, *parts], axis=1)
-
-    def prime(self, codes: Tensor, row: int = 0) -> None:
-        """Puts codes of shape (T, 16) before a row's, without their audio: a reference that it continues.
+    def prime(self, codes: Tensor) -> None:
+        """Goes on after codes of shape (T, 16), without their audio: those of a reference.
 
         It is the same as what upstream does with a cloned voice: it decodes the reference with what was
-        generated, and cuts it off. Each row may be primed with any number of frames.
+        generated, and cuts it off.
         """
-        remembered = [tensor[row : row + 1] for tensor in self._remembered]
-        for part in _parts(codes[None]):
-            self._decoder._decode(part, remembered)
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Goes on with these rows alone, in this order."""
-        chosen = torch.tensor(rows, dtype=torch.long, device=self._decoder.device)
-        with torch.inference_mode():
-            self._remembered = [tensor[chosen] for tensor in self._remembered]
+        for _ in self._decoder._decode([self], codes[None]):
+            pass
 
     def close(self) -> None:
         """Frees what was remembered; nothing can be decoded any more."""
-        self._remembered = []
+        self._remembered = None
 
-
-def _parts(codes: Tensor) -> list[Tensor]:
-    return [part for part in torch.split(codes, MOST_FRAMES_AT_ONCE, dim=1) if part.shape[1]]
+    def _open(self) -> list[Tensor]:
+        if self._remembered is None:
+            raise ValueError("the stream is closed")
+        return self._remembered
 
 
 @dataclass
@@ -135,10 +130,10 @@ class _Memory:
         self.slots.append((shape, dtype))
         return len(self.slots) - 1
 
-    def blank(self, rows: int, device: torch.device) -> list[Tensor]:
+    def blank(self, device: torch.device) -> list[Tensor]:
         """What is remembered before the first frame: silence, for convolutions are padded with zeros."""
         with torch.inference_mode():
-            return [torch.zeros((rows, *shape), dtype=dtype, device=device) for shape, dtype in self.slots]
+            return [torch.zeros((1, *shape), dtype=dtype, device=device) for shape, dtype in self.slots]
 
     def prepend(self, slot: int, new: Tensor, dim: int) -> Tensor:
         """`new` after what was remembered along `dim`; as much of its end is remembered in turn."""

@@ -103,40 +103,36 @@ def test_everything_that_is_remembered_is_heard(model: Any, decoder: CodecDecode
 
     codes = random_codes(80)
     expected = whole(model, codes)[75 * FRAME :]
-    for slot in range(len(decoder.stream()._remembered)):
+    for slot in range(len(decoder.stream()._open())):
         stream = decoder.stream()
         stream.decode(codes[:75])
-        stream._remembered[slot] = torch.zeros_like(stream._remembered[slot])
+        stream._open()[slot] = torch.zeros_like(stream._open()[slot])
         assert difference(stream.decode(codes[75:]), expected) > SAME, slot
 
 
-def test_rows_advance_together_from_where_each_of_them_is(model: Any, decoder: CodecDecoder) -> None:
+def test_streams_at_different_places_are_decoded_at_once(model: Any, decoder: CodecDecoder) -> None:
     codes = random_codes(120, rows=3)
-    stream = decoder.stream(rows=3)
-    primed = (0, 100, 7)
-    for row, frames in enumerate(primed):
-        stream.prime(codes[row, :frames], row)
-    made = by_rows(stream, [codes[row, frames : frames + 20] for row, frames in enumerate(primed)])
-    for row, frames in enumerate(primed):
-        expected = whole(model, codes[row])[frames * FRAME : (frames + 20) * FRAME]
-        assert difference(made[row], expected) < SAME
+    heard = (0, 100, 7)
+    streams = [decoder.stream() for _ in heard]
+    for stream, row, frames in zip(streams, codes, heard, strict=True):
+        stream.prime(row[:frames])
+    together = decode_next(decoder, streams, codes, heard, 10)
+    alone = streams[1].decode(codes[1, 110:120])
+    rest = decode_next(decoder, streams[::2], codes[::2], (10, 17), 10)
+    for row in (0, 2):
+        place = heard[row]
+        expected = whole(model, codes[row])[place * FRAME : (place + 20) * FRAME]
+        assert difference(np.concatenate((together[row], rest[row // 2])), expected) < SAME
+    assert difference(np.concatenate((together[1], alone)), whole(model, codes[1])[100 * FRAME :]) < SAME
 
 
-def by_rows(stream: CodecStream, rows: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+def decode_next(
+    decoder: CodecDecoder, streams: Sequence[CodecStream], codes: torch.Tensor, at: Sequence[int], frames: int
+) -> NDArray[np.float32]:
     import torch
 
-    return stream.decode(torch.stack(list(rows)))
-
-
-def test_rows_that_are_kept_go_on_as_if_the_others_had_not_been(model: Any, decoder: CodecDecoder) -> None:
-    codes = random_codes(100, rows=3)
-    stream = decoder.stream(rows=3)
-    stream.decode(codes[:, :80])
-    stream.keep([2, 0])
-    assert stream.rows == 2
-    made = by_rows(stream, [codes[2, 80:], codes[0, 80:]])
-    assert difference(made[0], whole(model, codes[2])[80 * FRAME :]) < SAME
-    assert difference(made[1], whole(model, codes[0])[80 * FRAME :]) < SAME
+    chunk = torch.stack([row[start : start + frames] for row, start in zip(codes, at, strict=True)])
+    return decoder.decode(streams, chunk)
 
 
 def test_streams_in_turn_hear_nothing_of_each_other(model: Any, decoder: CodecDecoder) -> None:
@@ -198,13 +194,13 @@ def test_any_attention_of_the_model_will_do(qwen_tts: None, attention: str) -> N
     assert model.decoder.pre_transformer.config._attn_implementation == attention
 
 
-def test_codes_for_more_or_fewer_rows_are_refused(decoder: CodecDecoder) -> None:
-    with pytest.raises(ValueError, match="the stream has 2 rows, and codes came for 3"):
-        decoder.stream(rows=2).decode(random_codes(1, rows=3))
+def test_codes_for_more_or_fewer_streams_are_refused(decoder: CodecDecoder) -> None:
+    with pytest.raises(ValueError, match="there are 1 streams, and codes came for 3"):
+        decoder.decode([decoder.stream()], random_codes(1, rows=3))
 
 
-def test_a_closed_stream_has_no_rows_to_decode(decoder: CodecDecoder) -> None:
+def test_nothing_can_be_decoded_of_a_closed_stream(decoder: CodecDecoder) -> None:
     stream = decoder.stream()
     stream.close()
-    with pytest.raises(ValueError, match="the stream has 0 rows"):
+    with pytest.raises(ValueError, match="closed"):
         stream.decode(random_codes(1))

@@ -135,13 +135,14 @@ class Siege:
         self.customer.look()
 
     def works(self) -> bool:
-        """A job runs, no model loads, and the door takes requests."""
+        """A job runs, no model loads, the door takes requests, and none of it is an orphan's last words."""
         try:
             loading = self.appliance.jobs.health()["loading"]
             busy = not loading and self.appliance.jobs.queue()["active"] is not None
         except EngineUnavailable:
             return False
-        return busy and self.appliance.ready("tts")
+        there = all(self.appliance.named(f"servers.{name}.app") for name in ("tts", "engine"))
+        return busy and there and self.appliance.ready("tts")
 
     def all_ended(self) -> bool:
         try:

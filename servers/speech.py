@@ -22,6 +22,12 @@ Samples = NDArray[np.int16] | NDArray[np.float32]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
+Prompt = Annotated[str, StringConstraints(max_length=10_000)]
+Temperature = Annotated[float, Field(ge=0, le=1)]
+Speakers = Annotated[int, Field(ge=1, le=50)]
+"""How many speak in a recording."""
+
+
 class Noun(BaseModel):
     """A value that crosses a wire as JSON: immutable, and an unknown field is an error."""
 
@@ -53,15 +59,28 @@ class Word(Noun):
     start: float
     end: float
     score: float | None = None
+    interpolated: bool = False
+    """Its times are what its neighbours leave: it is a dash, or in letters that the model does not know."""
+    speaker: str | None = None
+    """Who says it, where the speakers were told apart: a label, not a name."""
 
 
 class Segment(Noun):
-    """A timed stretch of a transcript: a sentence or a run of speech between pauses."""
+    """A timed stretch of a transcript: a sentence or a run of speech between pauses.
+
+    What a recogniser says of the run of speech that the segment is part of, None where it does not say:
+    `avg_logprob`, the mean log probability of its tokens; `no_speech_prob`, that nobody speaks in it; and
+    `compression_ratio`, of its text by zlib: above 2.4 it repeats itself.
+    """
 
     start: float
     end: float
     text: str
     words: tuple[Word, ...] = ()
+    speaker: str | None = None
+    avg_logprob: float | None = None
+    no_speech_prob: float | None = None
+    compression_ratio: float | None = None
 
 
 class Transcript(Noun):
@@ -102,11 +121,15 @@ class Utterance(Noun):
 
 
 class Recording(Noun):
-    """One audio file to transcribe: the payload of a transcribe job."""
+    """One audio file to transcribe: the payload of a transcribe job. A backend may add fields of its own."""
 
     task: Literal["transcribe"] = "transcribe"
     audio_path: Path
     language: str | None = None
+    prompt: Prompt | None = None
+    """Words as they are spelt in what was said before, for a model that looks at them."""
+    temperature: Temperature | None = None
+    """0 is the likeliest text, more is bolder guesses, for a model that can; None is the model's own."""
 
 
 class Reading(Noun):

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from servers.audio.resample import resample
+from servers.audio.resample import StreamResampler, resample
 from servers.errors import UnsupportedAudio
 
 POSSIBLE = "WAV, FLAC, MP3, Ogg (Vorbis or Opus) and AIFF files are possible"
@@ -59,6 +59,30 @@ def read(path: Path, sample_rate: int | None = None) -> tuple[NDArray[np.float32
         raise UnsupportedAudio(f"the file holds no audio that can be read; {POSSIBLE}")
     target = sample_rate or info.sample_rate
     return resample(mono, info.sample_rate, target), target
+
+
+def blocks(path: Path, sample_rate: int, seconds: float) -> Iterator[NDArray[np.float32]]:
+    """What `read` gives, in blocks of so many seconds, so that a long file never lies in memory.
+
+    Only the last one is shorter. Raises UnsupportedAudio as `read` does, for damage when it comes to it.
+    """
+    size, rest = round(seconds * sample_rate), np.zeros(0, np.float32)
+    for samples in _resampled(path, sample_rate):
+        rest = np.concatenate([rest, samples])
+        while len(rest) > size:
+            yield rest[:size]
+            rest = rest[size:]
+    if not len(rest):
+        raise UnsupportedAudio(f"the file holds no audio that can be read; {POSSIBLE}")
+    yield rest
+
+
+def _resampled(path: Path, sample_rate: int) -> Iterator[NDArray[np.float32]]:
+    with _opened(path) as file:
+        stream = StreamResampler(_described(file).sample_rate, sample_rate)
+        for block in _mono_blocks(file, BLOCK_FRAMES):
+            yield stream.push(block)
+        yield stream.push(np.zeros(0, np.float32), last=True)
 
 
 @contextmanager
@@ -115,8 +139,10 @@ def _described(file: soundfile.SoundFile) -> AudioInfo:
 
 
 def _mixed_down(file: soundfile.SoundFile) -> NDArray[np.float32]:
-    blocks = [
-        np.nan_to_num(block.mean(axis=1, dtype=np.float32), posinf=0.0, neginf=0.0)
-        for block in file.blocks(BLOCK_FRAMES, dtype="float32", always_2d=True)
-    ]
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+    mono = list(_mono_blocks(file, BLOCK_FRAMES))
+    return np.concatenate(mono) if mono else np.zeros(0, np.float32)
+
+
+def _mono_blocks(file: soundfile.SoundFile, frames: int) -> Iterator[NDArray[np.float32]]:
+    for block in file.blocks(frames, dtype="float32", always_2d=True):
+        yield np.nan_to_num(block.mean(axis=1, dtype=np.float32), posinf=0.0, neginf=0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,8 @@ from servers.backends._pocketsphinx.decoders import SAMPLE_RATE, Ear, HeardWord,
 from servers.backends.base import About, Backend, Heard
 from servers.errors import InvalidRequest, ModelLoadFailed, SkylarkError
 from servers.speech import ModelSpec, Progress, Reading, Recording, Segment, Transcript, Word
-from servers.text.normalize import SpokenWord, spoken_words
-from servers.text.sentences import sentences
-from servers.text.timing import timed_words
+from servers.text.normalize import spoken_words
+from servers.text.timing import timed_sentences, timed_words
 
 NOISE_FLOOR_DBFS = -60.0
 """Digital silence breaks the recogniser: with this noise under it, it hears about as well as ever."""
@@ -122,7 +120,14 @@ class PocketSphinx(Backend):
                 yield Progress(item)
             else:
                 words = timed_words([token.word for token in tokens], item, audio.duration_s)
-                yield _as_sentences(reading.text, tokens, words, audio.duration_s)
+                begins = [token.start for token in tokens]
+                yield Transcript(
+                    text=reading.text,
+                    language="en",
+                    duration_s=audio.duration_s,
+                    segments=timed_sentences(reading.text, begins, words),
+                    words=words,
+                )
 
 
 @dataclass(frozen=True)
@@ -162,27 +167,3 @@ def _segment(heard: list[HeardWord], offset_s: float, end_s: float) -> list[Segm
     )
     text = " ".join(word.word for word in words)
     return [Segment(start=words[0].start, end=words[-1].end, text=text, words=words)]
-
-
-def _as_sentences(
-    text: str, tokens: Sequence[SpokenWord], words: Sequence[Word], duration_s: float
-) -> Transcript:
-    """The transcript whose segments are the text's sentences; a word belongs to the one it begins in."""
-    begins, place = [], 0
-    for sentence in sentences(text):
-        place = text.index(sentence, place)
-        begins.append(place)
-        place += len(sentence)
-    grouped: dict[int, list[Word]] = {}
-    for token, word in zip(tokens, words, strict=True):
-        grouped.setdefault(bisect_right(begins, token.start), []).append(word)
-    segments = tuple(
-        Segment(
-            start=group[0].start,
-            end=group[-1].end,
-            text=" ".join(word.word for word in group),
-            words=tuple(group),
-        )
-        for group in grouped.values()
-    )
-    return Transcript(text=text, language="en", duration_s=duration_s, segments=segments, words=tuple(words))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from servers.speech import Word
+from servers.speech import Segment, Word
+from servers.text.sentences import sentences
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,38 @@ class Span:
 def timed_words(words: Sequence[str], spans: Sequence[Span | None], duration_s: float) -> tuple[Word, ...]:
     """A Word for each of `words`: in order, start ≤ end, none before the last one's start, all in 0…duration.
 
-    Words without a span share the gap between their neighbours equally.
+    Words without a span share the gap between their neighbours equally, and are marked as interpolated.
     """
     ordered = _in_order(_filled(spans, duration_s), duration_s)
     return tuple(
-        Word(word=word, start=round(span.start, 4), end=round(span.end, 4), score=span.score)
-        for word, span in zip(words, ordered, strict=True)
+        Word(
+            word=word,
+            start=round(span.start, 4),
+            end=round(span.end, 4),
+            score=span.score,
+            interpolated=heard is None,
+        )
+        for word, span, heard in zip(words, ordered, spans, strict=True)
+    )
+
+
+def timed_sentences(text: str, begins: Sequence[int], words: Sequence[Word]) -> tuple[Segment, ...]:
+    """The sentences of a text with their words, each in the one where it begins: `begins` says where."""
+    starts, place = [], 0
+    for sentence in sentences(text):
+        starts.append(text.index(sentence, place))
+        place = starts[-1] + len(sentence)
+    grouped: dict[int, list[int]] = {}
+    for number, begin in enumerate(begins):
+        grouped.setdefault(bisect_right(starts, begin), []).append(number)
+    return tuple(
+        Segment(
+            start=words[group[0]].start,
+            end=words[group[-1]].end,
+            text=" ".join(text[begins[group[0]] : begins[group[-1]] + len(words[group[-1]].word)].split()),
+            words=tuple(words[number] for number in group),
+        )
+        for group in grouped.values()
     )
 
 

@@ -14,7 +14,7 @@ from servers.whisperx import recordings
 from servers.whisperx.requests import (
     Alignment,
     Alignments,
-    Recording,
+    Take,
     Task,
     Transcription,
     Transcriptions,
@@ -59,7 +59,7 @@ def many(task: Task, noun: type[Transcriptions] | type[Alignments]) -> dict[str,
     return {"results": heard(task, asked, asked.items, [f"items.{i}.audio" for i in range(len(asked.items))])}
 
 
-def heard(task: Task, order: Order, asked: Sequence[Recording], fields: Sequence[str]) -> list[Reply]:
+def heard(task: Task, order: Order, asked: Sequence[Take], fields: Sequence[str]) -> list[Reply]:
     """A transcript for each recording; `fields` are the names under which their audio came."""
     with recordings.queued(task, asked, fields, errands().limits) as payloads:
         names = [recordings.names_of(field) for field in fields]

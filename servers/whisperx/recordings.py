@@ -17,14 +17,14 @@ from servers.audio.files import probe
 from servers.errors import AudioTooLong, InvalidRequest, MalformedBody, TooLarge, UnsupportedAudio
 from servers.jobs.uploads import Uploads
 from servers.settings import Limits
-from servers.whisperx.requests import Reading, Recording, Task
+from servers.whisperx.requests import Reading, Recording, Take, Task
 
 EXTENSION = "skylark.uploads"
 
 
 @contextmanager
 def queued(
-    task: Task, recordings: Sequence[Recording], fields: Sequence[str], limits: Limits
+    task: Task, recordings: Sequence[Take], fields: Sequence[str], limits: Limits
 ) -> Iterator[list[dict[str, Any]]]:
     """A job's payload for each recording; inside the block their audio is on the disk.
 
@@ -46,7 +46,7 @@ def queued(
             uploads.discard(path)
 
 
-def checked(recording: Recording, field: str, limits: Limits) -> BinaryIO:
+def checked(recording: Take, field: str, limits: Limits) -> BinaryIO:
     """The audio as a stream at its start, once its kind, its length and the text with it are possible."""
     if isinstance(recording, Reading) and len(recording.text) > limits.max_text_chars:
         message = f"{len(recording.text)} characters; at most {limits.max_text_chars} are possible"
@@ -77,4 +77,5 @@ def names_of(field: str) -> dict[str, str]:
     """What a payload's fields are called in the request, its audio being called `field`: items.2.audio."""
     parent = field.rpartition(".")[0]
     beside = f"{parent}." if parent else ""
-    return {"audio_path": field, "text": f"{beside}text", "language": f"{beside}language"}
+    told = (Recording.model_fields | Reading.model_fields).keys() - {"audio"}
+    return {"audio_path": field} | {name: f"{beside}{name}" for name in told}

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from werkzeug.datastructures import FileStorage
 
 from servers.errors import InvalidRequest
-from servers.speech import Noun, Text
+from servers.speech import Noun, Prompt, Speakers, Temperature, Text
 from servers.web.body import json_body
 from servers.web.errands import Order
 
@@ -25,18 +25,30 @@ def _sent(audio: object) -> str | FileStorage:
     raise PydanticCustomError("base64", "Input should be base64 text")
 
 
-class Recording(Noun):
+class Take(Noun):
     """`audio` is base64 text from JSON, or the file of a form."""
 
     audio: Annotated[str | FileStorage, PlainValidator(_sent)]
     language: str | None = None
 
     def told(self) -> dict[str, Any]:
-        """What a job is told besides the audio."""
-        return self.model_dump(include={"text", "language"}, exclude_none=True)
+        """What a job is told besides the audio: what was sent, for a model refuses what it does not know."""
+        return self.model_dump(exclude={"audio", *Order.model_fields}, exclude_none=True)
 
 
-class Reading(Recording):
+class Recording(Take):
+    """What is not sent is the model's own default."""
+
+    prompt: Prompt | None = None
+    temperature: Temperature | None = None
+    words: bool | None = None
+    translate: bool | None = None
+    diarize: bool | None = None
+    min_speakers: Speakers | None = None
+    max_speakers: Speakers | None = None
+
+
+class Reading(Take):
     text: Text
 
 
@@ -60,7 +72,7 @@ class Alignments(Order):
     items: list[Reading] = Field(min_length=1)
 
 
-R = TypeVar("R", bound=Recording)
+R = TypeVar("R", bound=Take)
 
 
 def one_recording(noun: type[R]) -> tuple[R, str]:

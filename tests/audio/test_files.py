@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from servers.audio.encode import FORMATS, encode
-from servers.audio.files import probe, read
+from servers.audio.files import blocks, probe, read
 from servers.errors import UnsupportedAudio
 
 
@@ -96,3 +96,28 @@ def test_a_missing_file_is_refused_without_telling_the_path(tmp_path):
     with pytest.raises(UnsupportedAudio, match="No such file") as raised:
         read(tmp_path / "nothing.wav")
     assert str(tmp_path) not in raised.value.message
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_blocks_joined_are_the_whole_file(wav, rate):
+    path = wav(np.tile(tone(rate), 130), rate)  # longer than what is decoded at once
+    found = list(blocks(path, 16000, 10.0))
+    assert [len(block) for block in found[:-1]] == [160000] * (len(found) - 1)
+    assert 0 < len(found[-1]) <= 160000
+    assert np.array_equal(np.concatenate(found), read(path, 16000)[0])
+
+
+def test_damage_is_met_after_the_good_blocks(tmp_path):
+    data = encode((np.random.default_rng(0).standard_normal(640000) * 9000).astype(np.int16), 16000, "flac")
+    path = tmp_path / "a.flac"
+    path.write_bytes(data[: len(data) // 2] + b"\xff" * 2000)
+    with pytest.raises(UnsupportedAudio):
+        list(blocks(path, 16000, 1.0))
+
+
+@pytest.mark.parametrize("data", [b"", b"not audio at all" * 50])
+def test_blocks_of_no_audio_are_refused(tmp_path, data):
+    path = tmp_path / "a.wav"
+    path.write_bytes(data)
+    with pytest.raises(UnsupportedAudio, match="WAV, FLAC, MP3"):
+        next(blocks(path, 16000, 1.0))

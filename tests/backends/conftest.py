@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import string
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ import soundfile
 from servers.backends.base import About
 from servers.backends.espeak import Espeak, EspeakUtterance
 from servers.backends.pocketsphinx import PocketSphinx
+from servers.backends.whisperx import Whisperx
 from servers.speech import Chunk, ModelSpec, Speech, Word
-from tests.backends import tiny_qwen
+from tests.backends import tiny_qwen, tiny_whisperx
 
 PARAGRAPH = (
     "The old keeper walked slowly down the beach, counting the boats as they came home before the storm. "
@@ -32,6 +35,29 @@ class Spoken:
     path: Path
     words: tuple[Word, ...]
     duration_s: float
+
+
+@dataclass(frozen=True)
+class WhisperxFolders:
+    """Where the tiny checkpoints are."""
+
+    whisper: Path
+    english: Path
+    german: Path
+    punkt: Path
+    tokens: ClassVar[int] = 12
+    """So many are heard of each stretch: random weights never come to an end of their own."""
+
+    def spec(self, **options: object) -> ModelSpec:
+        """A model that listens with all of them, in floats: what a batch changes in them is nothing."""
+        usual = {
+            "checkpoint": self.whisper,
+            "compute_type": "float32",
+            "max_new_tokens": self.tokens,
+            "beam_size": 2,
+            "align": {"en": self.english, "de": self.german},
+        }
+        return ModelSpec(backend="whisperx", name="tiny", options=usual | options)
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +113,23 @@ def speak(
 @pytest.fixture(scope="session")
 def paragraph(speak: Callable[[str], Spoken]) -> Spoken:
     return speak(PARAGRAPH)
+
+
+# whisperx: see tiny_whisperx.py
+
+
+@pytest.fixture(scope="session")
+def whisperx_folders(tmp_path_factory: pytest.TempPathFactory) -> WhisperxFolders:
+    folder = tmp_path_factory.mktemp("whisperx")
+    return WhisperxFolders(
+        whisper=tiny_whisperx.whisper(folder / "whisper"),
+        english=tiny_whisperx.wav2vec2(folder / "en"),
+        german=tiny_whisperx.wav2vec2(folder / "de", string.ascii_lowercase + "äöüß", seed=1),
+        punkt=tiny_whisperx.punkt(folder / "nltk"),
+    )
+
+
+@pytest.fixture(scope="session")
+def loaded_whisperx(whisperx_folders: WhisperxFolders) -> tuple[Whisperx, About]:
+    whisperx = Whisperx()
+    return whisperx, whisperx.load(whisperx_folders.spec(), "cpu")

@@ -73,6 +73,38 @@ def test_align_takes_the_text_too(client: FlaskClient, engine: StandInEngine, as
     assert (job["payload"]["task"], job["payload"]["text"]) == ("align", "Well, 3 times.")
 
 
+WISHES = {
+    "language": "auto",
+    "prompt": "Skylark",
+    "temperature": 0.2,
+    "words": False,
+    "diarize": True,
+    "min_speakers": 2,
+    "max_speakers": 3,
+    "translate": False,
+}
+
+
+def told(engine: StandInEngine) -> list[dict[str, Any]]:
+    """The payloads of the last request, their audio apart."""
+    return [{name: value for name, value in each.items() if name != "audio_path"} for each in engine.payloads]
+
+
+def test_what_is_wished_of_a_transcript_reaches_the_model(client: FlaskClient, engine: StandInEngine) -> None:
+    client.post("/transcribe", json={"audio": AUDIO} | WISHES)
+    assert told(engine) == [{"task": "transcribe"} | WISHES]
+    client.post("/transcribe", **form(**{name: str(value) for name, value in WISHES.items()}))
+    assert told(engine) == [{"task": "transcribe"} | WISHES]
+    client.post("/transcribe_batch", json={"items": [{"audio": AUDIO} | WISHES, {"audio": AUDIO}]})
+    assert told(engine) == [{"task": "transcribe"} | WISHES, {"task": "transcribe"}]
+
+
+def test_how_the_work_is_queued_is_not_told_to_the_model(client: FlaskClient, engine: StandInEngine) -> None:
+    client.post("/transcribe", json={"audio": AUDIO, "model": "en-us", "application_id": "a", "priority": 1})
+    (payload,) = engine.payloads
+    assert set(payload) == {"task", "audio_path"}
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"rate": 48000, "channels": 2}, {"format": "FLAC"}, {"format": "MP3"}]
 )
@@ -193,6 +225,12 @@ BAD_INPUT = [
     ("/transcribe", {"audio": AUDIO, "language": 1}, 422, "invalid_request", "language"),
     ("/transcribe", {"audio": AUDIO, "model": "large"}, 422, "unknown_model", "model"),
     ("/transcribe", {"audio": AUDIO, "priority": "x"}, 422, "invalid_request", "priority"),
+    ("/transcribe", {"audio": AUDIO, "temperature": 2}, 422, "invalid_request", "temperature"),
+    ("/transcribe", {"audio": AUDIO, "diarize": "so"}, 422, "invalid_request", "diarize"),
+    ("/transcribe", {"audio": AUDIO, "min_speakers": 0}, 422, "invalid_request", "min_speakers"),
+    ("/transcribe", {"audio": AUDIO, "prompt": "x" * 20_000}, 422, "invalid_request", "prompt"),
+    ("/align", {"audio": AUDIO, "text": "so", "prompt": "so"}, 422, "invalid_request", "prompt"),
+    ("/transcribe_batch", {"items": [{"audio": AUDIO, "words": 3}]}, 422, "invalid_request", "items.0.words"),
     ("/transcribe", [AUDIO], 422, "invalid_request", None),
     ("/align", {"audio": AUDIO}, 422, "invalid_request", "text"),
     ("/align", {"audio": AUDIO, "text": " "}, 422, "invalid_request", "text"),

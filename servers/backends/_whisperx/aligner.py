@@ -1,0 +1,159 @@
+"""When each word of a text is said: a wav2vec2 CTC model, and the way through its emissions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from servers.backends._whisperx.alphabet import Alphabet, Script, words_of
+from servers.backends._whisperx.cutting import SAMPLE_RATE, Audio
+from servers.backends._whisperx.trellis import Emission, Stay, Trellis, needed_bytes
+from servers.errors import InvalidRequest, TooLarge
+from servers.speech import Word
+from servers.text.normalize import SpokenWord
+from servers.text.timing import Span, timed_words
+
+HOP = 320
+"""Samples from one frame of a wav2vec2 to the next."""
+LEAST = 400
+"""Samples that its first frame needs."""
+BLOCK_S, CONTEXT_S = 30.0, 1.0
+"""A long recording is listened to in blocks, each with some of its neighbours around it."""
+MOST_BYTES = 1 << 30
+"""What the alignment of one text may take: an hour with its text does."""
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """The words of a text with their times, where in the text they begin, and the recording's length."""
+
+    words: tuple[Word, ...]
+    begins: Sequence[int]
+    duration_s: float
+
+
+class Aligner:
+    """An alignment model of one language; `letters` are its tokens by lower-case letter."""
+
+    def __init__(self, model: Any, letters: dict[str, int], language: str, device: str) -> None:
+        self.language, self._model, self._device = language, model, device
+        self._alphabet = Alphabet(letters, int(model.config.vocab_size))
+
+    def times(self, text: str, samples: Audio) -> Aligned:
+        """A text that was heard in these samples; the times are from the samples' start.
+
+        Where the text does not fit into the samples, or in none of the model's letters, all are interpolated.
+        """
+        words = words_of(text, self.language)
+        script = self._alphabet.script(words)
+        trellis = Trellis(script.tokens, self._alphabet.blank)
+        emission = self._emission(samples)
+        if len(script.tokens) <= len(emission):
+            trellis.extend(emission)
+        return _timed(words, script, trellis.stays(), len(emission), len(samples))
+
+    def align(self, text: str, blocks: Iterable[Audio], expected_s: float) -> Iterator[float | Aligned]:
+        """The seconds that have been listened to, again and again; at last the text, aligned.
+
+        `blocks` are BLOCK_S long, but for the last; `expected_s` is what the file's header says of them all.
+
+        Raises InvalidRequest where the text cannot be made to fit, TooLarge where it takes too much memory.
+        """
+        words = words_of(text, self.language)
+        script = self._script(words, expected_s)
+        trellis = Trellis(script.tokens, self._alphabet.blank)
+        frames, samples = 0, 0
+        for block, around in with_context(blocks, round(CONTEXT_S * SAMPLE_RATE)):
+            emission = self._emission(around.samples)[around.frames]
+            trellis.extend(emission)
+            frames, samples = frames + len(emission), samples + block
+            yield samples / SAMPLE_RATE
+        stays = trellis.stays()
+        if stays is None:
+            raise _does_not_fit(len(words), samples / SAMPLE_RATE)
+        yield _timed(words, script, stays, frames, samples)
+
+    def _script(self, words: Sequence[SpokenWord], expected_s: float) -> Script:
+        script = self._alphabet.script(words)
+        if not any(script.known):
+            raise InvalidRequest(
+                f"the text has no letter that the alignment model for {self.language!r} knows", param="text"
+            )
+        if needed_bytes(len(script.tokens), round(expected_s * SAMPLE_RATE / HOP)) > MOST_BYTES:
+            raise TooLarge(
+                f"{expected_s:.0f} s of audio with {len(script.tokens)} letters are too much for one "
+                "alignment; cut both in parts",
+                param="text",
+            )
+        return script
+
+    def _emission(self, samples: Audio) -> Emission:
+        import torch
+
+        audio = torch.from_numpy(np.pad(samples, (0, max(0, LEAST - len(samples)))))
+        with torch.inference_mode():
+            logits = self._model(audio.unsqueeze(0).to(self._device)).logits
+            emission: Emission = torch.log_softmax(logits.float(), dim=-1)[0].cpu().numpy()
+        return emission
+
+
+def _timed(
+    words: Sequence[SpokenWord],
+    script: Script,
+    stays: Sequence[Stay] | None,
+    frames: int,
+    samples: int,
+) -> Aligned:
+    duration_s = samples / SAMPLE_RATE
+    frame_s = duration_s / frames
+    spans = [
+        None if stays is None or not script.is_heard(place) else _span(script, stays, place, frame_s)
+        for place in range(len(words))
+    ]
+    timed = timed_words([word.word for word in words], spans, duration_s)
+    return Aligned(timed, [word.start for word in words], duration_s)
+
+
+def _span(script: Script, stays: Sequence[Stay], word: int, frame_s: float) -> Span:
+    places = script.places[word]
+    said = [stays[place].probability for place in places if script.known[place]]
+    score = min(1.0, max(0.0, sum(said) / len(said)))
+    return Span(stays[places[0]].start * frame_s, stays[places[-1]].end * frame_s, round(score, 4))
+
+
+class Around:
+    """A block with some of its neighbours, and which of the frames are the block's own."""
+
+    def __init__(self, before: Audio, block: Audio, after: Audio) -> None:
+        self.samples = np.concatenate([before, block, after])
+        start = len(before) // HOP
+        self.frames = slice(start, start + len(block) // HOP if len(after) else None)
+
+
+def with_context(blocks: Iterable[Audio], context: int) -> Iterator[tuple[int, Around]]:
+    """Each block's length, and the block with so many samples of its neighbours around it.
+
+    The lengths of the blocks, but for the last, and of the context are multiples of HOP: so the frames of
+    all blocks follow each other as those of the whole recording do.
+    """
+    none = np.zeros(0, np.float32)
+    before = none
+    for block, following in pairwise(_and_then(blocks, none)):
+        yield len(block), Around(before, block, following[:context])
+        before = block[-context:]
+
+
+def _and_then(blocks: Iterable[Audio], last: Audio) -> Iterator[Audio]:
+    yield from blocks
+    yield last
+
+
+def _does_not_fit(words: int, duration_s: float) -> InvalidRequest:
+    return InvalidRequest(
+        f"the text cannot be aligned: its {words} words do not fit these {duration_s:.1f} s of audio",
+        param="text",
+    )

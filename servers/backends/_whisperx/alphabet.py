@@ -1,0 +1,89 @@
+"""The letters of an alignment model, and a text's words written in them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from servers.backends._whisperx.languages import UNSPACED
+from servers.text.normalize import SYMBOLS, SpokenWord, spoken_words
+
+SEPARATOR = "|"
+BLANKS = ("[pad]", "<pad>")
+
+
+def words_of(text: str, language: str) -> list[SpokenWord]:
+    """The words of a text: what white space separates, or each character where the script has no spaces."""
+    if language not in UNSPACED:
+        return spoken_words(text, language)
+    return [
+        SpokenWord(word=char, start=place, end=place + 1, spoken=(char,), speakable=char)
+        for place, char in enumerate(text)
+        if not char.isspace()
+    ]
+
+
+@dataclass(frozen=True)
+class Script:
+    """A text in tokens; `places` are those of each word's tokens, and `known` says of each token whether the
+    alphabet has it: the others are wildcards."""
+
+    tokens: NDArray[np.intp]
+    known: Sequence[bool]
+    places: Sequence[Sequence[int]]
+
+    def is_heard(self, word: int) -> bool:
+        """Whether the alphabet has anything of this word."""
+        return any(self.known[place] for place in self.places[word])
+
+
+class Alphabet:
+    """`letters` are a model's tokens by lower-case letter."""
+
+    def __init__(self, letters: Mapping[str, int], size: int) -> None:
+        self._letters, self._wildcard = letters, size
+        self.blank = next((letters[blank] for blank in BLANKS if blank in letters), 0)
+
+    def script(self, words: Sequence[SpokenWord]) -> Script:
+        """The words, a separator between them where the model has one."""
+        tokens: list[int] = []
+        places: list[range] = []
+        for word in words:
+            spelt = self._spelt(word)
+            if spelt and tokens:
+                tokens += self._separator()
+            places.append(range(len(tokens), len(tokens) + len(spelt)))
+            tokens += spelt
+        known = [token != self._wildcard for token in tokens]
+        return Script(np.array(tokens, np.intp), known, places)
+
+    def _spelt(self, word: SpokenWord) -> list[int]:
+        """As it is written; as it is spoken where only that has all its letters, as "45" does; else as it is
+        written, with wildcards."""
+        written = list(self._tokens(word.word))
+        if self._wildcard not in written:
+            return written
+        spoken = self._sentence(word.spoken)
+        return spoken if spoken and self._wildcard not in spoken else written
+
+    def _sentence(self, words: Sequence[str]) -> list[int]:
+        spelt = [list(self._tokens(word)) for word in words]
+        joined = [token for tokens in spelt for token in [*self._separator(), *tokens]]
+        return joined[len(self._separator()) :]
+
+    def _separator(self) -> list[int]:
+        return [self._letters[SEPARATOR]] if SEPARATOR in self._letters else []
+
+    def _tokens(self, word: str) -> Iterator[int]:
+        for char in unicodedata.normalize("NFC", word.lower()):
+            plain = unicodedata.normalize("NFD", char)[0]
+            if char in self._letters and char != SEPARATOR:
+                yield self._letters[char]
+            elif plain in self._letters and plain != SEPARATOR:
+                yield self._letters[plain]
+            elif unicodedata.category(char)[0] in "LN" or char in SYMBOLS:
+                yield self._wildcard

@@ -1,0 +1,67 @@
+"""Folders of checkpoints, looked at before a library is let at them: a library's own words seldom help."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from servers.errors import ModelLoadFailed
+
+WHISPER_FILES = ("model.bin", "config.json", "tokenizer.json")
+ALIGNMENT_FILES = ("config.json", "preprocessor_config.json")
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+ALIGNMENT_MODEL = "Wav2Vec2ForCTC"
+PIPELINE_FILE = "config.yaml"
+
+
+class Folder:
+    """A folder that models.yaml names: `key` is the option that does, `model` the entry it stands in."""
+
+    def __init__(self, path: Path, key: str, model: str) -> None:
+        self.path, self.key, self.model = path, key, model
+
+    def fault(self, what: str) -> ModelLoadFailed:
+        """An error that says what is wrong and which command mends it."""
+        return ModelLoadFailed(
+            f"{self.model}: {self.key}: {self.path} {what}; get it with: skylark models pull {self.model}"
+        )
+
+    def check_whisper(self) -> None:
+        """Raises ModelLoadFailed unless it looks like a Whisper of ctranslate2's."""
+        self._check_files(WHISPER_FILES)
+
+    def check_alignment(self) -> None:
+        """Raises ModelLoadFailed unless it looks like a wav2vec2 CTC model of transformers'."""
+        self._check_files(ALIGNMENT_FILES)
+        if not any((self.path / name).is_file() for name in WEIGHTS):
+            raise self.fault(f"lacks {' or '.join(WEIGHTS)}")
+        kinds = self._config().get("architectures") or ["no model"]
+        if ALIGNMENT_MODEL not in kinds:
+            raise self.fault(f"holds {', '.join(map(str, kinds))} and not {ALIGNMENT_MODEL}")
+
+    def check_pipeline(self) -> None:
+        """Raises ModelLoadFailed unless it looks like a pipeline of pyannote's."""
+        self._check_files((PIPELINE_FILE,))
+
+    def _check_files(self, names: Sequence[str]) -> None:
+        if not self.path.is_dir():
+            raise self.fault("is no folder")
+        missing = [name for name in names if not (self.path / name).is_file()]
+        if len(missing) == len(names) and not any(self.path.iterdir()):
+            raise self.fault("is empty")
+        if missing:
+            raise self.fault(f"lacks {', '.join(missing)}")
+        for name in names:
+            if not (self.path / name).stat().st_size:
+                raise self.fault(f"is broken: {name} is empty")
+
+    def _config(self) -> dict[str, Any]:
+        try:
+            config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        except ValueError:
+            raise self.fault("is broken: config.json is not JSON") from None
+        if not isinstance(config, dict):
+            raise self.fault("is broken: config.json is not an object")
+        return config

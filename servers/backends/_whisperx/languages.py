@@ -1,0 +1,53 @@
+"""Whisper's languages: BCP-47 tags and English names in, BCP-47 tags out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from servers.errors import InvalidRequest
+from servers.text.languages import CODES
+
+TO_WHISPER = {
+    "jv": "jw",
+    "nb": "no",
+    "fil": "tl",
+    "iw": "he",
+    "in": "id",
+    "cmn": "zh",
+    "mo": "ro",
+    "ji": "yi",
+}
+"""Tags for which Whisper has another code of its own."""
+FROM_WHISPER = {"jw": "jv"}
+"""Its codes that are no BCP-47 tags any more."""
+UNDETERMINED = "und"
+"""BCP-47's tag for the language of silence."""
+UNSPACED = frozenset(("ja", "zh", "yue"))
+"""Languages that write no spaces between words: each character counts as a word, as whisperx has it."""
+
+
+def is_auto(language: str) -> bool:
+    """Whether it is to be heard."""
+    return language.strip().lower() in ("auto", "")
+
+
+def tag(code: str) -> str:
+    """The BCP-47 tag of a language of Whisper's."""
+    return FROM_WHISPER.get(code, code)
+
+
+def whisper_code(language: str, names: Mapping[str, str], known: Collection[str], what: str) -> str:
+    """The code among `known` for an English name or a BCP-47 tag, whatever its region or script.
+
+    `names` are Whisper's English names by code, `what` the word for what only `known` have, as in "no {what}
+    for …". Raises InvalidRequest listing the tags of `known`.
+    """
+    wanted = language.strip().lower()
+    base = wanted.replace("_", "-").partition("-")[0]
+    by_name = {name: code for code, name in names.items()}
+    code = by_name.get(wanted) or CODES.get(wanted, base)
+    code = TO_WHISPER.get(code, code)
+    if code not in known:
+        possible = ", ".join(sorted(tag(each) for each in known)) or "none"
+        raise InvalidRequest(f"no {what} for {language[:40]!r}; possible are {possible}", param="language")
+    return code

@@ -1,0 +1,124 @@
+"""The models from their folders: Whisper, those that align, and the one that tells speakers apart."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from typing import Any
+
+from servers.backends._whisperx.aligner import Aligner
+from servers.backends._whisperx.device import Place, free
+from servers.backends._whisperx.folders import Folder
+from servers.errors import MissingExtra, SkylarkError
+
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
+"""Nothing is downloaded at run time, nor told to anyone. The libraries read this when they are imported."""
+log = logging.getLogger(__name__)
+
+
+def import_libraries() -> None:
+    """Raises MissingExtra where whisperx is not installed."""
+    os.environ |= OFFLINE
+    _quieten()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pyannote warns of ways to read audio files that are not used here
+        try:
+            import whisperx.alignment
+            import whisperx.asr
+            import whisperx.diarize  # noqa: F401
+        except ImportError as error:
+            raise MissingExtra(
+                f"whisperx is not installed ({error}); install it with: pip install 'skylark[whisperx]'"
+            ) from error
+
+
+def _quieten() -> None:
+    """Without a handler whisperx makes one that prints to stdout; and its warnings quote texts."""
+    chatter = logging.getLogger("whisperx")
+    chatter.setLevel(logging.ERROR)
+    if not chatter.handlers:
+        chatter.addHandler(logging.NullHandler())
+
+
+def whisper(folder: Folder, place: Place) -> Any:
+    """A whisperx pipeline: Whisper, and the voice activity detection that whisperx brings along.
+
+    Raises ModelLoadFailed.
+    """
+    import whisperx.asr
+
+    folder.check_whisper()
+    with library_errors(folder):
+        return whisperx.asr.load_model(
+            str(folder.path),
+            device=place.kind,
+            device_index=place.index,
+            compute_type=place.compute_type,
+            local_files_only=True,
+            threads=os.cpu_count() or 1,
+        )
+
+
+def alignment(folder: Folder, language: str, device: str) -> Aligner:
+    """Raises ModelLoadFailed."""
+    import whisperx.alignment
+
+    folder.check_alignment()
+    with library_errors(folder), redirect_stdout(StringIO()):  # it prints its errors, and raises them too
+        model, metadata = whisperx.alignment.load_align_model(
+            language, device, model_name=str(folder.path), model_cache_only=True
+        )
+    size = model.config.vocab_size
+    letters = {letter: token for letter, token in metadata["dictionary"].items() if token < size}
+    return Aligner(model.eval(), letters, language, device)
+
+
+def diarization(folder: Folder, device: str) -> Any:
+    """whisperx's pipeline around pyannote's. Raises ModelLoadFailed."""
+    import whisperx.diarize
+
+    folder.check_pipeline()
+    with library_errors(folder):
+        return whisperx.diarize.DiarizationPipeline(str(folder.path), device=device)
+
+
+@contextmanager
+def library_errors(folder: Folder) -> Iterator[None]:
+    try:
+        yield
+    except (SkylarkError, MemoryError):
+        raise
+    except Exception as error:  # tokenizers raises no other, and here all mean the same
+        if "out of memory" in str(error).lower():
+            raise
+        raise folder.fault(f"cannot be loaded ({type(error).__name__}: {error})") from error
+
+
+class Aligners:
+    """The alignment models by language: each loaded when it is first asked for, a few of them kept."""
+
+    def __init__(self, folders: Mapping[str, Folder], device: str, most: int) -> None:
+        self._folders, self._device, self._most = folders, device, most
+        self._resident: OrderedDict[str, Aligner] = OrderedDict()
+        self.languages = tuple(folders)
+
+    def get(self, language: str) -> Aligner:
+        """That of a language among `languages`. Raises ModelLoadFailed."""
+        if language not in self._resident:
+            self._make_room()
+            self._resident[language] = alignment(self._folders[language], language, self._device)
+            fields = {"action": "alignment_loaded", "language": language, "device": self._device}
+            log.info("an alignment model was loaded", extra=fields)
+        self._resident.move_to_end(language)
+        return self._resident[language]
+
+    def _make_room(self) -> None:
+        if len(self._resident) >= self._most:
+            while len(self._resident) >= self._most:
+                self._resident.popitem(last=False)
+            free(self._device)  # only now that nothing refers to them

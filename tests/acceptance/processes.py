@@ -46,6 +46,14 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
+def _command(process: psutil.Process) -> str:
+    """Empty for one that has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 class Process:
     """One server in a session of its own, its log in a file."""
 
@@ -228,7 +236,7 @@ class Appliance:
 
     def named(self, module: str) -> list[psutil.Process]:
         """The processes with that in their command line, parents first."""
-        return [p for p in self.family() if module in " ".join(p.cmdline())]
+        return [p for p in self.family() if module in _command(p)]
 
     def stop(self) -> int:
         self._popen.terminate()

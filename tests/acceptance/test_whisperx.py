@@ -20,7 +20,7 @@ backends:
   whisperx:
     default: missing
     models:
-      missing: {{checkpoint: {folder}/nothing}}
+      missing: {{checkpoint: whisper-none}}
       tiny: {{checkpoint: {whisper}, align: {{en: {english}}}, max_new_tokens: 12, beam_size: 1}}
 """
 
@@ -30,7 +30,7 @@ def models(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     whisper, english = tiny_whisperx.whisper(folder / "whisper"), tiny_whisperx.wav2vec2(folder / "en")
     file = folder / "models.yaml"
-    file.write_text(MODELS.format(folder=folder, whisper=whisper, english=english))
+    file.write_text(MODELS.format(whisper=whisper, english=english))
     return file
 
 
@@ -101,7 +101,7 @@ def test_what_the_model_cannot_do_is_refused_by_its_field(appliance, recording, 
 def test_a_checkpoint_that_is_not_there_says_the_command_and_the_server_goes_on(appliance, recording):
     reply = listen(appliance, "/transcribe", recording, model="whisperx/missing")
     assert (reply.status_code, reply.json()["error"]["code"]) == (503, "model_load_failed")
-    assert "skylark models pull missing" in reply.json()["error"]["message"]
+    assert "skylark models pull whisper-none" in reply.json()["error"]["message"]
     assert listen(appliance, "/transcribe", recording).status_code == 200
 
 

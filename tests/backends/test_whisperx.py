@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from servers.audio.files import read
 from servers.backends._whisperx import transcription
 from servers.backends._whisperx.options import WhisperxRecording
 from servers.backends.base import About
@@ -102,7 +103,6 @@ class TestWhisperx(BackendContract):
 
 def test_it_hears_what_whisperx_hears(backend, whisperx_folders: WhisperxFolders, paragraph):
     import whisperx
-    from faster_whisper.audio import decode_audio
 
     theirs = whisperx.load_model(
         str(whisperx_folders.whisper),
@@ -112,7 +112,7 @@ def test_it_hears_what_whisperx_hears(backend, whisperx_folders: WhisperxFolders
         language="en",
     )
     theirs.model.max_length = 4 + whisperx_folders.tokens  # the prompt has four
-    expected = theirs.transcribe(decode_audio(str(paragraph.path)), batch_size=4)["segments"]
+    expected = theirs.transcribe(read(paragraph.path, 16000)[0], batch_size=4)["segments"]
     found = transcribed(backend, paragraph.path, language="en", words=False).segments
     assert [segment.text for segment in found] == [segment["text"].strip() for segment in expected]
     for segment, each in zip(found, expected, strict=True):
@@ -123,11 +123,10 @@ def test_it_hears_what_whisperx_hears(backend, whisperx_folders: WhisperxFolders
 def test_it_aligns_as_whisperx_does(backend, whisperx_folders: WhisperxFolders, greeting, monkeypatch):
     import nltk
     import whisperx
-    from faster_whisper.audio import decode_audio
 
     monkeypatch.setattr(nltk.data, "path", [str(whisperx_folders.punkt)])
     text = "good morning and welcome we have three things to talk about"  # no mark for either to place
-    samples = decode_audio(str(greeting.path))
+    samples, _ = read(greeting.path, 16000)
     model, metadata = whisperx.load_align_model("en", "cpu", model_name=str(whisperx_folders.english))
     segment = {"text": text, "start": 0.0, "end": len(samples) / 16000}
     expected = whisperx.align([segment], model, metadata, samples, "cpu")["word_segments"]

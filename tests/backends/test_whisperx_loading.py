@@ -50,8 +50,9 @@ def filled(name: str, text: str) -> Change:
 
 
 BROKEN_WHISPER = [
-    (shutil.rmtree, "is no folder"),
-    (lambda folder: [file.unlink() for file in folder.iterdir()], "is empty"),
+    (shutil.rmtree, "no checkpoint at"),
+    (lambda folder: [file.unlink() for file in folder.iterdir()], "no checkpoint at"),
+    (lambda folder: (folder / ".cache").mkdir(), "is incomplete"),
     (without("model.bin"), "lacks model.bin"),
     (without("tokenizer.json"), "lacks tokenizer.json"),
     (filled("model.bin", ""), "model.bin is empty"),
@@ -71,7 +72,14 @@ def test_a_checkpoint_that_is_none_says_what_is_wrong_and_what_mends_it(
     with pytest.raises(ModelLoadFailed, match=what) as raised:
         load(whisperx_folders, checkpoint=folder)
     assert str(folder) in raised.value.message
-    assert "skylark models pull tiny" in raised.value.message
+    assert "models.yaml" in raised.value.message
+
+
+def test_a_checkpoint_of_models_dir_is_pulled_by_its_name(whisperx_folders):
+    with pytest.raises(ModelLoadFailed, match="run `skylark models pull whisper-none`"):
+        load(whisperx_folders, checkpoint="whisper-none")
+    broken = Folder(Path("whisper-none"), "checkpoint", "tiny").fault("is broken")
+    assert broken.message.endswith("is broken: run `skylark models pull whisper-none`")
 
 
 @pytest.mark.parametrize("name", ["english", "source"])
@@ -82,7 +90,7 @@ def test_a_checkpoint_of_another_kind_is_refused(whisperx_folders, name):
 
 
 BROKEN_ALIGNMENT = [
-    (shutil.rmtree, "is no folder"),
+    (shutil.rmtree, "no checkpoint at"),
     (without("model.safetensors"), "lacks model.safetensors"),
     (without("preprocessor_config.json"), "lacks preprocessor_config.json"),
     (filled("config.json", "{"), "not JSON"),
@@ -97,7 +105,7 @@ def test_an_alignment_folder_that_is_none_refuses_to_load(whisperx_folders, tmp_
     change(folder)
     with pytest.raises(ModelLoadFailed, match=what) as raised:
         load(whisperx_folders, align={"en": folder})
-    assert "align.en" in raised.value.message
+    assert str(folder) in raised.value.message
 
 
 def test_weights_that_are_cut_off_are_met_when_they_are_needed(whisperx_folders, tmp_path, spoken):
@@ -126,7 +134,7 @@ def test_a_pipeline_folder_that_is_none_refuses_to_load(whisperx_folders, tmp_pa
     folder.mkdir()
     (folder / "config.yaml").write_text("x")
     change(folder)
-    with pytest.raises(ModelLoadFailed, match="diarization"):
+    with pytest.raises(ModelLoadFailed, match=str(folder)):
         load(whisperx_folders, diarization=folder)
 
 

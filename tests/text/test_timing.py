@@ -1,9 +1,11 @@
 """Times for every word, also for those with none of their own."""
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.text.timing import Span, timed_words
+from servers.text.timing import Span, timed_sentences, timed_words
 
 
 def times(spans, duration=10.0):
@@ -21,6 +23,21 @@ def test_several_such_words_share_it_equally():
 def test_a_score_stays_with_its_word_and_none_is_made_up():
     words = timed_words(["a", "—"], [Span(0, 1, 0.5), None], 2)
     assert [word.score for word in words] == [0.5, None]
+    assert [word.interpolated for word in words] == [False, True]
+
+
+def test_sentences_have_the_words_that_begin_in_them():
+    text = " It rained.  He said: “No!”\nand left。So it is"
+    begins = [match.start() for match in re.finditer(r"\S+", text)]
+    words = timed_words(text.split(), [Span(place, place + 1) for place in range(len(begins))], 20)
+    found = timed_sentences(text, begins, words)
+    assert [segment.text for segment in found] == ["It rained.", "He said: “No!” and left。So", "it is"]
+    assert [(segment.start, segment.end) for segment in found] == [(0, 2), (2, 7), (7, 9)]
+    assert [word for segment in found for word in segment.words] == list(words)
+
+
+def test_a_text_without_words_has_no_sentences():
+    assert timed_sentences("", [], ()) == ()
 
 
 NUMBERS = st.floats(-1, 12)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from servers.checkpoints import folder_of, locate
 from servers.errors import ModelLoadFailed
 
 WHISPER_FILES = ("model.bin", "config.json", "tokenizer.json")
@@ -17,16 +18,18 @@ PIPELINE_FILE = "config.yaml"
 
 
 class Folder:
-    """A folder that models.yaml names: `key` is the option that does, `model` the entry it stands in."""
+    """A checkpoint that models.yaml names: `key` is the option that does, `model` the entry it stands in."""
 
-    def __init__(self, path: Path, key: str, model: str) -> None:
-        self.path, self.key, self.model = path, key, model
+    def __init__(self, checkpoint: Path, key: str, model: str) -> None:
+        self._checkpoint, self.path = checkpoint, folder_of(checkpoint)
+        self._place = f"{model}: {key}"
 
     def fault(self, what: str) -> ModelLoadFailed:
-        """An error that says what is wrong and which command mends it."""
-        return ModelLoadFailed(
-            f"{self.model}: {self.key}: {self.path} {what}; get it with: skylark models pull {self.model}"
-        )
+        """An error that says what is wrong and what mends it."""
+        mend = f"run `skylark models pull {self._checkpoint}`"
+        if self._checkpoint.expanduser().is_absolute():
+            mend = "put another one there, or name another folder in models.yaml"
+        return ModelLoadFailed(f"{self._place}: the checkpoint at {self.path} {what}: {mend}")
 
     def check_whisper(self) -> None:
         """Raises ModelLoadFailed unless it looks like a Whisper of ctranslate2's."""
@@ -46,11 +49,8 @@ class Folder:
         self._check_files((PIPELINE_FILE,))
 
     def _check_files(self, names: Sequence[str]) -> None:
-        if not self.path.is_dir():
-            raise self.fault("is no folder")
+        locate(self._checkpoint)
         missing = [name for name in names if not (self.path / name).is_file()]
-        if len(missing) == len(names) and not any(self.path.iterdir()):
-            raise self.fault("is empty")
         if missing:
             raise self.fault(f"lacks {', '.join(missing)}")
         for name in names:

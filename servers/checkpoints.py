@@ -59,17 +59,18 @@ def locate(checkpoint: str | Path) -> Path:
     folder = folder_of(checkpoint)
     match state(folder):
         case State.MISSING:
-            raise ModelLoadFailed(f"no checkpoint at {folder}: {_mend(checkpoint)}", param="checkpoint")
+            raise ModelLoadFailed(f"no checkpoint at {folder}: {mend(checkpoint)}", param="checkpoint")
         case State.INCOMPLETE:
             raise ModelLoadFailed(
-                f"the checkpoint at {folder} is incomplete: {_mend(checkpoint)}", param="checkpoint"
+                f"the checkpoint at {folder} is incomplete: {mend(checkpoint)}", param="checkpoint"
             )
     return folder
 
 
-def _mend(checkpoint: str | Path) -> str:
+def mend(checkpoint: str | Path) -> str:
+    """What to do about a checkpoint that is missing or broken, for the end of an error's message."""
     if Path(checkpoint).expanduser().is_absolute():
-        return "put one there, or name another folder in models.yaml"
+        return "put a whole one there, or name another folder in models.yaml"
     return f"run `skylark models pull {checkpoint}`"
 
 

@@ -55,7 +55,7 @@ class Qwen3Tts(Backend):
         from servers.backends._qwen3_tts.talker import Talker
 
         self._options = options = QwenOptions.model_validate(model.options)
-        checkpoint = checkpoints.Checkpoint.at(checkpoints.folder_of(options.checkpoint), model.name)
+        checkpoint = checkpoints.Checkpoint.at(options.checkpoint, model.name)
         package = checkpoints.load(checkpoint, options, device)
         prompter = Prompter(package.model, package.processor.tokenizer)
         clones = checkpoint.variant == "base"

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 from servers.backends._qwen3_tts.request import QwenOptions
+from servers.checkpoints import folder_of, locate, mend
 from servers.errors import ModelLoadFailed
-from servers.settings import ROOT
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +35,8 @@ NEEDED = (
     "speech_tokenizer/config.json",
     "speech_tokenizer/preprocessor_config.json",
 )
-MODELS_DIR = ROOT / "var" / "models"
 SMALL = "0b6"
 """`tts_model_size` of the 0.6B checkpoints."""
-
-
-def folder_of(checkpoint: Path) -> Path:
-    """Where the checkpoint is, or would be: an absolute path, or a folder in the models folder."""
-    return MODELS_DIR / checkpoint.expanduser()
 
 
 @dataclass(frozen=True)
@@ -50,6 +44,9 @@ class Checkpoint:
     """A folder that looks like a Qwen3-TTS checkpoint of the 12 Hz codec, and what its config.json says."""
 
     name: str
+    """The model's."""
+    where: Path
+    """As models.yaml calls it."""
     folder: Path
     config: dict[str, Any]
     generation: dict[str, Any]
@@ -81,32 +78,46 @@ class Checkpoint:
         return dict(self.config["talker_config"]["codec_language_id"])
 
     @classmethod
-    def at(cls, folder: Path, name: str) -> Checkpoint:
-        """`name` is the model's. Raises ModelLoadFailed: what is missing, and which command mends it."""
-        if not folder.is_dir():
-            raise ModelLoadFailed(f"{name}: there is no folder {folder}; {_mend(folder)}")
+    def at(cls, where: Path, name: str) -> Checkpoint:
+        """The checkpoint that models.yaml calls `where`; `name` is the model's.
+
+        Raises ModelLoadFailed: what is missing, and what mends it.
+        """
+        folder = locate(where)
         missing = [each for each in NEEDED if not (folder / each).is_file()]
         missing += [
             f"{part}*.safetensors" for part in ("", "speech_tokenizer/") if not _weights(folder / part)
         ]
         if missing:
-            raise ModelLoadFailed(f"{name}: {folder} lacks {', '.join(missing)}; {_mend(folder)}")
-        config = _json(folder, "config.json", name)
-        _check_kind(config, _json(folder, "speech_tokenizer/config.json", name), folder, name)
-        return cls(name, folder, config, _json(folder, "generation_config.json", name))
+            raise fault(name, where, f"lacks {', '.join(missing)}")
+        jsons = [
+            _json(name, where, file)
+            for file in ("config.json", "generation_config.json", "speech_tokenizer/config.json")
+        ]
+        config, generation, codec = jsons
+        if what := _not_one_of_ours(config, codec):
+            raise fault(name, where, what)
+        return cls(name, where, folder, config, generation)
 
 
-def _check_kind(config: dict[str, Any], codec: dict[str, Any], folder: Path, name: str) -> None:
-    kind, variant = config.get("model_type"), config.get("tts_model_type")
+def fault(name: str, where: Path, what: str) -> ModelLoadFailed:
+    """An error that says what is wrong with a model's checkpoint, and what mends it."""
+    return ModelLoadFailed(f"{name}: the checkpoint at {folder_of(where)} {what}: {mend(where)}")
+
+
+def _not_one_of_ours(config: dict[str, Any], codec: dict[str, Any]) -> str | None:
+    kind, variant, codec_kind = (
+        config.get("model_type"),
+        config.get("tts_model_type"),
+        codec.get("model_type"),
+    )
     if kind != MODEL_TYPE:
-        raise ModelLoadFailed(f"{name}: {folder} holds a model of type {kind!r}, not {MODEL_TYPE!r}")
+        return f"holds a model of type {kind!r}, not {MODEL_TYPE!r}"
     if variant not in VARIANTS:
-        known = ", ".join(VARIANTS)
-        raise ModelLoadFailed(f"{name}: {folder} has tts_model_type {variant!r}; known are {known}")
-    if codec.get("model_type") != CODEC_TYPE:
-        raise ModelLoadFailed(
-            f"{name}: {folder} has the codec {codec.get('model_type')!r}, not {CODEC_TYPE!r}"
-        )
+        return f"has tts_model_type {variant!r}; known are {', '.join(VARIANTS)}"
+    if codec_kind != CODEC_TYPE:
+        return f"has the codec {codec_kind!r}, not {CODEC_TYPE!r}"
+    return None
 
 
 def load(checkpoint: Checkpoint, options: QwenOptions, device: str) -> Any:
@@ -154,8 +165,8 @@ def _explained(checkpoint: Checkpoint) -> Iterator[None]:
     except (ModelLoadFailed, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        message = f"{checkpoint.name}: {checkpoint.folder} cannot be loaded: {type(error).__name__}: {error}"
-        raise ModelLoadFailed(f"{message}; {_mend(checkpoint.folder)}") from error
+        what = f"cannot be loaded, {type(error).__name__}: {error}"
+        raise fault(checkpoint.name, checkpoint.where, what) from error
 
 
 def _check_weights(checkpoint: Checkpoint, part: str, model: Any) -> None:
@@ -168,10 +179,8 @@ def _check_weights(checkpoint: Checkpoint, part: str, model: Any) -> None:
             there |= set(opened.keys())
     missing = sorted(set(model.state_dict()) - there)
     if missing:
-        message = (
-            f"{checkpoint.name}: {checkpoint.folder / part} lacks {len(missing)} weights, {missing[0]} first"
-        )
-        raise ModelLoadFailed(f"{message}; {_mend(checkpoint.folder)}")
+        what = f"lacks {len(missing)} weights{f' of {part}' if part else ''}, {missing[0]} first"
+        raise fault(checkpoint.name, checkpoint.where, what)
 
 
 def usable_device(device: str) -> torch.device:
@@ -214,15 +223,11 @@ def _weights(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
-def _json(folder: Path, file: str, name: str) -> dict[str, Any]:
+def _json(name: str, where: Path, file: str) -> dict[str, Any]:
     try:
-        data = json.loads((folder / file).read_text(encoding="utf-8"))
+        data = json.loads((folder_of(where) / file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelLoadFailed(f"{name}: {folder / file} cannot be read: {error}; {_mend(folder)}") from None
+        raise fault(name, where, f"has a {file} that cannot be read: {error}") from None
     if not isinstance(data, dict):
-        raise ModelLoadFailed(f"{name}: {folder / file} is no JSON object; {_mend(folder)}")
+        raise fault(name, where, f"has a {file} that is no JSON object")
     return data
-
-
-def _mend(folder: Path) -> str:
-    return f"run `skylark models pull {folder.name}`"

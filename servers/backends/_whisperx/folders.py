@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from servers.checkpoints import folder_of, locate
+from servers.checkpoints import folder_of, locate, mend
 from servers.errors import ModelLoadFailed
 
 WHISPER_FILES = ("model.bin", "config.json", "tokenizer.json")
@@ -26,10 +26,9 @@ class Folder:
 
     def fault(self, what: str) -> ModelLoadFailed:
         """An error that says what is wrong and what mends it."""
-        mend = f"run `skylark models pull {self._checkpoint}`"
-        if self._checkpoint.expanduser().is_absolute():
-            mend = "put another one there, or name another folder in models.yaml"
-        return ModelLoadFailed(f"{self._place}: the checkpoint at {self.path} {what}: {mend}")
+        return ModelLoadFailed(
+            f"{self._place}: the checkpoint at {self.path} {what}: {mend(self._checkpoint)}"
+        )
 
     def check_whisper(self) -> None:
         """Raises ModelLoadFailed unless it looks like a Whisper of ctranslate2's."""

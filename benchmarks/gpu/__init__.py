@@ -1,0 +1,1 @@
+"""Programs for a machine with a GPU, which needs neither a network nor the rest of the appliance."""

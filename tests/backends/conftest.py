@@ -7,7 +7,7 @@ import string
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ import soundfile
 from servers.backends.base import About
 from servers.backends.espeak import Espeak, EspeakUtterance
 from servers.backends.pocketsphinx import PocketSphinx
+from servers.backends.qwen3_tts import Qwen3Tts
 from servers.backends.whisperx import Whisperx
 from servers.speech import Chunk, ModelSpec, Speech, Word
 from tests.backends import tiny_qwen, tiny_whisperx
@@ -26,6 +27,9 @@ PARAGRAPH = (
     "few lines in a small red book, about the weather, the birds, and the ships that passed. "
     "It said that the light would be replaced by a $45.50 machine."
 )
+
+
+LoadQwen = Callable[..., tuple[Qwen3Tts, About]]
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,32 @@ def qwen_tts() -> None:
 def qwen_checkpoints(qwen_tts: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The folders of tiny Qwen3-TTS checkpoints: custom_voice, voice_design, base and fine_tuned."""
     return tiny_qwen.write_checkpoints(tmp_path_factory.mktemp("qwen"))
+
+
+@pytest.fixture(scope="session")
+def load_qwen(qwen_checkpoints: dict[str, Path]) -> LoadQwen:
+    """Loads a checkpoint, by its name or by its folder, with options: each once."""
+    loaded: dict[tuple[Any, ...], tuple[Qwen3Tts, About]] = {}
+
+    def once(name: str | Path, **options: Any) -> tuple[Qwen3Tts, About]:
+        key = (name, *sorted(options.items()))
+        if key not in loaded:
+            folder = name if isinstance(name, Path) else qwen_checkpoints[name]
+            spec = ModelSpec(backend="qwen3_tts", name=folder.name, options={"checkpoint": folder, **options})
+            backend = Qwen3Tts()
+            loaded[key] = backend, backend.load(spec, "cpu")
+        return loaded[key]
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of a tone to clone, for there is no voice that random weights would know."""
+    path = tmp_path_factory.mktemp("clips") / "clip.wav"
+    tone = 0.1 * np.sin(2 * np.pi * 220 * np.arange(48_000) / 24_000)
+    soundfile.write(path, tone.astype(np.float32), 24_000, subtype="FLOAT")
+    return path
 
 
 @pytest.fixture(scope="session")

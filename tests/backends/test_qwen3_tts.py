@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,60 +13,19 @@ import soundfile
 from servers.backends._qwen3_tts.request import QwenUtterance
 from servers.backends.base import About
 from servers.backends.qwen3_tts import Qwen3Tts
-from servers.errors import AudioTooLong, InvalidRequest, SkylarkError, UnknownVoice, UnsupportedAudio
-from servers.speech import Chunk, ModelSpec
+from servers.errors import AudioTooLong, InvalidRequest, UnknownVoice, UnsupportedAudio
 
-from .contract import Bad, Good, SpeakingContract, items
+from .conftest import LoadQwen
+from .contract import Bad, Good, SpeakingContract
 
-FRAME = 1920
 SHORT = 6
 """Frames: random weights find no end by themselves."""
-
-Load = Callable[..., tuple[Qwen3Tts, About]]
-
-
-@pytest.fixture(scope="session")
-def load(qwen_checkpoints: dict[str, Path]) -> Load:
-    """Loads a checkpoint with options, once."""
-    loaded: dict[tuple[Any, ...], tuple[Qwen3Tts, About]] = {}
-
-    def once(name: str, **options: Any) -> tuple[Qwen3Tts, About]:
-        key = (name, *sorted(options.items()))
-        if key not in loaded:
-            backend = Qwen3Tts()
-            spec = ModelSpec(
-                backend="qwen3_tts", name=name, options={"checkpoint": qwen_checkpoints[name], **options}
-            )
-            loaded[key] = backend, backend.load(spec, "cpu")
-        return loaded[key]
-
-    return once
-
-
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seconds of a tone, for there is no voice that random weights would know."""
-    return write_tone(tmp_path_factory.mktemp("clips") / "clip.wav", 2.0)
 
 
 def write_tone(path: Path, seconds: float, amplitude: float = 0.1) -> Path:
     tone = amplitude * np.sin(2 * np.pi * 220 * np.arange(round(seconds * 24_000)) / 24_000)
     soundfile.write(path, tone.astype(np.float32), 24_000)
     return path
-
-
-def audio(yielded: list[Any]) -> np.ndarray:
-    return np.concatenate([item.samples for item in yielded if isinstance(item, Chunk)])
-
-
-def said(backend: Qwen3Tts, **asked: Any) -> np.ndarray:
-    return audio(items(backend, "synthesize", QwenUtterance.model_validate({"max_frames": SHORT} | asked)))
-
-
-def refused(backend: Qwen3Tts, **asked: Any) -> SkylarkError:
-    (error,) = items(backend, "synthesize", QwenUtterance.model_validate({"text": "Hello."} | asked))
-    assert isinstance(error, SkylarkError)
-    return error
 
 
 class QwenContract(SpeakingContract):
@@ -80,12 +39,12 @@ class QwenContract(SpeakingContract):
         return {}
 
     @pytest.fixture
-    def backend(self, load: Load) -> Qwen3Tts:
-        return load(self.checkpoint)[0]
+    def backend(self, load_qwen: LoadQwen) -> Qwen3Tts:
+        return load_qwen(self.checkpoint)[0]
 
     @pytest.fixture
-    def about(self, load: Load) -> About:
-        return load(self.checkpoint)[1]
+    def about(self, load_qwen: LoadQwen) -> About:
+        return load_qwen(self.checkpoint)[1]
 
     @pytest.fixture
     def good(self, who: Mapping[str, Any]) -> Good:

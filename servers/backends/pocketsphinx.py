@@ -30,7 +30,10 @@ ENGLISH = ("en", "english", "auto", "")
 
 
 class PocketSphinx(Backend):
-    """Hears about three words in four of clear speech: a basic fallback. Its alignment is good: 20 ms."""
+    """Hears about three words in four of clear speech: a basic fallback. Its alignment is good: 20 ms.
+
+    `prompt` and `temperature` are accepted, for clients send them to every model, and change nothing.
+    """
 
     requests = {"transcribe": Recording, "align": Reading}  # noqa: RUF012 - the contract says ClassVar
 

@@ -17,9 +17,9 @@ from servers.backends._whisperx.options import WhisperxRecording
 from servers.backends.base import About
 from servers.backends.whisperx import Whisperx
 from servers.errors import InvalidRequest, OutOfMemory, SkylarkError, UnsupportedAudio
-from servers.speech import Progress, Reading, Transcript
+from servers.speech import Reading, Transcript
 
-from .conftest import Spoken, WhisperxFolders
+from .conftest import PARAGRAPH, Spoken, WhisperxFolders
 from .contract import BackendContract, Bad, Good, items, result
 
 TEXT = "Good morning, and welcome. We have three things to talk about."
@@ -46,12 +46,13 @@ def other(speak: Callable[[str], Spoken]) -> Spoken:
 
 
 @pytest.fixture(scope="session")
-def long(greeting: Spoken, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The greeting three times, 40 s apart."""
-    samples, rate = soundfile.read(greeting.path, dtype="int16")
+def long(greeting: Spoken, other: Spoken, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three things that are said so far apart that no stretch of 30 s has two of them."""
+    first, rate = soundfile.read(greeting.path, dtype="int16")
+    last, _ = soundfile.read(other.path, dtype="int16")
     path = tmp_path_factory.mktemp("long") / "long.wav"
-    quiet = np.zeros(40 * rate, np.int16)
-    soundfile.write(path, np.concatenate([samples, quiet, samples, quiet, samples]), rate)
+    quiet = np.zeros(28 * rate, np.int16)
+    soundfile.write(path, np.concatenate([first, quiet, first, quiet, last]), rate)
     return path
 
 
@@ -160,14 +161,16 @@ def test_a_language_aligns_with_its_own_model(backend, greeting):
     assert words["en"] != words["de"]
 
 
-def test_a_long_text_is_aligned_in_blocks_as_in_one(backend, long, monkeypatch):
-    reading = Reading(audio_path=long, text=f"{TEXT} {TEXT} {TEXT}")
-    in_blocks = items(backend, "align", reading)
-    assert len([item for item in in_blocks if isinstance(item, Progress)]) == 4
-    monkeypatch.setattr("servers.backends.whisperx.BLOCK_S", 200.0)
+def test_a_long_recording_is_aligned_block_by_block(backend, paragraph, monkeypatch):
+    reading = Reading(audio_path=paragraph.path, text=PARAGRAPH)
     at_once = result(backend, "align", reading)
-    assert len(in_blocks[-1].words) == len(at_once.words) == 33
-    assert in_blocks[-1].duration_s == at_once.duration_s
+    monkeypatch.setattr("servers.backends.whisperx.BLOCK_S", 6.0)
+    *progress, in_blocks = items(backend, "align", reading)
+    assert [item.fraction * paragraph.duration_s for item in progress] == pytest.approx(
+        [6, 12, 18, paragraph.duration_s], abs=0.01
+    )
+    assert [word.word for word in in_blocks.words] == [word.word for word in at_once.words]
+    assert in_blocks.duration_s == at_once.duration_s
 
 
 def test_several_recordings_are_heard_at_once_as_each_is_alone(backend, greeting, other, long, tmp_path):
@@ -183,7 +186,7 @@ def test_a_transcript_has_words_with_times_and_what_whisper_says_of_each_stretch
     assert found.language == "en"
     assert found.text == " ".join(segment.text for segment in found.segments)
     assert all(before.end <= after.start for before, after in pairwise(found.segments))
-    assert found.segments[-1].start > 80
+    assert found.segments[-1].start > 60
     for segment in found.segments:
         assert segment.text == " ".join(word.word for word in segment.words)
         assert segment.avg_logprob < 0

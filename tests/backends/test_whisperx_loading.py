@@ -195,8 +195,14 @@ def test_a_compute_type_that_is_not_possible_lists_those_that_are(whisperx_folde
 
 
 def test_without_the_package_the_error_names_the_extra(whisperx_folders, monkeypatch):
+    monkeypatch.setattr("servers.text.extras.find_spec", lambda _: None)
+    with pytest.raises(MissingExtra, match="'whisperx' is not installed"):
+        load(whisperx_folders)
+
+
+def test_packages_that_do_not_fit_together_are_a_load_that_failed(whisperx_folders, monkeypatch):
     monkeypatch.setitem(sys.modules, "whisperx.asr", None)
-    with pytest.raises(MissingExtra, match=r"skylark\[whisperx\]"):
+    with pytest.raises(ModelLoadFailed, match=r"requirements-cuda\.lock"):
         load(whisperx_folders)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from servers.backends._whisperx.aligner import Aligner
 from servers.backends._whisperx.device import Place, free
 from servers.backends._whisperx.folders import Folder
-from servers.errors import MissingExtra, SkylarkError
+from servers.errors import ModelLoadFailed, SkylarkError
+from servers.text.extras import require
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
 """Nothing is downloaded at run time, nor told to anyone. The libraries read this when they are imported."""
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 
 
 def import_libraries() -> None:
-    """Raises MissingExtra where whisperx is not installed."""
+    """Raises MissingExtra where whisperx is not installed, ModelLoadFailed where it is and cannot work."""
+    require("whisperx", "whisperx")
     os.environ |= OFFLINE
     _quieten()
     with warnings.catch_warnings():
@@ -31,14 +33,16 @@ def import_libraries() -> None:
             import whisperx.alignment
             import whisperx.asr
             import whisperx.diarize  # noqa: F401
-        except ImportError as error:
-            raise MissingExtra(
-                f"whisperx is not installed ({error}); install it with: pip install 'skylark[whisperx]'"
+        except (ImportError, OSError) as error:  # versions that do not fit, or a library of CUDA's missing
+            raise ModelLoadFailed(
+                f"whisperx cannot be imported ({error}); its packages fit together as requirements-cpu.lock "
+                "and requirements-cuda.lock name them"
             ) from error
 
 
 def _quieten() -> None:
     """Without a handler whisperx makes one that prints to stdout; and its warnings quote texts."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     chatter = logging.getLogger("whisperx")
     chatter.setLevel(logging.ERROR)
     if not chatter.handlers:
@@ -96,7 +100,8 @@ def library_errors(folder: Folder) -> Iterator[None]:
     except Exception as error:  # tokenizers raises no other, and here all mean the same
         if "out of memory" in str(error).lower():
             raise
-        raise folder.fault(f"cannot be loaded ({type(error).__name__}: {error})") from error
+        reason = error.__context__ or error  # whisperx raises an advice instead of what it met
+        raise folder.fault(f"cannot be loaded ({type(reason).__name__}: {reason})") from error
 
 
 class Aligners:

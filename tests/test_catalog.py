@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from servers import catalog
-from servers.backends.load import backend_class
+from servers.backends.load import backend_class, check_models
 from servers.catalog import EXAMPLE, Catalog
 from servers.errors import UnknownModel
 from servers.settings import ROOT, SettingsError
@@ -113,6 +113,7 @@ def test_the_commented_examples_are_entries_whose_checkpoints_can_be_pulled(tmp_
     file = tmp_path / "models.yaml"
     file.write_text(re.sub(r"^  #(?! \S)", "  ", commented, flags=re.MULTILINE))
     catalog = Catalog.load(file)
+    check_models(catalog, file)
     named = {catalog.resolve(*key).options["checkpoint"] for key in (("qwen3_tts",), ("whisperx",))}
     named |= {spec.options["checkpoint"] for spec in catalog if spec.backend == "qwen3_tts"}
     assert len(named) == 6

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -119,7 +120,7 @@ class Desk:
             priority=submission.priority,
             created_at=now,
             last_heartbeat=now,
-            payload=self._checked_payload(payload, caller),
+            payload=self._checked_payload(payload, request, caller),
             result_path=self._output(result_path, task, named),
             batch_key=_batch_key(submission, task, backend.batch_key(request)),
             owner=caller.owner,
@@ -135,13 +136,15 @@ class Desk:
             raise InvalidRequest(f"{named!r} must be a path", param=named)
         return str(check_output(path, task == SPEAKS, self._settings.engine.roots(), named))
 
-    def _checked_payload(self, payload: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    def _checked_payload(self, payload: dict[str, Any], request: Noun, caller: Caller) -> dict[str, Any]:
         """Who calls over a network may only name files under the allowed roots."""
-        if caller.remote and "audio_path" in payload:
-            roots = self._settings.engine.roots()
-            found = check_path(str(payload["audio_path"]), roots, "payload.audio_path")
-            return payload | {"audio_path": str(found)}
-        return payload
+        if not caller.remote:
+            return payload
+        roots = self._settings.engine.roots()
+        named = {name: value for name, value in vars(request).items() if isinstance(value, Path)}
+        return payload | {
+            name: str(check_path(str(path), roots, f"payload.{name}")) for name, path in named.items()
+        }
 
     # one job
 

@@ -307,9 +307,13 @@ def test_over_tcp_a_job_belongs_to_the_key_that_made_it(engine):
     assert requests.post(f"{url}/jobs/{job_id}/cancel", headers=bob, timeout=60).status_code == 404
     queue = requests.get(f"{url}/queue", headers=bob, timeout=60).json()
     assert queue["recent"] == queue["queued"] == queue["running"] == []
-    stolen = {"model_type": "fake", "payload": {"task": "transcribe", "audio_path": "/etc/passwd"}}
-    error = requests.post(f"{url}/jobs", json=stolen, headers=bob, timeout=60).json()["error"]
-    assert error["param"] == "payload.audio_path"
+    for field, payload in (
+        ("audio_path", {"task": "transcribe", "audio_path": "/etc/passwd"}),
+        ("crash_once", {"text": "a", "crash_once": "/etc/passwd"}),  # whatever is a path
+    ):
+        stolen = {"model_type": "fake", "payload": payload}
+        error = requests.post(f"{url}/jobs", json=stolen, headers=bob, timeout=60).json()["error"]
+        assert error["param"] == f"payload.{field}"
 
 
 def test_a_repeated_submit_gives_the_first_job(engine):

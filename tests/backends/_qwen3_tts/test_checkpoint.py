@@ -38,8 +38,8 @@ def drop_weights(path: Path, beginning: str) -> None:
 
 
 SPOILT: dict[str, tuple[Spoil, str]] = {
-    "gone": (shutil.rmtree, "there is no folder"),
-    "empty": (lambda at: (shutil.rmtree(at), at.mkdir()), "lacks config.json"),
+    "gone": (shutil.rmtree, "no checkpoint at"),
+    "empty": (lambda at: (shutil.rmtree(at), at.mkdir()), "no checkpoint at"),
     "without weights": (lambda at: (at / "model.safetensors").unlink(), r"lacks \*.safetensors"),
     "without its codec": (lambda at: shutil.rmtree(at / "speech_tokenizer"), "lacks speech_tokenizer/"),
     "with half its weights": (lambda at: truncate(at / "model.safetensors"), "cannot be loaded"),
@@ -47,7 +47,7 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
         lambda at: truncate(at / "speech_tokenizer" / "model.safetensors"),
         "cannot be loaded",
     ),
-    "with half its config": (lambda at: truncate(at / "config.json"), "config.json cannot be read"),
+    "with half its config": (lambda at: truncate(at / "config.json"), "config.json that cannot be read"),
     "with half its vocabulary": (lambda at: truncate(at / "vocab.json"), "cannot be loaded"),
     "of another model": (lambda at: edit(at / "config.json", model_type="whisper"), "type 'whisper'"),
     "of another variant": (lambda at: edit(at / "config.json", tts_model_type="x"), "known are custom_voice"),
@@ -60,20 +60,24 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
         "lacks 1 weights, talker.codec_head.weight",
     ),
     "with a list for a config": (lambda at: (at / "config.json").write_text("[]"), "no JSON object"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("how", SPOILT)
-def test_a_folder_that_is_no_whole_checkpoint_says_what_to_run(how, qwen_checkpoints, tmp_path):
+def test_a_folder_that_is_no_whole_checkpoint_says_what_mends_it(how, qwen_checkpoints, tmp_path):
     spoil, message = SPOILT[how]
     folder = tmp_path / "qwen-mine"
     shutil.copytree(qwen_checkpoints["custom_voice"], folder)
     spoil(folder)
     with pytest.raises(ModelLoadFailed, match=message) as raised:
         load(folder)
-    assert "mine: " in raised.value.message
-    if not message.startswith(("type", "known", "codec")):
-        assert "skylark models pull qwen-mine" in raised.value.message
+    assert str(folder) in raised.value.message
+    assert "put a whole one there" in raised.value.message
+
+
+def test_a_checkpoint_that_was_never_pulled_says_the_command(qwen_tts):
+    with pytest.raises(ModelLoadFailed, match="run `skylark models pull qwen3-tts-of-mine`"):
+        load(Path("qwen3-tts-of-mine"))
 
 
 @pytest.mark.parametrize("device", ["cuda:7", "tpu", "mps", "cuda:x", ""])

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from servers.backends._qwen3_tts.codec import CodecDecoder
 from servers.backends._qwen3_tts.request import QwenUtterance
@@ -137,28 +138,29 @@ class CodecRun:
 
 
 def codec(model: Any, place: Place, frames: int = 200, repeats: int = 10) -> CodecRun:
-    """`model` is the codec, a Qwen3TTSTokenizerV2Model."""
+    """`model` is the codec as the package loads it, a Qwen3TTSTokenizerV2Model; it ends in float32."""
     decoder = CodecDecoder(model)
     codes = random_codes(frames).to(place.device)
-    with torch.inference_mode():
-        whole = model.decoder(codes.T[None])[0, 0].float().cpu().numpy()
     stream = decoder.stream()
     streamed = np.concatenate([stream.decode(part) for part in torch.split(codes, 7)])
     batch = [decoder.stream() for _ in range(8)]
     eight = random_codes(12, rows=8).to(place.device)
-
-    def again() -> None:
-        with torch.inference_mode():
-            model.decoder(codes[:26].T[None]).float().cpu()
-
+    upstream_s = _median_s(place.device, repeats, lambda: _decoded(model, codes[:26]))
+    whole = _decoded(model.float(), codes)
     return CodecRun(
         difference=float(np.abs(streamed - whole).max()),
         whole_rms=float(np.sqrt(np.mean(whole**2))),
         one_frame_s=_median_s(place.device, repeats, lambda: stream.decode(codes[:1])),
         twelve_frames_s=_median_s(place.device, repeats, lambda: stream.decode(codes[:12])),
         eight_rows_of_twelve_s=_median_s(place.device, repeats, lambda: decoder.decode(batch, eight)),
-        upstream_s=_median_s(place.device, repeats, again),
+        upstream_s=upstream_s,
     )
+
+
+@torch.inference_mode()
+def _decoded(model: Any, codes: torch.Tensor) -> NDArray[np.float32]:
+    samples: NDArray[np.float32] = model.decoder(codes.T[None])[0, 0].float().cpu().numpy()
+    return samples
 
 
 def _median_s(device: str, repeats: int, act: Callable[[], object]) -> float:

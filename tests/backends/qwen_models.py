@@ -153,16 +153,23 @@ def codec_model(
 ) -> Qwen3TTSTokenizerV2Model:
     """The 12 Hz codec with random weights, each of which can be heard in what it decodes."""
     import torch
+
+    with seeded(seed):
+        model = codec_skeleton(shape, Place(place.device))
+        make_audible(model)
+    return model.to(getattr(torch, place.dtype))
+
+
+def codec_skeleton(shape: CodecShape, place: Place) -> Qwen3TTSTokenizerV2Model:
+    """The codec as its package makes it, which is silent."""
     from qwen_tts.core.tokenizer_12hz.configuration_qwen3_tts_tokenizer_v2 import Qwen3TTSTokenizerV2Config
     from qwen_tts.core.tokenizer_12hz.modeling_qwen3_tts_tokenizer_v2 import Qwen3TTSTokenizerV2Model
 
     config = Qwen3TTSTokenizerV2Config(
         encoder_config=ENCODER_RATES | dict(shape.encoder), decoder_config=_decoder_config(shape)
     )
-    with seeded(seed), Place(place.device).default():
-        model = Qwen3TTSTokenizerV2Model(config).eval()
-        make_audible(model)
-    return model.to(getattr(torch, place.dtype))
+    with place.default():
+        return Qwen3TTSTokenizerV2Model(config).eval()
 
 
 ENCODER_RATES = {

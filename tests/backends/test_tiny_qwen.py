@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from tests.backends import tiny_qwen
+from tests.backends.qwen_models import Place, codec_skeleton, model_config, talker_model
+from tests.backends.qwen_shapes import LARGE_TALKER, PUBLISHED_CODEC, SMALL_TALKER, TalkerShape
 
 FRAME = 1920
 TWO_SECONDS = (0.1 * np.sin(2 * np.pi * 220 * np.arange(48_000) / 24_000)).astype(np.float32)
@@ -67,3 +69,24 @@ def test_what_is_built_is_the_same_each_time(tmp_path: Path, qwen_checkpoints: d
     tiny_qwen.write_checkpoint(tmp_path, "base")
     for name in ("model.safetensors", "speech_tokenizer/model.safetensors", "config.json"):
         assert (tmp_path / name).read_bytes() == (qwen_checkpoints["base"] / name).read_bytes()
+
+
+@pytest.mark.parametrize(("talker", "weights"), [(SMALL_TALKER, 402), (LARGE_TALKER, 404)])
+def test_a_published_size_has_the_weights_of_the_published_checkpoint(
+    qwen_tts: None, talker: TalkerShape, weights: int
+) -> None:
+    token_ids = dict.fromkeys(tiny_qwen.SPECIAL_TOKENS, 0)
+    config = model_config("custom_voice", token_ids, talker, text_vocabulary=151_936)
+    model = talker_model(config, place=Place("meta"))
+    assert len(model.state_dict()) == weights
+    assert model.talker.model.text_embedding.weight.shape == (151_936, 2048)
+    assert model.talker.text_projection.linear_fc2.weight.shape == (talker.hidden, 2048)
+
+
+def test_the_published_codec_has_the_weights_of_the_published_checkpoint(qwen_tts: None) -> None:
+    weights = codec_skeleton(PUBLISHED_CODEC, Place("meta")).state_dict()
+    assert len(weights) == 496
+    assert len([name for name in weights if name.startswith("decoder.")]) == 271
+    assert weights["decoder.decoder.1.block.1.conv.weight"].shape == (1536, 768, 16)
+    assert weights["decoder.pre_transformer.layers.7.mlp.down_proj.weight"].shape == (512, 1024)
+    assert weights["encoder.encoder.layers.12.conv.weight"].shape == (1024, 512, 16)

@@ -7,8 +7,9 @@ see one moment at a time. So the decoder is copied, sharing its weights, with th
 ones that remember what they look back at: the copy's own `forward` then decodes a chunk as what follows the
 last.
 
-Upstream decodes in chunks of 300 frames, each with the 25 frames before it and no more: an utterance longer
-than 24 s differs there from its own whole, and from what is decoded here.
+Upstream differs in two ways. It decodes in chunks of 300 frames, each with the 25 frames before it and no
+more: an utterance longer than 24 s is not what its whole would be. And it decodes in the talker's dtype: in
+bfloat16 no chunking gives the samples of another, and on random weights the error is a seventh of the signal.
 """
 
 from __future__ import annotations
@@ -32,16 +33,17 @@ from qwen_tts.core.tokenizer_12hz.modeling_qwen3_tts_tokenizer_v2 import (
 from torch import Tensor, nn
 from torch.nn import functional
 
+DTYPE = torch.float32
 MASKABLE_ATTENTION = ("eager", "sdpa")
 MOST_FRAMES_AT_ONCE = 100
 """Longer runs are decoded in parts, for the last layers hold 1,920 samples of 96 channels for each frame."""
 
 
 class CodecDecoder:
-    """Decodes streams of codes with the weights of `model`, which stays as it is.
+    """Decodes streams of codes with the weights of `model`, which stays as it is, in float32.
 
-    Streams are decoded in any order, some of them at once, from one thread. The model must be on its device
-    and in its dtype already. Codes are the talker's, 16 a frame, each in 0…2047; on a GPU others are a fault
+    The weights are shared where they are float32, else copied. Streams are decoded in any order, some of them
+    at once, from one thread. Codes are the talker's, 16 a frame, each in 0…2047; on a GPU others are a fault
     that ends the process.
     """
 
@@ -64,7 +66,7 @@ class CodecDecoder:
         if len(codes) != len(streams):
             raise ValueError(f"there are {len(streams)} streams, and codes came for {len(codes)}")
         nothing = np.empty((len(streams), 0), np.float32)
-        parts = [part.float().cpu().numpy() for part in self._decode(streams, codes)]
+        parts = [part.cpu().numpy() for part in self._decode(streams, codes)]
         return np.concatenate([nothing, *parts], axis=1)
 
     @torch.inference_mode()
@@ -125,7 +127,7 @@ class _Memory:
     remembered: list[Tensor] = field(default_factory=list)
     """Of the stream that is being decoded."""
 
-    def slot(self, shape: tuple[int, ...], dtype: torch.dtype) -> int:
+    def slot(self, shape: tuple[int, ...], dtype: torch.dtype = DTYPE) -> int:
         """A place for a tensor of this shape for each row."""
         self.slots.append((shape, dtype))
         return len(self.slots) - 1
@@ -144,9 +146,9 @@ class _Memory:
 
 
 def _streaming(decoder: nn.Module, memory: _Memory) -> nn.Module:
-    """A copy of the decoder which continues where it stopped. Its weights are the same tensors."""
-    weights = {id(tensor): tensor for tensor in (*decoder.parameters(), *decoder.buffers())}
-    copied = copy.deepcopy(decoder, weights)
+    """A copy of the decoder which continues where it stopped; float32 weights are the same tensors."""
+    tensors = (*decoder.parameters(), *decoder.buffers())
+    copied = copy.deepcopy(decoder, {id(each): each for each in tensors if each.dtype == DTYPE}).to(DTYPE)
     for parent in list(copied.modules()):
         for name, layer in list(parent.named_children()):
             setattr(parent, name, _remembering(layer, memory))
@@ -171,7 +173,7 @@ class _Convolution(nn.Module):
         super().__init__()
         self.conv = layer.conv
         self._memory = memory
-        self._slot = memory.slot((layer.conv.in_channels, layer.padding), layer.conv.weight.dtype)
+        self._slot = memory.slot((layer.conv.in_channels, layer.padding))
 
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = self.conv(self._memory.prepend(self._slot, inputs, -1))
@@ -187,7 +189,7 @@ class _TransposedConvolution(nn.Module):
         self._stride = layer.conv.stride[0]
         self._overlap = math.ceil(layer.right_pad / self._stride)
         self._memory = memory
-        self._slot = memory.slot((layer.conv.in_channels, self._overlap), layer.conv.weight.dtype)
+        self._slot = memory.slot((layer.conv.in_channels, self._overlap))
 
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = self.conv(self._memory.prepend(self._slot, inputs, -1))
@@ -218,14 +220,14 @@ class _Transformer(nn.Module):
             self._past,
             projection.out_features // config.num_key_value_heads,
         )
-        return self._memory.slot(shape, projection.weight.dtype)
+        return self._memory.slot(shape)
 
     def forward(self, inputs_embeds: Tensor) -> Any:
         seen = self._memory.remembered[self._seen]
         here = torch.arange(inputs_embeds.shape[1], device=seen.device)
         result = self.transformer(
             inputs_embeds=inputs_embeds,
-            attention_mask={"sliding_attention": self._mask(seen, here, inputs_embeds.dtype)},
+            attention_mask={"sliding_attention": self._mask(seen, here)},
             position_ids=seen[:, None] + here,
             cache_position=here,
             past_key_values=self,
@@ -241,7 +243,7 @@ class _Transformer(nn.Module):
             self._memory.prepend(self._values[layer], values, -2),
         )
 
-    def _mask(self, seen: Tensor, here: Tensor, dtype: torch.dtype) -> Tensor:
+    def _mask(self, seen: Tensor, here: Tensor) -> Tensor:
         """What is added to the attention of each frame here to each key, shape (rows, 1, frames, keys).
 
         Key k is of the frame k − 71 from the first one here. A frame sees itself and the 71 before, as far as
@@ -251,9 +253,7 @@ class _Transformer(nn.Module):
         in_window = (key >= here[:, None]) & (key <= here[:, None] + self._past)
         exists = key >= self._past - seen[:, None]
         unseen = ~(in_window[None, None] & exists[:, None, None])
-        return torch.zeros(unseen.shape, dtype=dtype, device=here.device).masked_fill(
-            unseen, torch.finfo(dtype).min
-        )
+        return torch.zeros_like(unseen, dtype=DTYPE).masked_fill(unseen, torch.finfo(DTYPE).min)
 
 
 class _Codebook(nn.Module):

@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 
-from benchmarks import alignment, doors, endurance, kill, load, queue, sentence, streams, trace, zombies
+from benchmarks import alignment, doors, endurance, kill, load, queue, qwen, sentence, streams, trace, zombies
 from benchmarks.figures import Figure, table
 
 BENCHMARKS = {
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "trace": lambda chosen: trace.measure(chosen.trace_jobs),
     "zombies": lambda chosen: zombies.measure(chosen.stops),
     "streams": lambda chosen: streams.measure(chosen.streams),
+    "qwen": lambda _: qwen.measure(),
 }
 
 

@@ -95,7 +95,7 @@ class Qwen3Tts(Backend):
     def _played(self, performances: Sequence[tuple[int, Performance]]) -> Spoken:
         from servers.backends._qwen3_tts.stage import Stage
 
-        return Stage(self._talker, self._options.max_batch, performances).play()
+        return Stage(self._talker, self._studio.decoder, self._options.max_batch, performances).play()
 
     def _performance(self, asked: QwenUtterance, voice: VoicePrompt, language: str | None) -> Performance:
         from servers.backends._qwen3_tts.performance import Performance

@@ -37,12 +37,18 @@ def custom_voice(load_qwen: LoadQwen) -> Qwen3Tts:
 
 
 @pytest.fixture(scope="session")
-def ending(qwen_checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint that finds ends: it is three times as sure of them as random weights are."""
+def ending(qwen_checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Checkpoints that find ends: they are three times as sure of them as random weights are."""
+    return {
+        name: sure_of_ends(qwen_checkpoints[name], tmp_path_factory.mktemp("ending") / name)
+        for name in ("custom_voice", "voice_design")
+    }
+
+
+def sure_of_ends(checkpoint: Path, folder: Path) -> Path:
     from safetensors.torch import load_file, save_file
 
-    folder = tmp_path_factory.mktemp("qwen") / "ending"
-    shutil.copytree(qwen_checkpoints["custom_voice"], folder)
+    shutil.copytree(checkpoint, folder)
     weights = load_file(folder / "model.safetensors")
     weights["talker.codec_head.weight"][2150] *= 3
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
@@ -155,13 +161,13 @@ def test_a_voice_cloned_by_its_x_vector_alone_is_upstreams(load_qwen, qwen_check
 
 
 def test_rows_that_end_at_different_frames_are_upstreams_and_say_why(load_qwen, ending, upstream):
-    theirs, _ = upstream(ending).generate_custom_voice(
+    theirs, _ = upstream(ending["custom_voice"]).generate_custom_voice(
         TEXTS, speaker="vivian", language=UPSTREAM_LANGUAGES, **UPSTREAM
     )
     lengths = [len(samples) // FRAME for samples in theirs]
     assert min(lengths) < FRAMES
     assert len(set(lengths)) > 1
-    backend = load_qwen(ending, trim_silence=False)[0]
+    backend = load_qwen(ending["custom_voice"], trim_silence=False)[0]
     assert_is_upstreams(backend, utterances(voice="vivian"), theirs)
     reasons = [items(backend, "synthesize", each)[-1].finish_reason for each in utterances(voice="vivian")]
     assert reasons == ["stop" if length < FRAMES else "length" for length in lengths]
@@ -188,8 +194,7 @@ def test_a_seed_gives_the_same_audio_alone_in_a_batch_and_among_others(custom_vo
     wild = QwenUtterance(text="And one more.", seed=8, top_k=0, top_p=0.7, temperature=1.5, **SAMPLED)
     (alone,) = heard(custom_voice, [seeded])
     first, last = heard(custom_voice, [seeded, greedy])[0], heard(custom_voice, [greedy, wild, seeded])[2]
-    np.testing.assert_array_equal(alone, first)
-    np.testing.assert_array_equal(alone, last)
+    assert_same([alone, alone], [first, last])
 
 
 def test_other_seeds_and_no_seed_give_other_audio(custom_voice):
@@ -234,3 +239,58 @@ def test_control_words_in_a_text_are_spoken_and_not_obeyed(custom_voice):
     assert sum(token in control for token in prompter._assistant("Hello there.")) == 2
     assert sum(token in control for token in prompter._assistant(hostile)) == 2
     assert sum(token in control for token in prompter._tokenizer(hostile)["input_ids"]) == 3
+
+
+LONG = "Hello there. A second one! And a third sentence?\n\nThe last of all."
+PIECES = ["Hello there.", "A second one!", "And a third sentence?", "The last of all."]
+
+
+def test_a_long_text_is_its_pieces_with_pauses_between_them(load_qwen, ending):
+    backend = load_qwen(ending["custom_voice"], trim_silence=False, piece_tokens=24)[0]
+    greedy = {"temperature": 0, "subtalker_temperature": 0}
+    (whole,) = heard(backend, [QwenUtterance(text=LONG, **greedy)])
+    place = 0
+    for piece in PIECES:
+        (alone,) = heard(backend, [QwenUtterance(text=piece, **greedy)])
+        unfaded = len(alone) - 120
+        np.testing.assert_allclose(whole[place : place + unfaded], alone[:unfaded], atol=SAME)
+        place += len(alone)
+        while place < len(whole) and whole[place] == 0:
+            place += 1
+    assert place == len(whole)
+    assert len(whole) > 3 * 0.2 * 24_000
+
+
+def test_a_long_text_in_a_batch_is_the_one_alone(load_qwen, ending):
+    backend = load_qwen(ending["custom_voice"], trim_silence=False, piece_tokens=24, max_frames=200)[0]
+    long, short = QwenUtterance(text=LONG, seed=4), QwenUtterance(text="Third", seed=5)
+    together = heard(backend, [long, short, long])
+    assert_same(together, [*heard(backend, [long]), *heard(backend, [short]), *heard(backend, [long])])
+
+
+def test_the_pieces_of_a_designed_voice_go_on_from_the_first(load_qwen, ending, monkeypatch):
+    backend = load_qwen(ending["voice_design"], trim_silence=False, piece_tokens=24)[0]
+    prompter, voices = backend._studio.prompter, []
+    prompt = type(prompter).prompt
+    monkeypatch.setattr(
+        prompter, "prompt", lambda *asked: voices.append(asked[2]) or prompt(prompter, *asked)
+    )
+    asked = QwenUtterance(text=LONG, instruct="low", temperature=0, subtalker_temperature=0)
+    assert items(backend, "synthesize", asked)[-1] == Speech(finish_reason="stop")
+    assert voices[0].spoken is None
+    assert [voice.spoken.text for voice in voices[1:]] == ["Hello there."] * 3
+    assert all(voice.instruct == "low" for voice in voices)
+
+
+def test_closing_leaves_nothing_of_a_request_in_memory(custom_voice):
+    import gc
+
+    from servers.backends._qwen3_tts.talker import State
+
+    for _ in range(3):
+        generator = custom_voice.synthesize([QwenUtterance(text="Hello.", seed=1)] * 2)
+        for _ in range(5):
+            next(generator)
+        generator.close()
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if type(thing) is State]

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from servers.engine.desk import HEARTBEAT_EVERY_S, Caller, Desk
-from servers.errors import StorageFailed
+from servers.catalog import Catalog
+from servers.engine.desk import HEARTBEAT_EVERY_S, Caller, Desk, Submission
+from servers.errors import InvalidRequest, StorageFailed
 from servers.jobs.bulletin import Bulletin
 from servers.jobs.job import Job, Status
 from servers.jobs.store import Store
@@ -35,3 +36,24 @@ def test_a_poll_is_answered_although_the_clients_interest_cannot_be_written(stor
     loop = SimpleNamespace(bulletin=Bulletin(), runs=SimpleNamespace(progress={}), ended=False)
     desk = Desk(Settings(), store, None, None, loop, clock=lambda: HEARTBEAT_EVERY_S + 1)
     assert desk.poll(job.id, Caller(), 0.0, connected=lambda: True).status is Status.QUEUED
+
+
+def test_every_file_that_a_remote_caller_names_lies_under_the_roots(store, tmp_path):
+    field = "reference_audio_path"
+    models = tmp_path / "models.yaml"
+    models.write_text("backends: {qwen3_tts: {default: a, models: {a: {checkpoint: a}}}}")
+    settings = Settings(engine={"file_roots": [str(tmp_path)]})
+    loop = SimpleNamespace(draining=False, wake=lambda: None)
+    desk = Desk(settings, store, Catalog.load(models), None, loop)
+
+    def submit(path, remote):
+        submission = Submission(model_type="qwen3_tts", payload={"text": "Hi.", field: str(path)})
+        (job_id,) = desk.submit([submission], Caller(remote=remote))
+        return store.get(job_id).payload[field]
+
+    with pytest.raises(InvalidRequest, match="must lie under") as raised:
+        submit("/etc/passwd", remote=True)
+    assert raised.value.param == f"payload.{field}"
+    (tmp_path / "link.wav").symlink_to(tmp_path / "clip.wav")
+    assert submit(tmp_path / "link.wav", remote=True) == str(tmp_path / "clip.wav")
+    assert submit("/etc/passwd", remote=False) == "/etc/passwd"

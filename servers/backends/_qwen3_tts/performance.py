@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from servers.audio.take import Mono, Take
-from servers.backends._qwen3_tts.codec import CodecDecoder
+from servers.backends._qwen3_tts.codec import CodecDecoder, CodecStream
 from servers.backends._qwen3_tts.pieces import Piece
 from servers.backends._qwen3_tts.prompts import Prompter, Spoken
 from servers.backends._qwen3_tts.request import QwenOptions
-from servers.backends._qwen3_tts.sampling import noise
+from servers.backends._qwen3_tts.sampling import CODES, noise
 from servers.backends._qwen3_tts.script import Script
 from servers.backends._qwen3_tts.talker import BROKEN, Row
 from servers.errors import BackendFailed
@@ -46,52 +46,107 @@ class Wants(Enum):
     NOTHING = "nothing: it is over"
 
 
+@dataclass
+class Attempt:
+    """One go at saying a piece."""
+
+    cap: int
+    """In frames."""
+    chunk: int
+    """How many frames the next chunk is to have."""
+    stream: CodecStream
+    take: Take
+    codes: list[Tensor] = field(default_factory=list)
+    """A tensor of 16 for each frame."""
+    decoded: int = 0
+    is_stopped: bool = False
+    """It found its end."""
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.codes) == self.cap and not self.is_stopped
+
+    @property
+    def is_over(self) -> bool:
+        return self.is_stopped or self.is_cut
+
+    @property
+    def waiting(self) -> list[Tensor]:
+        """The frames that are not decoded yet."""
+        return self.codes[self.decoded :]
+
+
 class Performance:
-    """Ask for its `row` when it wants one, then let it `hear` that row's frames, until it wants nothing."""
+    """Ask for its `row` when it wants one, and let it `take` that row's frames, until it wants nothing.
+
+    What is `due` after a frame is decoded in `stream`, and its samples are given to `hear`.
+    """
+
+    wants: Wants
 
     def __init__(self, script: Script, studio: Studio) -> None:
         self._script, self._studio = script, studio
         self._voice = script.voice
         self._sizes = [studio.prompter.tokens(piece.text) for piece in script.pieces]
-        self._place = self._attempt = 0
+        self._place = self._retries = 0
         self._frames_left = script.max_frames
         self._was_cut = False
         self._progress = 0.0
-        self.wants = Wants.ROW
-        self._begin_piece()
+        self._now = self._attempt()
 
     def row(self) -> Row:
         """The talker's row for the piece at hand."""
         self.wants = Wants.FRAME
-        script, place = self._script, self._place
+        script = self._script
         return Row(
             prompt=self._studio.prompter.prompt(self._piece.text, script.language, self._voice),
-            noise=noise(script.seed, (place, self._attempt), self._cap),
+            noise=noise(script.seed, (self._place, self._retries), self._now.cap),
             talker=script.talker,
             predictor=script.predictor,
             repetition_penalty=script.repetition_penalty,
         )
 
-    def hear(self, frame: Tensor) -> Iterator[Chunk | Speech]:
-        """Take the row's next frame, 16 codes; whatever can be heard of it comes out, and at last the Speech.
-
-        Raises BackendFailed where the model's numbers overflowed.
-        """
-        first = int(frame[0])
+    def take(self, frame: Tensor) -> None:
+        """The row's next frame, 16 codes. Raises BackendFailed where the model's numbers overflowed."""
+        first, now = int(frame[0]), self._now
         if first == BROKEN:
             raise BackendFailed("the model's numbers overflowed; in models.yaml, dtype: float32 prevents it")
         if first == self._studio.end:
-            yield from self._end_piece(is_cut=False)
-            return
-        self._codes.append(frame)
-        yield from self._heard(self._decoded_if_due())
-        if len(self._codes) == self._cap:
-            yield from self._end_piece(is_cut=True)
+            now.is_stopped = True
+        else:
+            now.codes.append(frame)
+        if now.is_cut and self._script.retries and not self._retries:
+            self._retries = 1
+            self._now = self._attempt()
+
+    @property
+    def stream(self) -> CodecStream:
+        return self._now.stream
+
+    @property
+    def due(self) -> Tensor | None:
+        """The codes (frames, 16) that are to be decoded now; at the end of a piece there may be none of them.
+
+        They come in chunks that grow, or all at the end where the piece may have to be said again.
+        """
+        waiting = self._now.waiting
+        holds = self._script.retries or len(waiting) < self._now.chunk
+        if holds and not self._now.is_over:
+            return None
+        return torch.stack(waiting) if waiting else torch.zeros(0, CODES, dtype=torch.long)
+
+    def hear(self, samples: Mono) -> Iterator[Chunk | Speech]:
+        """The samples of what was due: whatever can be heard of them comes out, and at last the Speech."""
+        now = self._now
+        now.decoded = len(now.codes)
+        now.chunk = min(2 * now.chunk, max(self._studio.options.chunk_frames, now.chunk))
+        sounds = now.take.push(samples)
+        yield from self._end_piece(sounds) if now.is_over else self._heard(sounds)
 
     def progress(self) -> Progress:
         """By tokens: exact between pieces, inside one as far as speech usually is after so many frames."""
         size = self._sizes[self._place]
-        said = min(1.0, len(self._codes) / (USUAL_FRAMES_PER_TOKEN * size)) * size
+        said = min(1.0, len(self._now.codes) / (USUAL_FRAMES_PER_TOKEN * size)) * size
         fraction = (sum(self._sizes[: self._place]) + said) / sum(self._sizes)
         self._progress = max(self._progress, min(0.99, fraction))
         return Progress(self._progress)
@@ -100,58 +155,44 @@ class Performance:
     def _piece(self) -> Piece:
         return self._script.pieces[self._place]
 
-    def _begin_piece(self) -> None:
-        options = self._studio.options
-        cap = max(SHORTEST_CAP, FRAMES_PER_TOKEN * self._sizes[self._place])
-        self._cap = min(cap, self._frames_left)
-        self._codes: list[Tensor] = []
-        self._decoded = 0
-        self._chunk = options.first_chunk_frames
-        self._take = Take(self._studio.decoder.sample_rate, options.trim_silence)
-        self._stream = self._studio.decoder.stream()
-        if self._voice.spoken is not None:
-            self._stream.prime(self._voice.spoken.codes)
-
-    def _end_piece(self, is_cut: bool) -> Iterator[Chunk | Speech]:
-        """1. A runaway nobody has heard is said again. 2. The next piece follows. 3. It is over."""
-        if is_cut and self._script.retries and self._attempt == 0:  # 1
-            self._attempt = 1
-            self._begin_piece()
-            self.wants = Wants.ROW
-            return
-        self._was_cut = self._was_cut or is_cut
-        self._frames_left -= len(self._codes)
-        is_last = self._place + 1 == len(self._script.pieces) or self._frames_left < 1
-        last = self._decode(), self._take.end(None if is_last else self._piece.pause_s)
-        yield from self._heard(np.concatenate(last))
-        if not is_last:  # 2
-            self._go_on(is_cut)
-            return
-        self.wants = Wants.NOTHING  # 3
-        is_whole = self._place + 1 == len(self._script.pieces) and not self._was_cut
-        yield Speech(finish_reason="stop" if is_whole else "length")
-
-    def _go_on(self, is_cut: bool) -> None:
-        if self._script.is_anchored and self._voice.spoken is None and not is_cut:
-            spoken = Spoken(self._piece.text, torch.stack(self._codes))
-            self._voice = replace(self._voice, spoken=spoken, is_text_first=True)
-        self._place, self._attempt = self._place + 1, 0
-        self._begin_piece()
+    def _attempt(self) -> Attempt:
+        """A fresh one at the piece at hand, after whatever its voice goes on from."""
         self.wants = Wants.ROW
+        decoder, options = self._studio.decoder, self._studio.options
+        cap = max(SHORTEST_CAP, FRAMES_PER_TOKEN * self._sizes[self._place])
+        attempt = Attempt(
+            cap=min(cap, self._frames_left),
+            chunk=options.first_chunk_frames,
+            stream=decoder.stream(),
+            take=Take(decoder.sample_rate, options.trim_silence),
+        )
+        if self._voice.spoken is not None:
+            attempt.stream.prime(self._voice.spoken.codes)
+        return attempt
 
-    def _decoded_if_due(self) -> Mono:
-        """Audio in chunks that grow, unless the piece may have to be said again."""
-        if self._script.retries or len(self._codes) - self._decoded < self._chunk:
-            return np.zeros(0, np.float32)
-        self._chunk = min(2 * self._chunk, max(self._studio.options.chunk_frames, self._chunk))
-        return self._decode()
+    def _end_piece(self, sounds: Mono) -> Iterator[Chunk | Speech]:
+        """The last sounds of a piece, then what follows: the next one, or the Speech."""
+        now = self._now
+        self._was_cut = self._was_cut or now.is_cut
+        self._frames_left -= len(now.codes)
+        has_more = self._place + 1 < len(self._script.pieces)
+        goes_on = has_more and self._frames_left > 0
+        rest = now.take.end(self._piece.pause_s if goes_on else None)
+        yield from self._heard(np.concatenate((sounds, rest)))
+        if goes_on:
+            self._go_on()
+        else:
+            self.wants = Wants.NOTHING
+            yield Speech(finish_reason="length" if has_more or self._was_cut else "stop")
 
-    def _decode(self) -> Mono:
-        waiting = self._codes[self._decoded :]
-        if not waiting:
-            return np.zeros(0, np.float32)
-        self._decoded = len(self._codes)
-        return self._take.push(self._stream.decode(torch.stack(waiting)))
+    def _go_on(self) -> None:
+        """The next piece; one without a voice of its own goes on from the first that came to an end."""
+        now = self._now
+        if self._script.is_anchored and self._voice.spoken is None and now.is_stopped:
+            spoken = Spoken(self._piece.text, torch.stack(now.codes))
+            self._voice = replace(self._voice, spoken=spoken, is_text_first=True)
+        self._place, self._retries = self._place + 1, 0
+        self._now = self._attempt()
 
     def _heard(self, samples: Mono) -> Iterator[Chunk]:
         if len(samples):

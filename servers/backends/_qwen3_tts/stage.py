@@ -6,8 +6,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import count
 
+import torch
 from torch import Tensor
 
+from servers.backends._qwen3_tts.codec import CodecDecoder
 from servers.backends._qwen3_tts.performance import Performance, Wants
 from servers.backends._qwen3_tts.talker import State, Talker
 from servers.backends.base import Spoken
@@ -21,8 +23,8 @@ Act = tuple[int, Performance]
 class Stage:
     """Room for `width` performances at once; the others wait for one to leave."""
 
-    def __init__(self, talker: Talker, width: int, acts: Iterable[Act]) -> None:
-        self._talker, self._width = talker, width
+    def __init__(self, talker: Talker, decoder: CodecDecoder, width: int, acts: Iterable[Act]) -> None:
+        self._talker, self._decoder, self._width = talker, decoder, width
         self._waiting = deque(acts)
         self._on: list[Act] = []
         self._state: State | None = None
@@ -36,14 +38,35 @@ class Stage:
             self._begin_rows()
             if self._state is None:
                 return
-            frames = self._talker.step(self._state)
-            for (index, performance), frame in zip(self._on, frames, strict=True):
-                for item in _audible(performance, frame):
-                    yield index, item
+            yield from self._step(self._state)
+            yield from self._sounds()
             self._clear_rows()
             if self._on:
                 index, performance = self._on[turn % len(self._on)]
                 yield index, performance.progress()
+
+    def _step(self, state: State) -> Iterator[tuple[int, SkylarkError]]:
+        """Each takes its frame; whoever cannot go on is heard no more."""
+        for (index, performance), frame in zip(self._on, self._talker.step(state), strict=True):
+            try:
+                performance.take(frame)
+            except SkylarkError as error:
+                performance.wants = Wants.NOTHING
+                yield index, error
+
+    def _sounds(self) -> Iterator[tuple[int, Chunk | Speech]]:
+        """What is due, decoded together where there is as much of it."""
+        due: dict[int, list[tuple[Act, Tensor]]] = {}
+        for act in self._on:
+            codes = act[1].due if act[1].wants is Wants.FRAME else None
+            if codes is not None:
+                due.setdefault(len(codes), []).append((act, codes))
+        for group in due.values():
+            streams = [performance.stream for (_, performance), _ in group]
+            samples = self._decoder.decode(streams, torch.stack([codes for _, codes in group]))
+            for ((index, performance), _), each in zip(group, samples, strict=True):
+                for item in performance.hear(each):
+                    yield index, item
 
     def _begin_rows(self) -> None:
         """A row for each that waits, as long as there is room."""
@@ -65,11 +88,3 @@ class Stage:
             self._state = None
         elif self._state is not None:
             self._talker.keep(self._state, kept)
-
-
-def _audible(performance: Performance, frame: Tensor) -> Iterator[Chunk | Speech | SkylarkError]:
-    try:
-        yield from performance.hear(frame)
-    except SkylarkError as error:
-        performance.wants = Wants.NOTHING
-        yield error

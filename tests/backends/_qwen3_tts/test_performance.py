@@ -92,7 +92,14 @@ def frame(code: int = 500) -> torch.Tensor:
 
 
 def heard(performance: Performance, *codes: int) -> list[Any]:
-    return [item for code in codes for item in performance.hear(frame(code))]
+    """Everything that these first codes, in frames, let be heard."""
+    items: list[Any] = []
+    for code in codes:
+        performance.take(frame(code))
+        due = performance.due
+        if due is not None and performance.wants is Wants.FRAME:
+            items += performance.hear(performance.stream.decode(due))
+    return items
 
 
 def samples(items: list[Any]) -> np.ndarray:

@@ -35,5 +35,6 @@ def table(title: str, figures: Sequence[Figure]) -> str:
     for figure in figures:
         limit = "" if figure.limit is None else f"{figure.limit:g} {figure.unit}"
         verdict = "" if figure.limit is None else ("reached" if figure.reached else "**missed**")
-        rows.append(f"| {figure.name} | {figure.value:.4g} {figure.unit} | {limit} | {verdict} |")
+        value = f"{figure.value:,}" if isinstance(figure.value, int) else f"{figure.value:.4g}"
+        rows.append(f"| {figure.name} | {value} {figure.unit} | {limit} | {verdict} |")
     return "\n".join(rows) + "\n"

@@ -51,7 +51,8 @@ class Whisperx(Backend):
         return About(languages=tuple(tag(code) for code in self._parts.ear.languages), device=device)
 
     def _loaded(self, name: str, options: WhisperxOptions) -> Parts:
-        pipeline = loading.whisper(Folder(options.checkpoint, "checkpoint", name), self._place)
+        threads = loading.use_threads(options.cpu_threads)
+        pipeline = loading.whisper(Folder(options.checkpoint, "checkpoint", name), self._place, threads)
         ear = Ear(pipeline, options.beam_size, options.max_new_tokens)
         aligners = loading.Aligners(
             _alignment_folders(ear, options, name), self._place.name, options.align_resident

@@ -21,7 +21,8 @@ backends:
     default: missing
     models:
       missing: {{checkpoint: whisper-none}}
-      tiny: {{checkpoint: {whisper}, align: {{en: {english}}}, max_new_tokens: 12, beam_size: 1}}
+      tiny:
+        {{checkpoint: {whisper}, align: {{en: {english}}}, max_new_tokens: 12, beam_size: 1, cpu_threads: 1}}
 """
 
 

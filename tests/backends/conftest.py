@@ -59,6 +59,7 @@ class WhisperxFolders:
             "compute_type": "float32",
             "max_new_tokens": self.tokens,
             "beam_size": 2,
+            "cpu_threads": 1,
             "align": {"en": self.english, "de": self.german},
         }
         return ModelSpec(backend="whisperx", name="tiny", options=usual | options)

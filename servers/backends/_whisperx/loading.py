@@ -49,7 +49,16 @@ def _quieten() -> None:
         chatter.addHandler(logging.NullHandler())
 
 
-def whisper(folder: Folder, place: Place) -> Any:
+def use_threads(wanted: int) -> int:
+    """How many threads this process computes with on the CPU, 0 being one for each core."""
+    import torch
+
+    threads = wanted or os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    return threads
+
+
+def whisper(folder: Folder, place: Place, threads: int) -> Any:
     """A whisperx pipeline: Whisper, and the voice activity detection that whisperx brings along.
 
     Raises ModelLoadFailed.
@@ -64,7 +73,7 @@ def whisper(folder: Folder, place: Place) -> Any:
             device_index=place.index,
             compute_type=place.compute_type,
             local_files_only=True,
-            threads=os.cpu_count() or 1,
+            threads=threads,
         )
 
 

@@ -32,6 +32,8 @@ class WhisperxOptions(Options):
     """A Whisper that ctranslate2 has converted."""
     compute_type: str = "auto"
     """How it computes, in ctranslate2's words; auto is float16 on a GPU that can, int8 on a CPU."""
+    cpu_threads: Annotated[int, Field(ge=0)] = 0
+    """Of a model on a CPU; 0 is one for each core."""
     batch_size: BatchSize = 16
     """Stretches of up to 30 s that are heard at once; halve it where the memory is too small."""
     beam_size: Annotated[int, Field(ge=1, le=20)] = 5

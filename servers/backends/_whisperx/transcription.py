@@ -19,7 +19,7 @@ from servers.errors import SkylarkError
 from servers.speech import Progress, Segment, Transcript
 from servers.text.timing import timed_sentences
 
-LOOK_S = 300.0
+LOOK_S = 120.0
 """So much of a recording is looked at once: a longer one is cut, and heard, bit by bit."""
 LEAST_S = 0.1
 """Less audio than this holds no word."""

@@ -73,8 +73,13 @@ class Backend:
 
     @classmethod
     def batch_key(cls, request: Noun) -> str:  # noqa: ARG003 - a backend may look at it
-        """Requests with the same key may be given together, up to `max_batch`; all may, unless it says so."""
+        """Requests with the same key may be given together, up to the limit; all may, unless it says so."""
         return ""
+
+    @classmethod
+    def batch_limit(cls, options: Options) -> int:  # noqa: ARG003 - a backend may look at them
+        """How many requests a model with these options is given together: `max_batch`, unless it says so."""
+        return cls.max_batch
 
     def load(self, model: ModelSpec, device: str) -> About:
         """Make the model ready on `device` ("cpu", "cuda:0").

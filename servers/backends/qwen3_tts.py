@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from servers.backends._qwen3_tts.request import QwenOptions, QwenUtterance
-from servers.backends.base import About, Backend, Spoken
+from servers.backends.base import About, Backend, Options, Spoken
 from servers.errors import InvalidRequest, SkylarkError
 from servers.speech import ModelSpec, Utterance
 
@@ -37,13 +37,17 @@ class Qwen3Tts(Backend):
 
     requests = {"synthesize": QwenUtterance}  # noqa: RUF012 - the contract says ClassVar
     options = QwenOptions
-    max_batch = 8
 
     _options: QwenOptions
     _casting: Casting
     _studio: Studio
     _talker: Talker
     _defaults: dict[str, Any]
+
+    @classmethod
+    def batch_limit(cls, options: Options) -> int:
+        assert isinstance(options, QwenOptions)
+        return options.max_batch
 
     def load(self, model: ModelSpec, device: str) -> About:
         from servers.backends._qwen3_tts import checkpoint as checkpoints

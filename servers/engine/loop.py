@@ -171,8 +171,9 @@ class Loop:
     def _run(self, head: Head) -> None:
         runner = self.fleet.runners[head.model]
         backend = backend_class(head.model[0], self._settings.backends_path)
-        shared = backend.max_batch > 1 and head.batch_key is not None and head.attempt == 0
-        companions = self._store.companions(head, backend.max_batch - 1) if shared else []
+        most = backend.batch_limit(backend.options.model_validate(runner.spec.options))
+        shared = most > 1 and head.batch_key is not None and head.attempt == 0
+        companions = self._store.companions(head, most - 1) if shared else []
         jobs = self._store.claim([head.id, *companions], self._clock())
         if not jobs:
             return  # cancelled in this moment

@@ -98,6 +98,15 @@ def test_the_jobs_of_a_batch_reach_the_model_together(engine, busy):
     assert [np.frombuffer(engine.audio(job_id), "<i2")[0] for job_id in ids] == [0, 1, 2, 3]
 
 
+def test_a_models_options_say_how_many_jobs_it_is_given_together(engine):
+    job = {"model_type": "fake", "model": "narrow", "payload": {"text": "a"}, "batch_key": "b"}
+    done = [engine.ended(job_id) for job_id in engine.client.submit([job] * 4)]
+    assert [[job["started_at"] for job in done].count(at) for at in {job["started_at"] for job in done}] == [
+        2,
+        2,
+    ]
+
+
 def test_one_bad_text_in_a_batch_leaves_the_others(engine):
     jobs = [
         {"model_type": "fake", "payload": {"text": "t", "voice": v}, "batch_key": "v"} for v in ("low", "x")

@@ -37,6 +37,7 @@ class FakeOptions(Options):
     pace_s: float = 0.0
     """How long each chunk takes to make, where the payload does not say."""
     chunks: int = 3
+    max_batch: int = 4
     numbered: bool = False
     """Speak as `numbered` does, with the number that the text names; 0 where it names none."""
 
@@ -68,7 +69,10 @@ class Fake(Backend):
 
     requests: ClassVar = {"synthesize": FakeUtterance, "transcribe": FakeRecording}
     options = FakeOptions
-    max_batch = 4
+
+    @classmethod
+    def batch_limit(cls, options: FakeOptions) -> int:
+        return options.max_batch
 
     def load(self, model: ModelSpec, device: str) -> About:
         self._options = options = FakeOptions(**model.options)

@@ -56,7 +56,7 @@ class QwenOptions(Options):
     default_voice: str | None = None
     """Who speaks where a client names nobody; the checkpoint's first speaker, if it has any."""
     max_batch: int = Field(default=8, ge=1)
-    """Utterances spoken at once; more of them in a batch take turns."""
+    """Utterances spoken at once: so many queued jobs are given to the model together."""
 
     first_chunk_frames: int = Field(default=2, ge=1, le=3)
     """The first chunk comes after so many frames of 80 ms; each later one has twice as many …"""

@@ -211,7 +211,7 @@ def codec_lines(found: CodecRun) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.4g} ms"
+    return f"{seconds * 1000:.{0 if seconds > 0.1 else 2}f} ms"
 
 
 def note(line: str) -> None:

@@ -29,6 +29,7 @@ from qwen_tts.core.tokenizer_12hz.modeling_qwen3_tts_tokenizer_v2 import (
     Qwen3TTSTokenizerV2CausalTransConvNet,
     Qwen3TTSTokenizerV2DecoderTransformerModel,
     Qwen3TTSTokenizerV2Model,
+    SnakeBeta,
 )
 from torch import Tensor, nn
 from torch.nn import functional
@@ -151,18 +152,20 @@ def _streaming(decoder: nn.Module, memory: _Memory) -> nn.Module:
     copied = copy.deepcopy(decoder, {id(each): each for each in tensors if each.dtype == DTYPE}).to(DTYPE)
     for parent in list(copied.modules()):
         for name, layer in list(parent.named_children()):
-            setattr(parent, name, _remembering(layer, memory))
+            setattr(parent, name, _exchanged(layer, memory))
     return copied
 
 
-def _remembering(layer: nn.Module, memory: _Memory) -> nn.Module:
-    """The layer itself where it sees one moment at a time, else one that remembers."""
+def _exchanged(layer: nn.Module, memory: _Memory) -> nn.Module:
+    """A layer that remembers for one that looks back, one that computes its constants once, or the layer."""
     if isinstance(layer, Qwen3TTSTokenizerV2DecoderTransformerModel):
         return _Transformer(layer, memory)
     if isinstance(layer, Qwen3TTSTokenizerV2CausalTransConvNet) and layer.right_pad:
         return _TransposedConvolution(layer, memory)
     if isinstance(layer, Qwen3TTSTokenizerV2CausalConvNet) and layer.padding:
         return _Convolution(layer, memory)
+    if isinstance(layer, SnakeBeta):
+        return _Snake(layer)
     return _Codebook(layer) if isinstance(layer, EuclideanCodebook) else layer
 
 
@@ -254,6 +257,22 @@ class _Transformer(nn.Module):
         exists = key >= self._past - seen[:, None]
         unseen = ~(in_window[None, None] & exists[:, None, None])
         return torch.zeros_like(unseen, dtype=DTYPE).masked_fill(unseen, torch.finfo(DTYPE).min)
+
+
+class _Snake(nn.Module):
+    """x + sin²(x · a) / b, a and b being per channel: the decoder's activation."""
+
+    frequency: Tensor
+    size: Tensor
+
+    def __init__(self, layer: SnakeBeta) -> None:
+        super().__init__()
+        beta = layer.beta.detach().exp() + layer.no_div_by_zero
+        self.register_buffer("frequency", layer.alpha.detach().exp()[:, None], persistent=False)
+        self.register_buffer("size", (1.0 / beta)[:, None], persistent=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs + self.size * torch.sin(inputs * self.frequency).square()
 
 
 class _Codebook(nn.Module):

@@ -1,0 +1,1 @@
+"""The tests are one package: else pytest would take tests/whisperx for the package `whisperx` itself."""

@@ -45,6 +45,7 @@ def appliance(tmp_path_factory):
         "SKYLARK_TTS__MODEL_TYPE": "qwen3_tts",
         "SKYLARK_ENGINE__LOAD_TIMEOUT_S": str(PATIENCE_S),
         "SKYLARK_ENGINE__DEVICE": "cpu",
+        "OMP_NUM_THREADS": "1",  # more stall each other where tests run side by side
         "SKYLARK_ENGINE__MAX_MODELS": "4",  # to import the package takes longer than all the rest
     }
     with running_appliance(**settings) as appliance:

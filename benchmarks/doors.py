@@ -37,6 +37,8 @@ VICTIMS: Mapping[str, int] = {
 SERVER_RESTS_S = 12.0
 """supervisord gives up a server that does not live for its startsecs of 10 s, three times: as it should."""
 AWAY_STATUS = 503
+LOST = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+"""A connection that ended before the answer, or amid it."""
 PAUSE_S = 0.1
 CHUNKS, CHUNK_MS = 3, 100
 """What the stand-in speaks when a request does not say."""
@@ -71,7 +73,7 @@ class Clients:
         try:
             with Session() as http:
                 reply = http.post(url, json=body, headers=key)
-        except requests.ConnectionError:  # the door was killed
+        except LOST:  # the door was killed
             return self._once_more("connection lost")
         if reply.status_code == AWAY_STATUS:
             return self._once_more(reply.json()["error"]["code"])

@@ -171,7 +171,7 @@ class Desk:
                 bell.wait(min(remaining, GLANCE_S))
 
     def _note_interest(self, job: Job) -> None:
-        """A poll is answered also while the database can only be read: nothing expires then either."""
+        """A poll is answered also while the database can only be read; and no job expires for that."""
         now = self._clock()
         if now - job.last_heartbeat <= HEARTBEAT_EVERY_S:
             return
@@ -180,6 +180,7 @@ class Desk:
         except StorageFailed as error:
             fields = {"action": "heartbeat_failed", "job": job.id, "error": error.message}
             log.warning("a client's interest cannot be written", extra=fields)
+            self._loop.excuse_silence()
 
     def cancel(self, job_id: str, caller: Caller, connected: Callable[[], bool]) -> Job:
         """Ends the job, queued or running; one that has ended stays as it is."""

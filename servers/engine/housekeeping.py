@@ -33,6 +33,8 @@ class Housekeeping:
         self._uploads = Uploads(settings.data_dir)
         self._clock = clock
         self._expire_at = self._sweep_at = 0.0
+        self.unheard = False
+        """Set by whoever could not write that a client still asks: until then nobody's silence counts."""
 
     def tidy(self) -> None:
         """Raises QueueLost."""
@@ -48,6 +50,9 @@ class Housekeeping:
 
     def _expire(self, now: float) -> None:
         """Queued jobs that nobody asks for any more, or that are too late, end."""
+        if self.unheard:
+            self._store.excuse_queued(now)
+            self.unheard = False
         for job_id in self._store.expire(now, self._limits.heartbeat_timeout_s):
             self._runs.tell(job_id)
 

@@ -74,6 +74,10 @@ class Loop:
         """There is a new job."""
         self._inbox.wake()
 
+    def excuse_silence(self) -> None:
+        """A client asked for its job, and that could not be written."""
+        self._housekeeping.unheard = True
+
     def cancel(self, job_id: str) -> None:
         """Stop the job if it runs."""
         self._inbox.put(partial(self._hearing.cancel, job_id))

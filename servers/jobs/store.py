@@ -167,6 +167,11 @@ class Store:
             expired = connection.scalars(sql.EXPIRE_LATE, of_late).all()
             return [*expired, *connection.scalars(sql.EXPIRE_UNASKED, of_unasked)]
 
+    def excuse_queued(self, now: float) -> None:
+        """All that are queued count as asked for now."""
+        with self._database.write() as connection:
+            connection.execute(sql.EXCUSE_QUEUED, {"now": now})
+
     def recover(self, now: float, max_attempts: int) -> int:
         """After a crash: running jobs return to the queue, or fail when their attempts are used up.
 

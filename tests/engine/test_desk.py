@@ -33,9 +33,16 @@ def store(tmp_path):
 def test_a_poll_is_answered_although_the_clients_interest_cannot_be_written(store):
     job = Job(id=str(uuid.uuid4()), model_type="fake", model="one", created_at=0.0, last_heartbeat=0.0)
     store.submit([job], max_queued=1)
-    loop = SimpleNamespace(bulletin=Bulletin(), runs=SimpleNamespace(progress={}), ended=False)
+    excused = []
+    loop = SimpleNamespace(
+        bulletin=Bulletin(),
+        runs=SimpleNamespace(progress={}),
+        ended=False,
+        excuse_silence=lambda: excused.append(True),
+    )
     desk = Desk(Settings(), store, None, None, loop, clock=lambda: HEARTBEAT_EVERY_S + 1)
     assert desk.poll(job.id, Caller(), 0.0, connected=lambda: True).status is Status.QUEUED
+    assert excused
 
 
 def test_every_file_that_a_remote_caller_names_lies_under_the_roots(store, tmp_path):

@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 Mono = NDArray[np.float32]
 
-LOUD_RMS = 10 ** (-45 / 20)
-"""−45 dBFS in a window is a sound; a room without speech, and a synthesiser's rest, are below."""
+LOUD_RMS = 10 ** (-50 / 20)
+"""−50 dBFS in a window is a sound, a whisper too; a synthesiser's rest is below."""
 WINDOW_S = 0.01
+QUIET_PEAK = 10 ** (-40 / 20)
+"""No sample of a pause is above: noise of LOUD_RMS seldom is."""
 KEPT_S = 0.04
 """What is kept before the first sound: soft consonants begin below LOUD_RMS."""
 LONGEST_TRIM_S = 1.0
@@ -54,7 +56,7 @@ class Take:
         return passed
 
     def _count_quiet(self, samples: Mono) -> None:
-        loud = np.flatnonzero(np.abs(samples) > LOUD_RMS)
+        loud = np.flatnonzero(np.abs(samples) > QUIET_PEAK)
         self._quiet = len(samples) - 1 - int(loud[-1]) if len(loud) else self._quiet + len(samples)
 
 

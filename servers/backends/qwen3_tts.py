@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from servers.backends._qwen3_tts.package import imported
 from servers.backends._qwen3_tts.request import QwenOptions, QwenUtterance
 from servers.backends.base import About, Backend, Options, Spoken
 from servers.errors import InvalidRequest, SkylarkError
@@ -50,6 +51,7 @@ class Qwen3Tts(Backend):
         return options.max_batch
 
     def load(self, model: ModelSpec, device: str) -> About:
+        imported()
         from servers.backends._qwen3_tts import checkpoint as checkpoints
         from servers.backends._qwen3_tts.casting import Casting
         from servers.backends._qwen3_tts.codec import CodecDecoder

@@ -46,7 +46,7 @@ def test_speech_that_begins_at_once_is_not_touched():
 
 
 def test_the_cut_in_the_silence_fades_in():
-    heard = taken(np.concatenate((np.full(RATE // 2, 0.004, np.float32), tone(0.2))))
+    heard = taken(np.concatenate((np.full(RATE // 2, 0.002, np.float32), tone(0.2))))
     assert heard[0] == 0
     assert np.abs(np.diff(heard[: round(FADE_S * RATE)])).max() < 1e-4
 

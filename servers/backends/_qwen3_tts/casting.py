@@ -93,12 +93,12 @@ class Casting:
         return dialect if dialect and language in (None, CHINESE) else language
 
     def _cloned(self, asked: QwenUtterance) -> VoicePrompt:
-        assert self._references is not None
         if asked.reference_audio_path is None:
             raise self._not_possible("there is no voice without a reference", FIELD)
         text = (asked.reference_text or "").strip()
         if not text and not asked.x_vector_only:
             raise self._not_possible("the words of the reference are needed", "reference_text")
+        assert self._references is not None
         reference = self._references.of(asked.reference_audio_path)
         spoken = None if asked.x_vector_only else Spoken(text, reference.codes)
         return VoicePrompt(speaker=reference.speaker, spoken=spoken, is_text_first=False)

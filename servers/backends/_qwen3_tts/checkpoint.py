@@ -6,17 +6,17 @@ Nothing is ever downloaded: whatever is missing is one error that says which com
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from servers.backends._qwen3_tts.package import imported
 from servers.backends._qwen3_tts.request import QwenOptions
 from servers.checkpoints import folder_of, locate, mend
 from servers.errors import ModelLoadFailed
@@ -117,6 +117,11 @@ def _not_one_of_ours(config: dict[str, Any], codec: dict[str, Any]) -> str | Non
         return f"has tts_model_type {variant!r}; known are {', '.join(VARIANTS)}"
     if codec_kind != CODEC_TYPE:
         return f"has the codec {codec_kind!r}, not {CODEC_TYPE!r}"
+    talker = config.get("talker_config")
+    if not isinstance(talker, dict) or not isinstance(talker.get("codec_language_id"), dict):
+        return "has a config.json without talker_config.codec_language_id"
+    if variant == "custom_voice" and not talker.get("spk_id"):
+        return "is a custom_voice without speakers: talker_config.spk_id is empty"
     return None
 
 
@@ -130,8 +135,7 @@ def load(checkpoint: Checkpoint, options: QwenOptions, device: str) -> Any:
         extra={"action": "load_qwen3_tts"},
     )
     with _explained(checkpoint):
-        package = _package()
-        model = package.from_pretrained(
+        model = imported().from_pretrained(
             str(checkpoint.folder),
             device_map=str(target),
             dtype=dtype,
@@ -142,19 +146,6 @@ def load(checkpoint: Checkpoint, options: QwenOptions, device: str) -> Any:
     _check_weights(checkpoint, "speech_tokenizer", model.model.speech_tokenizer.model)
     model.model.eval()
     return model
-
-
-def _package() -> Any:
-    """Upstream's class. What the package prints and logs of programs that nobody needs here is left out."""
-    logging.getLogger("sox").setLevel(logging.ERROR)
-    try:
-        with redirect_stdout(io.StringIO()):
-            from qwen_tts import Qwen3TTSModel
-    except ImportError as error:
-        raise ModelLoadFailed(
-            f"qwen_tts cannot be imported ({error}); pip install 'skylark[qwen]'"
-        ) from error
-    return Qwen3TTSModel
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,14 +44,16 @@ class References:
 
     def of(self, path: Path) -> Reference:
         """Raises UnsupportedAudio, AudioTooLong or InvalidRequest, naming the field."""
-        try:
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise UnsupportedAudio(f"the reference cannot be opened: {error.strerror}", param=FIELD) from None
-        return self._kept.get(content, lambda: self._made(path))
+        with _naming_the_field():
+            check_length(probe(path).duration_s)
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            return self._kept.get(content, lambda: self._made(path))
 
     def _made(self, path: Path) -> Reference:
-        samples = heard(path, self._sample_rate)
+        samples, _ = read(path, self._sample_rate)
+        samples = np.clip(samples, -1, 1)
+        check_loudness(samples)
         (item,) = self._model.create_voice_clone_prompt((samples, self._sample_rate), ref_text=" ")
         return Reference(item.ref_code, item.ref_spk_embedding)
 
@@ -70,19 +73,25 @@ class Kept:
         return found
 
 
-def heard(path: Path, sample_rate: int) -> NDArray[np.float32]:
-    """The clip's samples, from its first block on known to be of a possible length and not silent."""
-    try:
-        duration_s = probe(path).duration_s
-        if duration_s < SHORTEST_S:
-            message = f"the reference lasts {duration_s:.2f} s; at least {SHORTEST_S:g} s are needed"
-            raise InvalidRequest(message, param=FIELD)
-        if duration_s > LONGEST_S:
-            message = f"the reference lasts {duration_s:.0f} s; at most {LONGEST_S:g} s are possible"
-            raise AudioTooLong(message, param=FIELD)
-        samples, _ = read(path, sample_rate)
-    except UnsupportedAudio as error:
-        raise UnsupportedAudio(error.message, param=FIELD) from None
+def check_length(duration_s: float) -> None:
+    """Raises InvalidRequest or AudioTooLong, saying what is possible."""
+    if duration_s < SHORTEST_S:
+        message = f"the reference lasts {duration_s:.2f} s; at least {SHORTEST_S:g} s are needed"
+        raise InvalidRequest(message, param=FIELD)
+    if duration_s > LONGEST_S:
+        message = f"the reference lasts {duration_s:.0f} s; at most {LONGEST_S:g} s are possible"
+        raise AudioTooLong(message, param=FIELD)
+
+
+def check_loudness(samples: NDArray[np.float32]) -> None:
+    """Raises InvalidRequest for silence."""
     if float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) < SILENCE_RMS:
         raise InvalidRequest("the reference is silent: there is no voice in it to clone", param=FIELD)
-    return np.clip(samples, -1, 1)
+
+
+@contextmanager
+def _naming_the_field() -> Iterator[None]:
+    try:
+        yield
+    except UnsupportedAudio as error:
+        raise UnsupportedAudio(error.message, param=FIELD) from None

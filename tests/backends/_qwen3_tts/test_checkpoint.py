@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from servers.backends.qwen3_tts import Qwen3Tts
-from servers.errors import ModelLoadFailed
+from servers.errors import MissingExtra, ModelLoadFailed
 from servers.speech import ModelSpec
 
 Spoil = Callable[[Path], object]
@@ -58,6 +60,11 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
     "with a head missing": (
         lambda at: drop_weights(at / "model.safetensors", "talker.codec_head"),
         "lacks 1 weights, talker.codec_head.weight",
+    ),
+    "without languages": (lambda at: edit(at / "config.json", talker_config={}), "codec_language_id"),
+    "without speakers": (
+        lambda at: edit(at / "config.json", talker_config={"codec_language_id": {}}),
+        "without speakers",
     ),
     "with a list for a config": (lambda at: (at / "config.json").write_text("[]"), "no JSON object"),
 }
@@ -133,3 +140,29 @@ def test_a_gpu_decides_dtype_and_attention(capability, flash, dtype, attention, 
     assert checkpoint.chosen_dtype("auto", gpu) == getattr(torch, dtype)
     assert checkpoint.chosen_attention("auto", gpu) == attention
     assert checkpoint.chosen_dtype("float32", gpu) == torch.float32
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "qwen_tts", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'skylark\[qwen\]'"):
+        load(Path("any"))
+
+
+def test_the_engine_reads_the_backend_without_importing_torch():
+    looked_at = (
+        "import sys, servers.backends.qwen3_tts as it; print(it.Qwen3Tts.max_batch, 'torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", looked_at], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["8", "False"]
+
+
+def test_loading_prints_nothing(qwen_checkpoints):
+    looked_at = (
+        "import sys; from servers.backends.qwen3_tts import Qwen3Tts; from servers.speech import ModelSpec;"
+        "model = ModelSpec(backend='qwen3_tts', name='x', options={'checkpoint': sys.argv[1]});"
+        "Qwen3Tts().load(model, 'cpu')"
+    )
+    command = [sys.executable, "-c", looked_at, str(qwen_checkpoints["base"])]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout == ""
+    assert "SoX could not be found" not in found.stderr

@@ -1,0 +1,112 @@
+"""Who speaks: every variant takes what it can do and names what it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("qwen_tts", reason="needs the extra [qwen]")
+
+from servers.backends._qwen3_tts.casting import Casting
+from servers.backends._qwen3_tts.checkpoint import Checkpoint
+from servers.backends._qwen3_tts.request import QwenUtterance
+from servers.errors import InvalidRequest, UnknownVoice
+from tests.backends.qwen_models import LANGUAGES
+
+SPEAKERS = {"Vivian": 1, "uncle_fu": 2, "Eric": 3}
+
+
+class FakePrompter:
+    def speaker(self, row: int) -> int:
+        return row
+
+
+def casting(variant: str = "custom_voice", size: str = "1b7", default: str | None = None) -> Casting:
+    talker = {"codec_language_id": LANGUAGES, "spk_id": {}, "spk_is_dialect": {}}
+    if variant == "custom_voice":
+        talker |= {"spk_id": SPEAKERS, "spk_is_dialect": {"Eric": "sichuan_dialect", "Vivian": False}}
+    config = {"tts_model_type": variant, "tts_model_size": size, "talker_config": talker}
+    checkpoint = Checkpoint("mine", Path("mine"), Path("mine"), config, {})
+    return Casting(checkpoint, FakePrompter(), None, default)  # type: ignore[arg-type]
+
+
+def asked(**fields: Any) -> QwenUtterance:
+    return QwenUtterance.model_validate({"text": "Hello."} | fields)
+
+
+def refused(who: Casting, **fields: Any) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as raised:
+        who.cast(asked(**fields))
+    return raised.value
+
+
+@pytest.mark.parametrize("voice", ["vivian", "VIVIAN", " Vivian "])
+def test_a_speaker_is_found_however_it_is_written(voice):
+    assert casting().cast(asked(voice=voice))[0].speaker == 1
+
+
+def test_nobody_named_is_the_default_or_the_first():
+    assert casting().cast(asked())[0].speaker == 1
+    assert casting(default="UNCLE_FU").cast(asked(voice=""))[0].speaker == 2
+    assert casting(default="UNCLE_FU").default_voice == "uncle_fu"
+
+
+def test_an_unknown_speaker_lists_all_and_the_nearest():
+    error = refused(casting(), voice="vivien")
+    assert isinstance(error, UnknownVoice)
+    assert "Vivian, uncle_fu, Eric; near it is vivian" in error.message
+
+
+@pytest.mark.parametrize(
+    ("voice", "language", "spoken"),
+    [
+        ("eric", None, "sichuan_dialect"),
+        ("eric", "zh", "sichuan_dialect"),
+        ("eric", "en", "english"),
+        ("vivian", "zh", "chinese"),
+        ("vivian", None, None),
+        ("vivian", "zh-BJ", "beijing_dialect"),
+    ],
+)
+def test_a_speaker_with_a_dialect_speaks_it_where_it_may_be_chinese(voice, language, spoken):
+    assert casting().cast(asked(voice=voice, language=language))[1] == spoken
+
+
+def test_a_speakers_own_dialect_is_listed_first():
+    languages = {voice.name: voice.languages for voice in casting().voices}
+    assert languages["Eric"][0] == "zh-SC"
+    assert languages["Vivian"][0] != "zh-SC"
+    assert set(languages["Eric"]) == set(languages["Vivian"])
+
+
+def test_the_small_custom_voice_refuses_an_instruct_that_its_package_would_drop():
+    assert casting().cast(asked(instruct="gladly"))[0].instruct == "gladly"
+    error = refused(casting(size="0b6"), instruct="gladly")
+    assert error.param == "instruct"
+    assert "1.7B" in error.message
+    assert casting(size="0b6").cast(asked(instruct=""))[0].speaker == 1
+
+
+@pytest.mark.parametrize(
+    ("variant", "fields", "param", "possible"),
+    [
+        ("custom_voice", {"reference_audio_path": "/a.wav"}, "reference_audio_path", "a Base checkpoint can"),
+        ("custom_voice", {"reference_text": "a"}, "reference_text", "name one of its speakers"),
+        ("custom_voice", {"x_vector_only": True}, "x_vector_only", "cannot clone"),
+        ("voice_design", {"instruct": "low", "voice": "vivian"}, "voice", "describe the voice in instruct"),
+        ("voice_design", {"instruct": "  "}, "instruct", "describe the voice in instruct"),
+        ("voice_design", {"instruct": "low", "reference_text": "a"}, "reference_text", "cannot clone"),
+        ("base", {"voice": "vivian"}, "voice", "give reference_audio_path"),
+        ("base", {"instruct": "low"}, "instruct", "VoiceDesign can"),
+        ("base", {}, "reference_audio_path", "with reference_text or x_vector_only"),
+        ("base", {"reference_audio_path": "/a.wav"}, "reference_text", "words of the reference"),
+        ("base", {"reference_audio_path": "/a.wav", "reference_text": " "}, "reference_text", "words"),
+    ],
+)
+def test_what_a_variant_cannot_do_is_refused_with_what_it_can(variant, fields, param, possible):
+    error = refused(casting(variant), **fields)
+    assert error.param == param
+    assert "mine" in error.message
+    assert possible in error.message

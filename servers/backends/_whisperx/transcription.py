@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from servers.audio.files import blocks, probe, read
@@ -13,11 +13,11 @@ from servers.backends._whisperx.languages import UNDETERMINED, UNSPACED, tag
 from servers.backends._whisperx.options import WhisperxRecording
 from servers.backends._whisperx.parts import Parts, check, check_alignment
 from servers.backends._whisperx.pool import Batch, Pool
+from servers.backends._whisperx.segments import by_sentence, whole
 from servers.backends._whisperx.speakers import Speakers
 from servers.backends.base import Heard as Items
 from servers.errors import SkylarkError
 from servers.speech import Progress, Segment, Transcript
-from servers.text.timing import timed_sentences
 
 LOOK_S = 120.0
 """So much of a recording is looked at once: a longer one is cut, and heard, bit by bit."""
@@ -151,30 +151,12 @@ class Transcription:
             batch_size=recording.batch_size or self._parts.options.batch_size,
         )
 
-    def _segments(self, hearing: Hearing, piece: Piece, heard: Heard, manner: Manner) -> Iterator[Segment]:
-        """The sentences of a piece with their words; the piece as it is, where its words have no times."""
+    def _segments(self, hearing: Hearing, piece: Piece, heard: Heard, manner: Manner) -> tuple[Segment, ...]:
         if not heard.text:
-            return
-        known = {
-            "avg_logprob": round(heard.avg_logprob, 4),
-            "no_speech_prob": round(heard.no_speech_prob, 4),
-            "compression_ratio": round(heard.compression_ratio, 4),
-        }
+            return ()
         if not self._wants_words(hearing.recording, manner.language):
-            yield Segment(start=round(piece.start_s, 3), end=round(piece.end_s, 3), text=heard.text, **known)
-            return
-        aligned = self._parts.aligners.get(manner.language).times(heard.text, piece.samples)
-        moved = [
-            word.model_copy(
-                update={
-                    "start": round(word.start + piece.start_s, 3),
-                    "end": round(word.end + piece.start_s, 3),
-                }
-            )
-            for word in aligned.words
-        ]
-        for sentence in timed_sentences(heard.text, aligned.begins, moved):
-            yield sentence.model_copy(update=known)
+            return (whole(piece, heard),)
+        return by_sentence(piece, heard, self._parts.aligners.get(manner.language))
 
     def _wants_words(self, recording: WhisperxRecording, language: str) -> bool:
         if recording.translate or recording.words is False:

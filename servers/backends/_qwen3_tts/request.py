@@ -15,7 +15,8 @@ class QwenUtterance(Utterance):
     """An Utterance with what the family adds. None is what the checkpoint's generation_config.json says.
 
     `voice` is for CustomVoice checkpoints and fine-tuned ones, `instruct` the style there and the voice
-    itself with VoiceDesign, the reference for Base. A seed gives the same audio alone and among others.
+    itself with VoiceDesign, the reference for Base. A seed gives the same audio alone and among others:
+    in half precision its text is spoken alone for that, which takes longer.
     """
 
     reference_audio_path: Path | None = None

@@ -92,6 +92,8 @@ class Talker:
         self._predictor = CodePredictor(model.talker.code_predictor)
         self._device: torch.device = model.talker.device
         self._attention: str = self._config._attn_implementation
+        self.is_exact = model.talker.dtype == torch.float32
+        """What a row says does not depend on how many there are beside it."""
         self.end: int = self._config.codec_eos_token_id
         self._mute = torch.zeros(self._config.vocab_size, device=self._device)
         self._mute[-CONTROL_CODES:] = -torch.inf

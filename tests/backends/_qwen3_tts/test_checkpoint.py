@@ -149,11 +149,9 @@ def test_a_package_that_is_not_installed_is_named_with_the_command(monkeypatch):
 
 
 def test_the_engine_reads_the_backend_without_importing_torch():
-    looked_at = (
-        "import sys, servers.backends.qwen3_tts as it; print(it.Qwen3Tts.max_batch, 'torch' in sys.modules)"
-    )
+    looked_at = "import sys, servers.backends.qwen3_tts; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", looked_at], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["8", "False"]
+    assert found.stdout.strip() == "False"
 
 
 def test_loading_prints_nothing(qwen_checkpoints):

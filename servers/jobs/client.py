@@ -27,6 +27,10 @@ OWNER_HEADER = "X-Skylark-Owner"
 RATE_HEADER = "X-Sample-Rate"
 
 
+class AnswerLost(EngineUnavailable):
+    """The engine was reached, and may have done what it was asked to."""
+
+
 @dataclass(frozen=True)
 class Audio:
     """A job's audio as it is made: `chunks` are runs of little-endian int16 mono PCM."""
@@ -48,7 +52,8 @@ class JobsClient:
         """Accepts all of the jobs or none; returns their ids in order.
 
         A job is {"model_type", "model"?, "application_id"?, "priority"?, "payload", "result_path"?,
-        "batch_key"?}.
+        "batch_key"?, "idempotency_key"?}. Raises AnswerLost where it may have accepted them: submitted again
+        with the same keys they are the same jobs.
         """
         headers = {OWNER_HEADER: owner} if owner else {}
         if len(jobs) == 1:  # an error then names its fields as the caller does
@@ -141,10 +146,10 @@ def _engine_errors() -> Iterator[None]:
     except urllib3.exceptions.NewConnectionError:
         raise EngineUnavailable("the engine is not there", retry_after_s=RETRY_AFTER_S) from None
     except urllib3.exceptions.TimeoutError:
-        raise EngineUnavailable("the engine did not answer in time", retry_after_s=RETRY_AFTER_S) from None
+        raise AnswerLost("the engine did not answer in time", retry_after_s=RETRY_AFTER_S) from None
     except urllib3.exceptions.HTTPError as error:
-        raise EngineUnavailable(
-            f"the engine cannot be reached ({type(error).__name__})", retry_after_s=RETRY_AFTER_S
+        raise AnswerLost(
+            f"the engine broke off its answer ({type(error).__name__})", retry_after_s=RETRY_AFTER_S
         ) from None
 
 

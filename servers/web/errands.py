@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from pydantic import Field, StringConstraints
 
 from servers.catalog import Catalog
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled, SkylarkError
-from servers.jobs.client import JobsClient
+from servers.jobs.client import AnswerLost, JobsClient
 from servers.settings import Door, Limits
 from servers.speech import ModelSpec, Noun
 from servers.web.app import on_terminate
@@ -97,12 +98,27 @@ class Errands:
         # a door polls its jobs one after the other, and cancels those that nobody waits for
         job = {"model_type": model.backend, "model": model.name, "batch_key": batch_key, "expires": False}
         job |= order.model_dump(include={"application_id", "priority"}, exclude_none=True)
-        jobs = [job | {"payload": payload} for payload in payloads]
+        jobs = [job | {"payload": payload, "idempotency_key": uuid.uuid4().hex} for payload in payloads]
         try:
-            job_ids = self.client.submit(jobs, owner=current_owner())
+            job_ids = self._accepted(jobs)
         except SkylarkError as error:
             raise in_request_terms(error, names[0] if len(names) == 1 else {}) from None
         return Errand(self, model, job_ids, names, deadline)
+
+    def _accepted(self, jobs: Sequence[dict[str, Any]]) -> list[str]:
+        """Their ids. An engine that ended before it answered may have accepted them: it is asked again."""
+        lost_at: float | None = None
+        while True:
+            try:
+                return self.client.submit(jobs, owner=current_owner())
+            except EngineUnavailable as error:
+                now = self._clock()
+                if lost_at is None and not isinstance(error, AnswerLost):
+                    raise
+                lost_at = now if lost_at is None else lost_at
+                if now - lost_at >= AWAY_S or not client_connected() or self._has_stopped():
+                    raise
+                self._pause(RETRY_S)
 
     def wait(self, job_id: str, deadline: float) -> WireJob:
         """The ended job.

@@ -17,6 +17,7 @@ from servers.errors import (
     JobCancelled,
     UnknownModel,
 )
+from servers.jobs.client import AnswerLost
 from servers.settings import Limits, Tts
 from servers.web.errands import AWAY_S, DRAIN_S, RETRY_S, Errands, Order
 from tests.web.stand_in_engine import StandInEngine
@@ -104,6 +105,49 @@ def test_when_the_client_goes_away_its_jobs_are_cancelled(engine: Engine, errand
     ):
         run(errands)
     assert engine.cancelled == list(engine.jobs)[::-1]
+
+
+def losing(engine: Engine, monkeypatch: pytest.MonkeyPatch, *errors: EngineUnavailable) -> list[list[str]]:
+    """Submits raise those errors, one after the other, and then are accepted; the keys of each are listed."""
+    keys: list[list[str]] = []
+    left, accept = list(errors), engine.submit
+
+    def submit(jobs: Any, **options: Any) -> list[str]:
+        keys.append([job["idempotency_key"] for job in jobs])
+        if left:
+            raise left.pop(0)
+        return accept(jobs, **options)
+
+    monkeypatch.setattr(engine, "submit", submit)
+    return keys
+
+
+def test_a_submit_whose_answer_was_lost_is_repeated_with_the_same_keys(
+    errands: Errands, engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = losing(engine, monkeypatch, AnswerLost("broken off"), EngineUnavailable("not there yet"))
+    assert run(errands) == [{"id": job_id} for job_id in engine.jobs]
+    assert keys == [keys[0]] * 3
+    assert len(set(keys[0])) == len(JOBS)
+
+
+def test_a_submit_whose_answers_are_lost_for_too_long_is_given_up(
+    errands: Errands, engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing(engine, monkeypatch, *[AnswerLost("broken off")] * 1000)
+    with pytest.raises(AnswerLost):
+        run(errands)
+    assert clock.now == pytest.approx(1000.0 + AWAY_S, abs=RETRY_S)
+
+
+def test_an_engine_that_is_not_there_is_said_at_once(
+    errands: Errands, engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = losing(engine, monkeypatch, EngineUnavailable("not there"))
+    with pytest.raises(EngineUnavailable):
+        run(errands)
+    assert len(keys) == 1
+    assert clock.now == 1000.0
 
 
 def test_a_restart_of_the_engine_is_outlived(errands: Errands, engine: Engine, clock: Clock) -> None:

@@ -208,6 +208,22 @@ def test_a_seed_gives_the_same_audio_in_half_precision_too(load_qwen, dtype):
         assert np.abs(alone - among).max() < SAME
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_the_codec_keeps_the_precision_it_was_published_in(load_qwen, qwen_checkpoints, clip, dtype):
+    from safetensors.torch import load_file
+
+    backend = load_qwen("base", trim_silence=False, dtype=dtype)[0]
+    published = load_file(qwen_checkpoints["base"] / "speech_tokenizer" / "model.safetensors")
+    decoding = backend._studio.decoder._decoder.state_dict()
+    name = "decoder.0.conv.weight"
+    assert decoding[name].equal(published[f"decoder.{name}"])
+    cloned = QwenUtterance(
+        text="Hello.", max_frames=4, reference_audio_path=clip, reference_text="Some words."
+    )
+    (audio,) = heard(backend, [cloned])
+    assert len(audio) == 4 * FRAME
+
+
 def test_other_seeds_and_no_seed_give_other_audio(custom_voice):
     said = [
         heard(custom_voice, [QwenUtterance(text="Hello.", seed=seed, **SAMPLED)])[0]

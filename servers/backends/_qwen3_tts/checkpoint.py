@@ -142,10 +142,25 @@ def load(checkpoint: Checkpoint, options: QwenOptions, device: str) -> Any:
             attn_implementation=attention,
             local_files_only=True,
         )
+        if dtype != torch.float32:
+            model.model.load_speech_tokenizer(_exact_codec(checkpoint, target))
     _check_weights(checkpoint, "", model.model)
     _check_weights(checkpoint, "speech_tokenizer", model.model.speech_tokenizer.model)
     model.model.eval()
     return model
+
+
+def _exact_codec(checkpoint: Checkpoint, device: torch.device) -> Any:
+    """The codec in float32, as it is published: the package loads it in the talker's dtype, and rounds it."""
+    from qwen_tts import Qwen3TTSTokenizer
+
+    return Qwen3TTSTokenizer.from_pretrained(
+        str(checkpoint.folder / "speech_tokenizer"),
+        device_map=str(device),
+        dtype=torch.float32,
+        attn_implementation="sdpa",
+        local_files_only=True,
+    )
 
 
 @contextmanager

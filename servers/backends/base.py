@@ -24,8 +24,8 @@ attributes here without loading anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -45,6 +45,8 @@ from servers.speech import (
 
 Spoken = Iterator[tuple[int, Chunk | Progress | Speech | SkylarkError]]
 Heard = Iterator[tuple[int, Progress | Transcript | SkylarkError]]
+Request = TypeVar("Request")
+Item = TypeVar("Item")
 
 
 class Options(BaseModel):
@@ -99,6 +101,18 @@ class Backend:
 
     def warm_up(self, text: str) -> None:
         """Called once after `load`: whatever makes the first request as fast as the second."""
+
+
+def one_by_one(
+    requests: Sequence[Request], serve: Callable[[Request], Iterable[Item]]
+) -> Iterator[tuple[int, Item | SkylarkError]]:
+    """What a task's generator yields where each request is served by itself: its items, or its error."""
+    for index, request in enumerate(requests):
+        try:
+            for item in serve(request):
+                yield index, item
+        except SkylarkError as error:
+            yield index, error
 
 
 def default_task(backend: type[Backend]) -> str:

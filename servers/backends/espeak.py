@@ -10,8 +10,8 @@ from servers.backends._espeak_ng.abi import Event
 from servers.backends._espeak_ng.library import Library, shared_library
 from servers.backends._espeak_ng.marks import Script, word_times
 from servers.backends._espeak_ng.voices import Voices
-from servers.backends.base import About, Backend, Options, Spoken
-from servers.errors import InvalidRequest, SkylarkError
+from servers.backends.base import About, Backend, Options, Spoken, one_by_one
+from servers.errors import InvalidRequest
 from servers.speech import Chunk, ModelSpec, Speech, Utterance
 from servers.text.normalize import spoken_words
 
@@ -63,12 +63,7 @@ class Espeak(Backend):
             pass
 
     def synthesize(self, utterances: Sequence[Utterance]) -> Spoken:
-        for index, utterance in enumerate(utterances):
-            try:
-                for item in self._spoken(utterance):
-                    yield index, item
-            except SkylarkError as error:
-                yield index, error
+        return one_by_one(utterances, self._spoken)
 
     def _spoken(self, utterance: Utterance) -> Iterator[Chunk | Speech]:
         wanted = EspeakUtterance.model_validate(utterance.model_dump())

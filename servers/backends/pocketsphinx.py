@@ -14,8 +14,8 @@ from servers.audio.pauses import Stretch, stretches
 from servers.audio.pcm import to_int16, with_noise_floor
 from servers.backends._pocketsphinx.aligner import Aligner
 from servers.backends._pocketsphinx.decoders import SAMPLE_RATE, Ear, HeardWord, Meter, SpeechDetector
-from servers.backends.base import About, Backend, Heard
-from servers.errors import InvalidRequest, ModelLoadFailed, SkylarkError
+from servers.backends.base import About, Backend, Heard, one_by_one
+from servers.errors import InvalidRequest, ModelLoadFailed
 from servers.speech import ModelSpec, Progress, Reading, Recording, Segment, Transcript, Word
 from servers.text.normalize import spoken_words
 from servers.text.timing import timed_sentences, timed_words
@@ -54,20 +54,10 @@ class PocketSphinx(Backend):
         return About(languages=("en",))
 
     def transcribe(self, recordings: Sequence[Recording]) -> Heard:
-        for index, recording in enumerate(recordings):
-            try:
-                for item in self._transcribed(recording):
-                    yield index, item
-            except SkylarkError as error:
-                yield index, error
+        return one_by_one(recordings, self._transcribed)
 
     def align(self, readings: Sequence[Reading]) -> Heard:
-        for index, reading in enumerate(readings):
-            try:
-                for item in self._aligned(reading):
-                    yield index, item
-            except SkylarkError as error:
-                yield index, error
+        return one_by_one(readings, self._aligned)
 
     def _transcribed(self, recording: Recording) -> Iterator[Progress | Transcript]:
         _check_language(recording.language)

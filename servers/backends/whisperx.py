@@ -22,8 +22,8 @@ from servers.backends._whisperx.options import WhisperxOptions, WhisperxRecordin
 from servers.backends._whisperx.parts import Parts
 from servers.backends._whisperx.speakers import Diarizer
 from servers.backends._whisperx.transcription import LEAST_S, Transcription
-from servers.backends.base import About, Backend, Heard
-from servers.errors import InvalidRequest, SkylarkError
+from servers.backends.base import About, Backend, Heard, one_by_one
+from servers.errors import InvalidRequest
 from servers.speech import ModelSpec, Progress, Reading, Recording, Transcript
 from servers.text.timing import timed_sentences
 
@@ -81,12 +81,7 @@ class Whisperx(Backend):
 
     def align(self, readings: Sequence[Reading]) -> Heard:
         with out_of_memory(self._place.name):
-            for index, reading in enumerate(readings):
-                try:
-                    for item in self._aligned(reading):
-                        yield index, item
-                except SkylarkError as error:
-                    yield index, error
+            yield from one_by_one(readings, self._aligned)
 
     def _aligned(self, reading: Reading) -> Iterator[Progress | Transcript]:
         expected_s = _expected_s(reading)

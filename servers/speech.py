@@ -120,7 +120,7 @@ class Utterance(Noun):
     seed: int | None = None
 
 
-class Recording(Noun):
+class TranscribeRequest(Noun):
     """One audio file to transcribe: the payload of a transcribe job. A backend may add fields of its own."""
 
     task: Literal["transcribe"] = "transcribe"
@@ -132,7 +132,7 @@ class Recording(Noun):
     """0 is the likeliest text, more is bolder guesses, for a model that can; None is the model's own."""
 
 
-class Reading(Noun):
+class AlignRequest(Noun):
     """One audio file and the text that was read in it: the payload of an align job."""
 
     task: Literal["align"] = "align"
@@ -143,10 +143,15 @@ class Reading(Noun):
 
 @dataclass(frozen=True)
 class Chunk:
-    """A run of audio as it came: mono samples at the model's own rate."""
+    """A run of audio as it came: mono samples at the model's own rate.
+
+    `words` are words of the text whose times are known by now, in the time of the whole audio, each given
+    once and in order; most models know them only at the end.
+    """
 
     samples: Samples
     sample_rate: int
+    words: tuple[Word, ...] = ()
 
     @property
     def duration_s(self) -> float:

@@ -10,13 +10,20 @@ in the batch, in any order between requests. For each index it yields any number
 and then exactly one result or error:
 
     synthesize   Utterance → Chunk …, then Speech
-    transcribe   Recording → Progress …, then Transcript
-    align        Reading   → Progress …, then Transcript with one word for each word of the text, as written
+    transcribe   TranscribeRequest → Progress …, then Transcript
+    align        AlignRequest → Progress …, then Transcript with one word for each word of the text
 
 An error that concerns one request is yielded (a SkylarkError) and leaves the others alone; whatever is
 raised fails the whole batch. Closing the generator cancels the work within one chunk: what it holds is
 released in `finally`. A generator yields often (each chunk, each stretch of speech), for it can only be
 cancelled where it yields.
+
+A task may be able to do one of two things more, and is then given one argument more:
+
+    takes_arrivals   `arrivals`: the batch grows while it runs. The generator asks it between two steps, and
+                     once more when nothing is left to do: it ends where nothing came.
+    preemptible      `steps`: the work is long, and waits or leaves for others. Before each step it asks
+                     `steps.go_on()`; where that is false it saves what it did, yields `Saved` and ends.
 
 Modules of backends import their model library inside `load`, never at the top: the engine reads the class
 attributes here without loading anything.
@@ -24,27 +31,28 @@ attributes here without loading anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from servers.errors import InvalidRequest, SkylarkError
 from servers.speech import (
+    AlignRequest,
     Chunk,
     ModelSpec,
     Noun,
     Progress,
-    Reading,
-    Recording,
     Speech,
+    TranscribeRequest,
     Transcript,
     Utterance,
     Voice,
 )
 
-Spoken = Iterator[tuple[int, Chunk | Progress | Speech | SkylarkError]]
-Heard = Iterator[tuple[int, Progress | Transcript | SkylarkError]]
+SynthesisItems = Iterator[tuple[int, Chunk | Progress | Speech | SkylarkError]]
+TranscriptItems = Iterator[tuple[int, Progress | Transcript | SkylarkError]]
 Request = TypeVar("Request")
 Item = TypeVar("Item")
 
@@ -65,6 +73,40 @@ class About(Noun):
     device: str = "cpu"
 
 
+class Arrivals(Protocol):
+    """What a generator that takes arrivals asks between two steps. Neither waits."""
+
+    def joined(self) -> Sequence[Noun]:
+        """The requests that came since it was last asked.
+
+        Their indexes go on where those before them ended: the first arrival after a batch of 3 is index 3.
+        """
+
+    def cancelled(self) -> Collection[int]:
+        """The indexes of requests that nobody waits for any more: nothing has to be yielded for them."""
+
+
+class Resumable(Noun):
+    """The payload of a preemptible task."""
+
+    resume_from: Path | None = None
+    """A folder that is the job's own: what an earlier run of it saved is there, and what this one saves.
+
+    The engine names it, whatever a client sends. It is removed once the job has ended.
+    """
+
+
+class Steps(Protocol):
+    """What a preemptible task's generator asks before each step."""
+
+    def go_on(self) -> bool:
+        """Waits while the run is paused; false once it is to save itself and end."""
+
+
+class Saved(Noun):
+    """The last word of a preemptible request that was told to leave: what it has done is in its folder."""
+
+
 class Backend:
     """One family of models. A subclass names its tasks in `requests` and writes their generators."""
 
@@ -72,6 +114,10 @@ class Backend:
     """The tasks this backend can do, the default first, and the payload that each takes."""
     options: ClassVar[type[Options]] = Options
     max_batch: ClassVar[int] = 1
+    takes_arrivals: ClassVar[frozenset[str]] = frozenset()
+    """The tasks whose running batch others may join."""
+    preemptible: ClassVar[frozenset[str]] = frozenset()
+    """The tasks that can stop at a step, be saved, and go on later: their payloads are Resumable."""
 
     @classmethod
     def batch_key(cls, request: Noun) -> str:  # noqa: ARG003 - a backend may look at it
@@ -90,13 +136,13 @@ class Backend:
         """
         raise NotImplementedError
 
-    def synthesize(self, utterances: Sequence[Utterance]) -> Spoken:
+    def synthesize(self, utterances: Sequence[Utterance]) -> SynthesisItems:
         raise NotImplementedError
 
-    def transcribe(self, recordings: Sequence[Recording]) -> Heard:
+    def transcribe(self, recordings: Sequence[TranscribeRequest]) -> TranscriptItems:
         raise NotImplementedError
 
-    def align(self, readings: Sequence[Reading]) -> Heard:
+    def align(self, readings: Sequence[AlignRequest]) -> TranscriptItems:
         raise NotImplementedError
 
     def warm_up(self, text: str) -> None:

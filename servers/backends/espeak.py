@@ -10,7 +10,7 @@ from servers.backends._espeak_ng.abi import Event
 from servers.backends._espeak_ng.library import Library, shared_library
 from servers.backends._espeak_ng.marks import Script, word_times
 from servers.backends._espeak_ng.voices import Voices
-from servers.backends.base import About, Backend, Options, Spoken, one_by_one
+from servers.backends.base import About, Backend, Options, SynthesisItems, one_by_one
 from servers.errors import InvalidRequest
 from servers.speech import Chunk, ModelSpec, Speech, Utterance
 from servers.text.normalize import spoken_words
@@ -62,7 +62,7 @@ class Espeak(Backend):
         for _ in self.synthesize([EspeakUtterance(text=text)]):
             pass
 
-    def synthesize(self, utterances: Sequence[Utterance]) -> Spoken:
+    def synthesize(self, utterances: Sequence[Utterance]) -> SynthesisItems:
         return one_by_one(utterances, self._spoken)
 
     def _spoken(self, utterance: Utterance) -> Iterator[Chunk | Speech]:

@@ -14,9 +14,9 @@ from servers.audio.pauses import Stretch, stretches
 from servers.audio.pcm import to_int16, with_noise_floor
 from servers.backends._pocketsphinx.aligner import Aligner
 from servers.backends._pocketsphinx.decoders import SAMPLE_RATE, Ear, HeardWord, Meter, SpeechDetector
-from servers.backends.base import About, Backend, Heard, one_by_one
+from servers.backends.base import About, Backend, TranscriptItems, one_by_one
 from servers.errors import InvalidRequest, ModelLoadFailed
-from servers.speech import ModelSpec, Progress, Reading, Recording, Segment, Transcript, Word
+from servers.speech import AlignRequest, ModelSpec, Progress, Segment, TranscribeRequest, Transcript, Word
 from servers.text.normalize import spoken_words
 from servers.text.timing import timed_sentences, timed_words
 
@@ -35,7 +35,7 @@ class PocketSphinx(Backend):
     `prompt` and `temperature` are accepted, for clients send them to every model, and change nothing.
     """
 
-    requests = {"transcribe": Recording, "align": Reading}  # noqa: RUF012 - the contract says ClassVar
+    requests = {"transcribe": TranscribeRequest, "align": AlignRequest}  # noqa: RUF012 - the contract says ClassVar
 
     _recogniser: Ear
     _aligner: Aligner
@@ -53,13 +53,13 @@ class PocketSphinx(Backend):
             raise ModelLoadFailed(f"pocketsphinx cannot be loaded ({error}); {mend}") from error
         return About(languages=("en",))
 
-    def transcribe(self, recordings: Sequence[Recording]) -> Heard:
+    def transcribe(self, recordings: Sequence[TranscribeRequest]) -> TranscriptItems:
         return one_by_one(recordings, self._transcribed)
 
-    def align(self, readings: Sequence[Reading]) -> Heard:
+    def align(self, readings: Sequence[AlignRequest]) -> TranscriptItems:
         return one_by_one(readings, self._aligned)
 
-    def _transcribed(self, recording: Recording) -> Iterator[Progress | Transcript]:
+    def _transcribed(self, recording: TranscribeRequest) -> Iterator[Progress | Transcript]:
         _check_language(recording.language)
         audio = _listen(recording.audio_path)
         segments: list[Segment] = []
@@ -100,7 +100,7 @@ class PocketSphinx(Backend):
         else:
             yield Progress(stretch.end / total)
 
-    def _aligned(self, reading: Reading) -> Iterator[Progress | Transcript]:
+    def _aligned(self, reading: AlignRequest) -> Iterator[Progress | Transcript]:
         _check_language(reading.language)
         audio = _listen(reading.audio_path)
         if audio.duration_s < LEAST_S:

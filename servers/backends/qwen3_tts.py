@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from servers.backends._qwen3_tts.package import imported
 from servers.backends._qwen3_tts.request import QwenOptions, QwenUtterance
-from servers.backends.base import About, Backend, Options, Spoken
+from servers.backends.base import About, Backend, Options, SynthesisItems
 from servers.errors import InvalidRequest, SkylarkError
 from servers.speech import ModelSpec, Utterance
 
@@ -87,7 +87,7 @@ class Qwen3Tts(Backend):
         for _ in self._played([(0, self._performance(asked, VoicePrompt(), None))]):
             pass
 
-    def synthesize(self, utterances: Sequence[Utterance]) -> Spoken:
+    def synthesize(self, utterances: Sequence[Utterance]) -> SynthesisItems:
         together: list[tuple[int, Performance]] = []
         alone: list[tuple[int, Performance]] = []
         for index, utterance in enumerate(utterances):
@@ -105,7 +105,7 @@ class Qwen3Tts(Backend):
         """In half precision sums are rounded by the size of the batch; a seed is to give the same audio."""
         return asked.seed is not None and not self._talker.is_exact
 
-    def _played(self, performances: Sequence[tuple[int, Performance]]) -> Spoken:
+    def _played(self, performances: Sequence[tuple[int, Performance]]) -> SynthesisItems:
         from servers.backends._qwen3_tts.stage import Stage
 
         return Stage(self._talker, self._studio.decoder, self._options.max_batch, performances).play()

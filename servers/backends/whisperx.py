@@ -22,9 +22,9 @@ from servers.backends._whisperx.options import WhisperxOptions, WhisperxRecordin
 from servers.backends._whisperx.parts import Parts
 from servers.backends._whisperx.speakers import Diarizer
 from servers.backends._whisperx.transcription import LEAST_S, Transcription
-from servers.backends.base import About, Backend, Heard, one_by_one
+from servers.backends.base import About, Backend, TranscriptItems, one_by_one
 from servers.errors import InvalidRequest
-from servers.speech import ModelSpec, Progress, Reading, Recording, Transcript
+from servers.speech import AlignRequest, ModelSpec, Progress, TranscribeRequest, Transcript
 from servers.text.timing import timed_sentences
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class Whisperx(Backend):
     """Several recordings are heard at once: their stretches of speech share the batches."""
 
-    requests = {"transcribe": WhisperxRecording, "align": Reading}  # noqa: RUF012 - the contract says ClassVar
+    requests = {"transcribe": WhisperxRecording, "align": AlignRequest}  # noqa: RUF012 - the contract says ClassVar
     options = WhisperxOptions
     max_batch = 8
 
@@ -74,16 +74,16 @@ class Whisperx(Backend):
             self._parts.ear.speech(silence, vad.onset, vad.offset, vad.chunk_s)
             self._parts.ear.hear([silence], Manner(ENGLISH, None, 0.0, False, 1))
 
-    def transcribe(self, recordings: Sequence[Recording]) -> Heard:
+    def transcribe(self, recordings: Sequence[TranscribeRequest]) -> TranscriptItems:
         wanted = [WhisperxRecording.model_validate(recording.model_dump()) for recording in recordings]
         with out_of_memory(self._place.name):
             yield from Transcription(self._parts).items(wanted)
 
-    def align(self, readings: Sequence[Reading]) -> Heard:
+    def align(self, readings: Sequence[AlignRequest]) -> TranscriptItems:
         with out_of_memory(self._place.name):
             yield from one_by_one(readings, self._aligned)
 
-    def _aligned(self, reading: Reading) -> Iterator[Progress | Transcript]:
+    def _aligned(self, reading: AlignRequest) -> Iterator[Progress | Transcript]:
         expected_s = _expected_s(reading)
         aligner = self._aligner(reading)
         audio = blocks(reading.audio_path, SAMPLE_RATE, BLOCK_S)
@@ -99,7 +99,7 @@ class Whisperx(Backend):
                     words=item.words,
                 )
 
-    def _aligner(self, reading: Reading) -> Aligner:
+    def _aligner(self, reading: AlignRequest) -> Aligner:
         """Raises InvalidRequest where there is none for the language."""
         language = self._parts.language(reading.language)
         if language is None:
@@ -119,7 +119,7 @@ def _alignment_folders(ear: Ear, options: WhisperxOptions, name: str) -> dict[st
     return folders
 
 
-def _expected_s(reading: Reading) -> float:
+def _expected_s(reading: AlignRequest) -> float:
     duration_s = probe(reading.audio_path).duration_s
     if duration_s < LEAST_S:
         raise InvalidRequest(f"the audio is too short to hold a word: {duration_s:.3f} s", param="text")

@@ -7,7 +7,7 @@ import pytest
 from servers.backends.base import default_task, parse_payload
 from servers.backends.load import backend_class, backend_names
 from servers.errors import InvalidRequest, UnknownModel
-from servers.speech import Reading
+from servers.speech import AlignRequest
 
 TOY = "from servers.backends.base import Backend\nclass Toy(Backend):\n    pass\n"
 
@@ -47,7 +47,7 @@ def test_the_payloads_task_chooses_its_type():
     kind = backend_class("pocketsphinx")
     assert default_task(kind) == "transcribe"
     reading = parse_payload(kind, {"task": "align", "audio_path": "/a.wav", "text": "Hi."})
-    assert isinstance(reading, Reading)
+    assert isinstance(reading, AlignRequest)
 
 
 def test_a_task_that_the_backend_cannot_do_lists_those_it_can():

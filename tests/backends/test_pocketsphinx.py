@@ -13,7 +13,7 @@ import soundfile
 from servers.backends.base import About
 from servers.backends.pocketsphinx import PocketSphinx
 from servers.errors import InvalidRequest, UnsupportedAudio
-from servers.speech import Progress, Reading, Recording, Transcript
+from servers.speech import AlignRequest, Progress, TranscribeRequest, Transcript
 from servers.text.score import word_error_rate
 
 from .conftest import PARAGRAPH, Spoken
@@ -49,7 +49,7 @@ def found(loaded_pocketsphinx: tuple[PocketSphinx, About], paragraph: Spoken) ->
 @pytest.fixture(scope="session")
 def heard(loaded_pocketsphinx: tuple[PocketSphinx, About], paragraph: Spoken) -> list[Progress | Transcript]:
     """Everything that transcribing the paragraph yields."""
-    return items(loaded_pocketsphinx[0], "transcribe", Recording(audio_path=paragraph.path))
+    return items(loaded_pocketsphinx[0], "transcribe", TranscribeRequest(audio_path=paragraph.path))
 
 
 def silence(path: Path, seconds: float) -> Path:
@@ -62,8 +62,8 @@ class TestPocketSphinx(BackendContract):
 
     @pytest.fixture
     def good(self, greeting: Spoken) -> Good:
-        reading = Reading(audio_path=greeting.path, text=" ".join(word.word for word in greeting.words))
-        recording = Recording(audio_path=greeting.path)
+        reading = AlignRequest(audio_path=greeting.path, text=" ".join(word.word for word in greeting.words))
+        recording = TranscribeRequest(audio_path=greeting.path)
         return {"transcribe": [recording, recording], "align": [reading, reading]}
 
     @pytest.fixture
@@ -71,21 +71,21 @@ class TestPocketSphinx(BackendContract):
         nothing, path = tmp_path / "nothing.wav", greeting.path
         brief = silence(tmp_path / "brief.wav", 0.05)
         return [
-            ("transcribe", Recording(audio_path=nothing), UnsupportedAudio, None),
-            ("transcribe", Recording(audio_path=path, language="de"), InvalidRequest, "language"),
-            ("align", Reading(audio_path=path, text="Hi.", language="de"), InvalidRequest, "language"),
-            ("align", Reading(audio_path=path, text="— 🙂"), InvalidRequest, "text"),
-            ("align", Reading(audio_path=path, text=PARAGRAPH * 3), InvalidRequest, "text"),
-            ("align", Reading(audio_path=brief, text="Hello."), InvalidRequest, "text"),
+            ("transcribe", TranscribeRequest(audio_path=nothing), UnsupportedAudio, None),
+            ("transcribe", TranscribeRequest(audio_path=path, language="de"), InvalidRequest, "language"),
+            ("align", AlignRequest(audio_path=path, text="Hi.", language="de"), InvalidRequest, "language"),
+            ("align", AlignRequest(audio_path=path, text="— 🙂"), InvalidRequest, "text"),
+            ("align", AlignRequest(audio_path=path, text=PARAGRAPH * 3), InvalidRequest, "text"),
+            ("align", AlignRequest(audio_path=brief, text="Hello."), InvalidRequest, "text"),
         ]
 
 
 def aligned(backend: PocketSphinx, path: Path, text: str) -> Transcript:
-    return result(backend, "align", Reading(audio_path=path, text=text))
+    return result(backend, "align", AlignRequest(audio_path=path, text=text))
 
 
 def transcribed(backend: PocketSphinx, path: Path) -> Transcript:
-    return result(backend, "transcribe", Recording(audio_path=path))
+    return result(backend, "transcribe", TranscribeRequest(audio_path=path))
 
 
 def mean_score(transcript: Transcript) -> float:
@@ -189,9 +189,11 @@ def test_digital_silence_around_speech_does_not_break_it(backend, paragraph, hea
 @pytest.mark.parametrize("language", [None, "en", "en-GB", "English", "auto"])
 def test_every_way_to_say_english_is_english(backend, tmp_path, language):
     path = silence(tmp_path / "silence.wav", 0.2)
-    assert result(backend, "transcribe", Recording(audio_path=path, language=language)).language == "en"
+    assert (
+        result(backend, "transcribe", TranscribeRequest(audio_path=path, language=language)).language == "en"
+    )
 
 
 def test_another_language_is_refused_naming_what_is_possible(backend, tmp_path):
     with pytest.raises(InvalidRequest, match='"en"'):
-        result(backend, "transcribe", Recording(audio_path=tmp_path / "a.wav", language="ens"))
+        result(backend, "transcribe", TranscribeRequest(audio_path=tmp_path / "a.wav", language="ens"))

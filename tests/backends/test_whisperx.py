@@ -17,7 +17,7 @@ from servers.backends._whisperx.options import WhisperxRecording
 from servers.backends.base import About
 from servers.backends.whisperx import Whisperx
 from servers.errors import InvalidRequest, OutOfMemory, SkylarkError, UnsupportedAudio
-from servers.speech import Reading, Transcript
+from servers.speech import AlignRequest, Transcript
 
 from .conftest import PARAGRAPH, Spoken, WhisperxFolders
 from .contract import BackendContract, Bad, Good, items, result
@@ -73,7 +73,7 @@ class TestWhisperx(BackendContract):
         spoken = (greeting, other)
         return {
             "transcribe": [WhisperxRecording(audio_path=each.path) for each in spoken],
-            "align": [Reading(audio_path=each.path, text=TEXT) for each in spoken],
+            "align": [AlignRequest(audio_path=each.path, text=TEXT) for each in spoken],
         }
 
     @pytest.fixture
@@ -93,12 +93,12 @@ class TestWhisperx(BackendContract):
             ("transcribe", recording(translate=True, words=True), InvalidRequest, "words"),
             ("transcribe", recording(diarize=True), InvalidRequest, "diarize"),
             ("transcribe", recording(max_speakers=2), InvalidRequest, "max_speakers"),
-            ("align", Reading(audio_path=no_audio, text="Hi."), UnsupportedAudio, None),
-            ("align", Reading(audio_path=path, text="Hi.", language="fr"), InvalidRequest, "language"),
-            ("align", Reading(audio_path=path, text="— 🙂"), InvalidRequest, "text"),
-            ("align", Reading(audio_path=path, text="你好"), InvalidRequest, "text"),
-            ("align", Reading(audio_path=path, text=TEXT * 30), InvalidRequest, "text"),
-            ("align", Reading(audio_path=brief, text="Hi."), InvalidRequest, "text"),
+            ("align", AlignRequest(audio_path=no_audio, text="Hi."), UnsupportedAudio, None),
+            ("align", AlignRequest(audio_path=path, text="Hi.", language="fr"), InvalidRequest, "language"),
+            ("align", AlignRequest(audio_path=path, text="— 🙂"), InvalidRequest, "text"),
+            ("align", AlignRequest(audio_path=path, text="你好"), InvalidRequest, "text"),
+            ("align", AlignRequest(audio_path=path, text=TEXT * 30), InvalidRequest, "text"),
+            ("align", AlignRequest(audio_path=brief, text="Hi."), InvalidRequest, "text"),
         ]
 
 
@@ -131,7 +131,7 @@ def test_it_aligns_as_whisperx_does(backend, whisperx_folders: WhisperxFolders, 
     model, metadata = whisperx.load_align_model("en", "cpu", model_name=str(whisperx_folders.english))
     segment = {"text": text, "start": 0.0, "end": len(samples) / 16000}
     expected = whisperx.align([segment], model, metadata, samples, "cpu")["word_segments"]
-    found = result(backend, "align", Reading(audio_path=greeting.path, text=text)).words
+    found = result(backend, "align", AlignRequest(audio_path=greeting.path, text=text)).words
     assert [word.word for word in found] == [word["word"] for word in expected]
     for word, each in zip(found, expected, strict=True):
         assert (word.start, word.end) == pytest.approx((each["start"], each["end"]), abs=0.025)
@@ -142,7 +142,7 @@ def test_an_alignment_has_every_word_as_written_with_numerals_heard_and_dashes_i
     backend, paragraph
 ):
     text = "His name — Thomas — was 45, $45.50 in 三 years!\n\nIt said so. 🙂"
-    found = result(backend, "align", Reading(audio_path=paragraph.path, text=text, language="en-GB"))
+    found = result(backend, "align", AlignRequest(audio_path=paragraph.path, text=text, language="en-GB"))
     assert [word.word for word in found.words] == text.split()
     assert [word.word for word in found.words if word.interpolated] == ["—", "—", "三", "🙂"]
     assert all((word.score is None) is word.interpolated for word in found.words)
@@ -154,7 +154,7 @@ def test_an_alignment_has_every_word_as_written_with_numerals_heard_and_dashes_i
 def test_a_language_aligns_with_its_own_model(backend, greeting):
     words = {
         language: result(
-            backend, "align", Reading(audio_path=greeting.path, text=TEXT, language=language)
+            backend, "align", AlignRequest(audio_path=greeting.path, text=TEXT, language=language)
         ).words
         for language in ("en", "de")
     }
@@ -162,7 +162,7 @@ def test_a_language_aligns_with_its_own_model(backend, greeting):
 
 
 def test_a_long_recording_is_aligned_block_by_block(backend, paragraph, monkeypatch):
-    reading = Reading(audio_path=paragraph.path, text=PARAGRAPH)
+    reading = AlignRequest(audio_path=paragraph.path, text=PARAGRAPH)
     at_once = result(backend, "align", reading)
     monkeypatch.setattr("servers.backends.whisperx.BLOCK_S", 6.0)
     *progress, in_blocks = items(backend, "align", reading)
@@ -215,7 +215,7 @@ def test_a_language_that_was_heard_and_cannot_be_aligned_is_an_error(backend, gr
     with pytest.raises(InvalidRequest, match="possible are de, en"):
         transcribed(backend, greeting.path, language="auto", words=True)
     with pytest.raises(InvalidRequest, match="possible are de, en"):
-        result(backend, "align", Reading(audio_path=greeting.path, text=TEXT, language="auto"))
+        result(backend, "align", AlignRequest(audio_path=greeting.path, text=TEXT, language="auto"))
 
 
 def test_prompt_and_temperature_reach_the_model(backend, greeting):

@@ -18,7 +18,7 @@ from servers.backends._whisperx.options import WhisperxRecording
 from servers.backends.base import About
 from servers.backends.whisperx import Whisperx
 from servers.errors import InvalidRequest, MissingExtra, ModelLoadFailed
-from servers.speech import Reading, Transcript
+from servers.speech import AlignRequest, Transcript
 
 from .conftest import Spoken, WhisperxFolders
 from .contract import items, result
@@ -113,7 +113,7 @@ def test_weights_that_are_cut_off_are_met_when_they_are_needed(whisperx_folders,
     cut("model.safetensors")(folder)
     backend = load(whisperx_folders, align={"en": folder})
     with pytest.raises(ModelLoadFailed, match=r"align\.en"):
-        result(backend, "align", Reading(audio_path=spoken.path, text="It rained."))
+        result(backend, "align", AlignRequest(audio_path=spoken.path, text="It rained."))
     recordings = [
         WhisperxRecording(audio_path=spoken.path),
         WhisperxRecording(audio_path=spoken.path, words=False),

@@ -11,15 +11,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from servers.backends.base import About, Backend, Heard, Options, Spoken
+from servers.backends.base import About, Backend, Options, SynthesisItems, TranscriptItems
 from servers.errors import BackendFailed, ModelLoadFailed, OutOfMemory, UnknownVoice
 from servers.speech import (
     Chunk,
     ModelSpec,
     Progress,
-    Recording,
     Samples,
     Speech,
+    TranscribeRequest,
     Transcript,
     Utterance,
     Voice,
@@ -60,7 +60,7 @@ class FakeUtterance(Utterance):
     """After the first chunk, work this long without noticing a cancellation."""
 
 
-class FakeRecording(Recording):
+class FakeRecording(TranscribeRequest):
     pace_s: float = 0.0
 
 
@@ -85,7 +85,7 @@ class Fake(Backend):
             voices=tuple(Voice(name=name) for name in VOICES), sample_rate=SAMPLE_RATE, device=device
         )
 
-    def synthesize(self, utterances: Sequence[FakeUtterance]) -> Spoken:
+    def synthesize(self, utterances: Sequence[FakeUtterance]) -> SynthesisItems:
         for index, utterance in enumerate(utterances):
             if utterance.voice is not None and utterance.voice not in VOICES:
                 known = ", ".join(VOICES)
@@ -120,7 +120,7 @@ class Fake(Backend):
             return numbered(int(named[0]) if named else 0, start, count)
         return np.full(count, utterance.level, np.int16)
 
-    def transcribe(self, recordings: Sequence[FakeRecording]) -> Heard:
+    def transcribe(self, recordings: Sequence[FakeRecording]) -> TranscriptItems:
         for index, recording in enumerate(recordings):
             yield index, Progress(0.5)
             time.sleep(recording.pace_s)

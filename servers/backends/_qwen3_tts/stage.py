@@ -12,7 +12,7 @@ from torch import Tensor
 from servers.backends._qwen3_tts.codec import CodecDecoder
 from servers.backends._qwen3_tts.performance import Performance, Wants
 from servers.backends._qwen3_tts.talker import State, Talker
-from servers.backends.base import Spoken
+from servers.backends.base import SynthesisItems
 from servers.errors import SkylarkError
 from servers.speech import Chunk, Speech
 
@@ -29,7 +29,7 @@ class Stage:
         self._on: list[Act] = []
         self._state: State | None = None
 
-    def play(self) -> Spoken:
+    def play(self) -> SynthesisItems:
         """Everything that is heard of all of them. Yields in every frame, if only the progress of one.
 
         A SkylarkError that one performance raises ends that one alone.

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from servers.backends.base import Options
-from servers.speech import Noun, Recording, Speakers
+from servers.speech import Noun, Speakers, TranscribeRequest
 
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 BatchSize = Annotated[int, Field(ge=1, le=128)]
@@ -50,8 +50,8 @@ class WhisperxOptions(Options):
     """The folder of a pyannote pipeline with its models, which tells speakers apart."""
 
 
-class WhisperxRecording(Recording):
-    """A Recording with what WhisperX can do besides. None is the model's own setting."""
+class WhisperxRecording(TranscribeRequest):
+    """A TranscribeRequest with what WhisperX can do besides. None is the model's own setting."""
 
     words: bool | None = None
     """With the time of each word; None is yes where there is an alignment model for the language."""

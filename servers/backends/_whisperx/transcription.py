@@ -15,7 +15,7 @@ from servers.backends._whisperx.parts import Parts, check, check_alignment
 from servers.backends._whisperx.pool import Batch, Pool
 from servers.backends._whisperx.segments import by_sentence, whole
 from servers.backends._whisperx.speakers import Speakers
-from servers.backends.base import Heard as Items
+from servers.backends.base import TranscriptItems as Items
 from servers.errors import SkylarkError
 from servers.speech import Progress, Segment, Transcript
 

@@ -62,6 +62,9 @@ class Engine(Section):
     keep_alive_s: Annotated[float, Field(ge=0)] = 300.0
     min_residency_s: float = 2.0
     max_parallel_loads: Annotated[int, Field(ge=1)] = 1
+    max_computing: Annotated[int, Field(ge=1)] = 1
+    joins: bool = True
+    background_share: Annotated[float, Field(ge=0, le=0.9)] = 0.1
     warmup_text: str | None = "This is a warmup test."
     max_attempts: Annotated[int, Field(ge=1)] = 3
     max_wait_s: float = 60.0

@@ -1,21 +1,36 @@
-"""The app of the engine, with the engine itself running behind it."""
+"""The app of the engine, with the engine itself running behind it: here its parts are put together."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
+from functools import partial
 
 from flask import Flask
 
-from servers.backends.load import check_models
+from servers.backends.load import backend_class, check_models
 from servers.catalog import Catalog
-from servers.engine import api, cpu, models
-from servers.engine.desk import Desk
+from servers.engine import cpu
 from servers.engine.device import PREDECESSOR_MARGIN_S, find_device, patiently
+from servers.engine.fleet import Fleet
+from servers.engine.housekeeping import Housekeeping
+from servers.engine.http import jobs, models
+from servers.engine.inbox import Inbox
 from servers.engine.loop import Loop
+from servers.engine.model_control import ModelControl
+from servers.engine.news import News
 from servers.engine.playback import Playback
+from servers.engine.process import RunnerProcess
+from servers.engine.runner_events import RunnerEvents
+from servers.engine.runs import Runs
+from servers.engine.service import Service
+from servers.engine.submission import JobFactory
+from servers.jobs.results import Results
+from servers.jobs.saves import Saves
 from servers.jobs.store import Store
 from servers.settings import Settings, SettingsError, settings
+from servers.speech import ModelSpec
 from servers.web.app import create_app as create_web_app
 from servers.web.app import on_terminate
 
@@ -33,19 +48,38 @@ def create_app() -> Flask:
 
 
 def _create(config: Settings) -> Flask:
-    device = find_device(config.engine.device)
     catalog = Catalog.load(config.models_file)
     check_models(catalog, config.models_file, config.backends_path)
     store = _held(Store(config.queue_url), config.engine.drain_s + PREDECESSOR_MARGIN_S)
-    loop = Loop(config, store, catalog, device)
-    app = create_web_app("engine", [api.bp, cpu.bp, models.bp], internal=True)
-    desk = Desk(config, store, catalog, device, loop)
-    app.extensions[api.DESK] = desk
-    app.extensions[api.PLAYBACK] = Playback(loop, desk.get)
-    app.extensions[models.EXTENSION] = models.ModelDesk(config, catalog, loop)
-    on_terminate(app, loop.drain)
-    loop.start()
+    app = create_web_app("engine", [jobs.bp, cpu.bp, models.bp], internal=True)
+    _assemble(app, config, catalog, store).start()
     return app
+
+
+def _assemble(app: Flask, config: Settings, catalog: Catalog, store: Store) -> Loop:
+    limits, device = config.engine, find_device(config.engine.device)
+    backends = partial(backend_class, search_path=config.backends_path)
+    news, inbox = News(), Inbox()
+    results, saves = Results(config.data_dir), Saves(config.data_dir)
+    runs = Runs(store, results, saves, news, limits.max_attempts, time.time)
+
+    def start(model: ModelSpec) -> RunnerProcess:
+        return RunnerProcess(
+            model, device.name, config.backends_path, limits.warmup_text, events.hear, time.monotonic
+        )
+
+    fleet = Fleet(catalog, backends, limits, device, start, time.monotonic)
+    events: RunnerEvents = RunnerEvents(store, fleet, runs, news, inbox, limits.max_attempts, time.time)
+    housekeeping = Housekeeping(config, store, results, saves, news, time.time)
+    loop = Loop(limits, store, backends, fleet, runs, events, housekeeping, news, inbox)
+    service = Service(JobFactory(config, catalog), store, loop, runs.live, news, limits, device)
+    app.extensions[jobs.SERVICE] = service
+    app.extensions[jobs.PLAYBACK] = Playback(service.get, runs.live, results, news)
+    app.extensions[models.CONTROL] = ModelControl(
+        catalog, config.backends_path, loop, news, limits.load_timeout_s
+    )
+    on_terminate(app, loop.drain)
+    return loop
 
 
 def _held(store: Store, patience_s: float) -> Store:

@@ -1,230 +1,227 @@
-"""The runners that there are, and which models they hold: loaded, evicted, watched over and ended here."""
+"""The models and the runners that hold them: each change of a ModelState with the effect that it has."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
+from typing import Any
 
-from servers.backends.base import About
+from servers.backends.base import About, Backend
 from servers.catalog import Catalog
 from servers.engine.device import Device
-from servers.engine.residency import Policy, Resident, can_ever_fit, evictions, idle
-from servers.engine.runners import Hear, Runner, State
+from servers.engine.models import ModelState, Phase, may_try_again
+from servers.engine.process import Runner, StartRunner
+from servers.engine.residency import Policy
+from servers.engine.runs import Asked, Run
 from servers.engine.scheduler import Model
 from servers.errors import ModelLoadFailed, SkylarkError
-from servers.settings import Settings
-from servers.speech import ModelSpec
+from servers.settings import Engine as Limits
 
 log = logging.getLogger(__name__)
-LOAD_ERROR_S = 30.0
-"""/ready says "no" for so long after a failed load: a load balancer sends nobody who would try again."""
+SAVE_S = 120.0
+"""A preemptible run has so long to come to its next step and to save itself, or its runner is ended."""
 
 
 class Fleet:
-    """Only the engine's loop changes it; other threads may look at what has no underscore."""
+    """Called by the engine's loop alone, but for `view`."""
 
     def __init__(
-        self, settings: Settings, catalog: Catalog, device: Device, hear: Hear, ticks: Callable[[], float]
+        self,
+        catalog: Catalog,
+        backends: Callable[[str], type[Backend]],
+        limits: Limits,
+        device: Device,
+        start: StartRunner,
+        ticks: Callable[[], float],
     ) -> None:
-        self.runners: dict[Model, Runner] = {}
-        self.abouts: dict[Model, About] = {}
-        """What each model said of itself when it was last loaded."""
-        self.load_errors: dict[Model, SkylarkError] = {}
-        """Why a model could not be loaded, until it is tried again or LOAD_ERROR_S have passed."""
-        self._failed_at: dict[Model, float] = {}
-        self.pinned: set[Model] = {spec.key for spec in catalog if spec.pin}
-        self._settings, self._limits = settings, settings.engine
-        self.wanted: list[Model] = [spec.key for spec in catalog if spec.pin or spec.preload]
-        """Models to load once no job waits for another."""
-        self.policy = Policy(
-            max_models=self._limits.max_models,
-            vram_mb=self._limits.vram_mb or device.vram_mb,
-            keep_alive_s=self._limits.keep_alive_s,
-            min_residency_s=self._limits.min_residency_s,
-            max_parallel_loads=self._limits.max_parallel_loads,
-        )
-        self._catalog, self._device = catalog, device
-        self._hear, self._ticks = hear, ticks
-        self._leaving: set[Runner] = set()
-        self._load_crashes: dict[Model, int] = {}
-
-    def resident(self) -> frozenset[Model]:
-        return frozenset(self.runners)
-
-    def ages_s(self) -> dict[Model, float]:
-        """How long each resident model has been here."""
-        now = self._ticks()
-        return {model: now - runner.loaded_at for model, runner in self.runners.items()}
-
-    def ready(self) -> frozenset[Model]:
-        return frozenset(model for model, runner in self.runners.items() if runner.state is State.READY)
-
-    def computing(self) -> list[Runner]:
-        return [runner for runner in self.runners.copy().values() if runner.state is State.RUNNING]
-
-    def make_resident(self, model: Model) -> None:
-        """One step towards it: evict, or wait for the memory to come back, or load.
-
-        Raises ModelLoadFailed for a model that can never fit.
-        """
-        if self._leaving:
-            return
-        spec, residents = self._catalog.resolve(*model), self._residents()
-        if not can_ever_fit(spec.vram_mb, residents, self.policy):
-            raise ModelLoadFailed(
-                f"{'/'.join(model)} takes {spec.vram_mb} MB, and beside the pinned models the device has no "
-                f"room for it ({self.policy.vram_mb} MB and {self.policy.max_models} models in all)"
+        self.models = {
+            spec.key: ModelState(
+                spec,
+                max_batch=_max_batch(backends(spec.backend), spec.options),
+                pinned=spec.pin,
+                wanted=spec.pin or spec.preload,
             )
-        victims = evictions(spec.vram_mb, residents, self.policy, self._ticks())
-        for victim in victims or ():
-            self.evict(victim)
-        if victims == []:
-            self._load(spec)
+            for spec in catalog
+        }
+        self.policy = Policy(
+            max_models=limits.max_models,
+            vram_mb=limits.vram_mb or device.vram_mb,
+            keep_alive_s=limits.keep_alive_s,
+            min_residency_s=limits.min_residency_s,
+            max_parallel_loads=limits.max_parallel_loads,
+        )
+        self._limits, self._start, self._ticks = limits, start, ticks
 
-    def load_if_room(self, model: Model) -> None:
-        """Loads the model if it is not resident and nothing has to leave for it."""
-        if model in self.runners or self._leaving:
-            return
-        spec = self._catalog.resolve(*model)
-        if evictions(spec.vram_mb, self._residents(), self.policy, self._ticks()) == []:
-            self._load(spec)
+    def view(self) -> dict[Model, ModelState]:
+        """How the models are, for other threads: copies that nobody changes."""
+        return {key: copy(model) for key, model in self.models.items()}
 
-    def want(self, model: Model) -> None:
-        """Load it once no job waits for another; an earlier failure is forgotten."""
-        self.load_errors.pop(model, None)
-        if model not in self.wanted:
-            self.wanted.append(model)
+    def look(self) -> None:
+        """Takes over what time has changed: when each runner was last heard, failures that are forgotten."""
+        now = self._ticks()
+        for model in self.models.values():
+            model.forget_failure(now)
+            if model.runner is not None:
+                model.heard_at = model.runner.heard_at
 
-    def unload(self, model: Model) -> None:
+    def computing(self) -> list[ModelState]:
+        return [model for model in self.models.values() if model.phase is Phase.RUNNING]
+
+    def of(self, runner: Runner) -> ModelState | None:
+        """The model that the runner holds; None for a runner that is gone."""
+        return next((model for model in self.models.values() if model.runner is runner), None)
+
+    def run_of(self, job_id: str) -> tuple[ModelState, Run, int] | None:
+        """The model that has the job in hand, its run, and the job's index in that."""
+        for model in self.models.values():
+            if model.run is not None and (index := model.run.index_of(job_id)) is not None:
+                return model, model.run, index
+        return None
+
+    # what the plan says
+
+    def load(self, key: Model) -> SkylarkError | None:
+        """Starts the model's runner; returns why none can be started."""
+        model = self.models[key]
+        try:
+            model.load(self._start(model.spec), self._ticks())
+        except OSError as error:
+            return ModelLoadFailed(
+                f"a runner for {model.name} cannot be started: {error.strerror}: {error.filename}"
+            )
+        return None
+
+    def evict(self, key: Model) -> None:
+        log.info("a model leaves", extra={"action": "evict", "model": self.models[key].name})
+        self._leave(self.models[key])
+
+    def end(self, key: Model, reason: str) -> None:
+        """Ends a runner that is at fault; the rest follows when it is heard to be gone."""
+        model = self.models[key]
+        fields = {"action": "runner_ended", "model": model.name, "reason": reason}
+        log.warning("a runner is ended", extra=fields)
+        if model.runner is not None:
+            model.runner.kill()
+
+    def run(self, key: Model, run: Run, payloads: Sequence[dict[str, Any]]) -> None:
+        model = self.models[key]
+        model.begin(run, self._ticks())
+        _runner(model).run(run, payloads)
+
+    def join(self, key: Model, run: Run, payloads: Sequence[dict[str, Any]]) -> None:
+        _runner(self.models[key]).join(run, payloads)
+
+    def pause(self, key: Model, *, save: bool) -> None:
+        """A paused run that is told to save itself works again until it has."""
+        model = self.models[key]
+        run, runner = model.run, _runner(model)
+        assert run is not None
+        if save:
+            run.asked, run.give_up_at = Asked.SAVE, self._ticks() + SAVE_S
+            model.resume()
+            runner.save(run)
+        else:
+            run.asked = Asked.PAUSE
+            runner.pause(run)
+
+    def resume(self, key: Model) -> None:
+        model = self.models[key]
+        assert model.run is not None
+        model.run.asked = Asked.GO_ON
+        model.resume()
+        _runner(model).resume(model.run)
+
+    # what runners say
+
+    def loaded(self, model: ModelState, about: About) -> None:
+        load_s = round(self._ticks() - model.started_at, 2)
+        log.info("a model is ready", extra={"action": "ready", "model": model.name, "load_s": load_s})
+        model.loaded(about, self._ticks())
+
+    def load_failed(self, model: ModelState, error: SkylarkError) -> bool:
+        """Ends the runner; whether the model is tried once more, when all others have left for it."""
+        self._leave(model)
+        if not model.cramped and self.may_try_again(model, error):
+            model.cramped = True
+            return True
+        self.give_up(model.key, error)
+        return False
+
+    def give_up(self, key: Model, error: SkylarkError) -> None:
+        """The model cannot be loaded, for now."""
+        fields = {"action": "load_failed", "model": self.models[key].name, "error": error.code}
+        log.error("a model cannot be loaded", extra=fields)
+        self.models[key].fail(error, self._ticks())
+
+    def may_try_again(self, model: ModelState, error: SkylarkError) -> bool:
+        return may_try_again(error, model.key, self.models.values())
+
+    def paused(self, model: ModelState) -> None:
+        if model.run is not None and model.run.asked is Asked.PAUSE:
+            model.pause()
+
+    def run_ended(self, model: ModelState) -> None:
+        model.end_run(self._ticks())
+
+    def gone(self, model: ModelState) -> SkylarkError | None:
+        """Its process has ended. Returns why its model is given up, if it is."""
+        if model.phase is not Phase.LEAVING:
+            fields = {"action": "runner_lost", "model": model.name, "state": model.phase.value}
+            log.warning("a runner is gone", extra=fields)
+        error = model.gone(self._limits.max_attempts)
+        if error is not None:
+            self.give_up(model.key, error)
+        return error
+
+    # what people say
+
+    def want(self, key: Model) -> None:
+        self.models[key].want()
+
+    def unload(self, key: Model) -> None:
         """Let it leave now, unless it has work in hand."""
-        self.wanted = [wanted for wanted in self.wanted if wanted != model]
-        runner = self.runners.get(model)
-        if runner is not None and runner.state is not State.RUNNING:
-            self.evict(model)
+        model = self.models[key]
+        model.wanted = False
+        if model.is_resident and model.run is None:
+            self.evict(key)
 
-    def pin(self, model: Model, pinned: bool) -> None:
+    def pin(self, key: Model, pinned: bool) -> None:
         """A pinned model is loaded and never evicted."""
-        if not pinned:
-            self.pinned.discard(model)
-            return
-        self.pinned.add(model)
-        self.want(model)
+        self.models[key].pinned = pinned
+        if pinned and not self.models[key].is_resident:
+            self.want(key)
 
     def set_keep_alive(self, seconds: float) -> None:
         self.policy = replace(self.policy, keep_alive_s=seconds)
 
-    def evict_idle(self) -> None:
-        for model in idle(self._residents(), self.policy, self._ticks()):
-            self.evict(model)
-
-    def evict_others(self, model: Model) -> bool:
-        """Makes all the room there is for a model that ran out of memory; False where there was none."""
-        others = [r.model for r in self._residents() if r.model != model and not (r.busy or r.pinned)]
-        for other in others:
-            self.evict(other)
-        return bool(others)
-
-    def evict(self, model: Model) -> None:
-        log.info("a model leaves", extra={"action": "evict", "model": self.runners[model].name})
-        self.end(self.runners[model])
-
-    def _residents(self) -> list[Resident]:
-        return [
-            Resident(
-                runner.model,
-                vram_mb=runner.spec.vram_mb,
-                busy=runner.state is State.RUNNING,
-                loading=runner.loading,
-                pinned=runner.model in self.pinned,
-                loaded_at=runner.loaded_at,
-                used_at=runner.used_at,
-            )
-            for runner in self.runners.values()
-        ]
-
-    def _load(self, spec: ModelSpec) -> None:
-        self.load_errors.pop(spec.key, None)
-        self.runners[spec.key] = Runner(
-            spec,
-            self._device.name,
-            self._settings.backends_path,
-            self._limits.warmup_text,
-            self._hear,
-            self._ticks,
-        )
-
-    def loaded(self, runner: Runner, about: About) -> None:
-        load_s = round(self._ticks() - runner.started_at, 2)
-        log.info("a model is ready", extra={"action": "ready", "model": runner.name, "load_s": load_s})
-        runner.state = State.READY
-        runner.loaded_at = runner.used_at = self._ticks()
-        self.abouts[runner.model] = about
-        self._load_crashes.pop(runner.model, None)
-
-    def load_failed(self, runner: Runner, error: SkylarkError) -> None:
-        fields = {"action": "load_failed", "model": runner.name, "error": error.code}
-        log.error("a model cannot be loaded", extra=fields)
-        self.remember_failure(runner.model, error)
-        self._load_crashes.pop(runner.model, None)
-        self.end(runner)
-
-    def remember_failure(self, model: Model, error: SkylarkError) -> None:
-        self.load_errors[model] = error
-        self._failed_at[model] = self._ticks()
-
-    def gone(self, runner: Runner) -> SkylarkError | None:
-        """The runner's process has ended.
-
-        Returns why its model is given up, when it has ended each time that the model was loaded.
-        """
-        self._leaving.discard(runner)
-        if self.runners.get(runner.model) is not runner:
-            return None
-        fields = {"action": "runner_lost", "model": runner.name, "state": runner.state.value}
-        log.warning("a runner is gone", extra=fields)
-        del self.runners[runner.model]
-        return self._load_crashed(runner) if runner.loading else None
-
-    def _load_crashed(self, runner: Runner) -> SkylarkError | None:
-        times = self._load_crashes[runner.model] = self._load_crashes.get(runner.model, 0) + 1
-        if times < self._limits.max_attempts:
-            return None
-        error = ModelLoadFailed(f"the runner ended {times} times while it loaded {runner.name}")
-        self.load_failed(runner, error)
-        return error
-
-    def watch(self) -> None:
-        """Ends the runners that are silent, load too long, or do not let go of a cancelled run."""
-        now = self._ticks()
-        for model, failed_at in list(self._failed_at.items()):
-            if now - failed_at > LOAD_ERROR_S:
-                del self._failed_at[model]
-                self.load_errors.pop(model, None)
-        for runner in self.runners.values():
-            if reason := self._fault(runner, now):
-                fields = {"action": "runner_ended", "model": runner.name, "reason": reason}
-                log.warning("a runner is ended", extra=fields)
-                runner.kill()  # the rest follows when it is heard to be gone
-
-    def _fault(self, runner: Runner, now: float) -> str | None:
-        if runner.loading:  # it may well be silent: loading can hold the interpreter's lock
-            return "load_timeout" if now - runner.started_at > self._limits.load_timeout_s else None
-        if now - runner.heard_at > self._limits.lease_s:
-            return "silent"
-        if runner.run and runner.run.give_up_at is not None and now > runner.run.give_up_at:
-            return "not_cancelled"
-        return None
-
-    def end(self, runner: Runner) -> None:
-        """Ends the process; its memory counts as taken until it is heard to be gone."""
-        if self.runners.get(runner.model) is runner:
-            del self.runners[runner.model]
-            self._leaving.add(runner)
-        runner.kill()
+    def stop_run(self, model: ModelState, run: Run) -> None:
+        """A run that no job waits for any more is stopped; the runner has a grace to notice."""
+        if run.give_up_at is None or run.asked is Asked.SAVE:
+            run.give_up_at = self._ticks() + self._limits.cancel_grace_s
+            run.asked = Asked.GO_ON
+            _runner(model).cancel(run)
+            if model.phase is Phase.PAUSED:
+                model.resume()
 
     def end_all(self) -> None:
-        """Returns when none is left."""
-        for runner in [*self.runners.values(), *self._leaving]:
+        """Returns when no runner is left."""
+        runners = [model.runner for model in self.models.values() if model.runner is not None]
+        for runner in runners:
             runner.kill()
+        for runner in runners:
             runner.wait_ended()
+
+    def _leave(self, model: ModelState) -> None:
+        model.leave()
+        _runner(model).kill()
+
+
+def _runner(model: ModelState) -> Runner:
+    assert model.runner is not None
+    return model.runner
+
+
+def _max_batch(backend: type[Backend], options: dict[str, Any]) -> int:
+    return backend.batch_limit(backend.options.model_validate(options))

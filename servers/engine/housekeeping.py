@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from servers.engine.runs import Runs
+from servers.engine.news import News
 from servers.jobs.results import Results
+from servers.jobs.saves import Saves
 from servers.jobs.store import Store
 from servers.jobs.uploads import Uploads
 from servers.settings import Settings
@@ -27,9 +28,16 @@ class Housekeeping:
     """Called by the engine's loop as often as it likes. `clock` is the time of day in seconds."""
 
     def __init__(
-        self, settings: Settings, store: Store, results: Results, runs: Runs, clock: Callable[[], float]
+        self,
+        settings: Settings,
+        store: Store,
+        results: Results,
+        saves: Saves,
+        news: News,
+        clock: Callable[[], float],
     ) -> None:
-        self._limits, self._store, self._results, self._runs = settings.engine, store, results, runs
+        self._limits, self._store, self._news = settings.engine, store, news
+        self._results, self._saves = results, saves
         self._uploads = Uploads(settings.data_dir)
         self._clock = clock
         self._expire_at = self._sweep_at = 0.0
@@ -54,11 +62,16 @@ class Housekeeping:
             self._store.excuse_queued(now)
             self.unheard = False
         for job_id in self._store.expire(now, self._limits.heartbeat_timeout_s):
-            self._runs.tell(job_id)
+            self._news.tell(job_id)
 
     def _sweep(self, now: float) -> None:
         self._results.delete(self._store.delete_ended(now - self._limits.keep_results_s))
+        self._saves.sweep(self._is_over)
         try:
             self._uploads.sweep(older_than_s=self._limits.keep_results_s, now=now)
         except OSError as error:
             log.error("uploads cannot be swept", extra={"action": "sweep_failed"}, exc_info=error)
+
+    def _is_over(self, job_id: str) -> bool:
+        job = self._store.get(job_id)
+        return job is None or job.status.ended

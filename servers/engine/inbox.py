@@ -1,4 +1,4 @@
-"""News for the engine's loop: calls that other threads ask it to make, in order, on its own thread."""
+"""What the engine's loop has to see to: calls of other threads, made in order on its own thread."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ Call = Callable[[], None]
 
 
 class Inbox:
-    """Any thread puts, one attends. `stopping` says whether the engine is to end."""
+    """Any thread puts, one attends."""
 
-    def __init__(self, stopping: Callable[[], bool]) -> None:
+    def __init__(self) -> None:
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
-        self._stopping = stopping
+        self.stopping = False
+        """Whether the engine is to end: then nothing is waited for any more."""
 
     def put(self, call: Call) -> None:
         """Safe in a signal handler."""
@@ -64,7 +65,7 @@ class Inbox:
                 return act()
             except StorageFailed as error:
                 log.error("the store cannot be written", extra={"action": "storage_failed"}, exc_info=error)
-                if self._stopping():
+                if self.stopping:
                     raise
                 time.sleep(TICK_S)
 

@@ -1,6 +1,7 @@
-"""The loop: one thread that hears what happened, decides what is next, and does it.
+"""The loop: one thread that hears what happened, plans what is next, and does it.
 
-It alone changes which runners exist and what they work on. Other threads put news into its inbox.
+It alone changes what is known of the models and which runners there are. Other threads put calls into its
+inbox.
 """
 
 from __future__ import annotations
@@ -9,26 +10,25 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
-from servers.backends.base import default_task
-from servers.backends.load import backend_class
-from servers.catalog import Catalog
-from servers.engine.device import Device
+from servers.backends.base import Backend, default_task
+from servers.engine import actions
+from servers.engine.background import Account
 from servers.engine.fleet import Fleet
-from servers.engine.hearing import Hearing
 from servers.engine.housekeeping import Housekeeping
 from servers.engine.inbox import Inbox
-from servers.engine.runners import Runner
+from servers.engine.models import ModelState
+from servers.engine.news import News
+from servers.engine.plan import State, plan
+from servers.engine.runner_events import RunnerEvents
 from servers.engine.runs import Runs
-from servers.engine.scheduler import Affinity, Model, choose
-from servers.errors import ModelLoadFailed, SkylarkError
-from servers.jobs.bulletin import Bulletin
-from servers.jobs.results import Results
+from servers.engine.scheduler import Model
+from servers.jobs.job import Job
 from servers.jobs.store import Head, Store
-from servers.runner.wire import Message
-from servers.settings import Settings
+from servers.settings import Engine as Limits
 
 log = logging.getLogger(__name__)
 
@@ -38,30 +38,28 @@ class Loop:
 
     def __init__(
         self,
-        settings: Settings,
+        limits: Limits,
         store: Store,
-        catalog: Catalog,
-        device: Device,
+        backends: Callable[[str], type[Backend]],
+        fleet: Fleet,
+        runs: Runs,
+        events: RunnerEvents,
+        housekeeping: Housekeeping,
+        news: News,
+        inbox: Inbox,
         *,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.bulletin = Bulletin()
-        self.results = Results(settings.data_dir)
-        self.runs = Runs(store, self.results, self.bulletin, settings.engine.max_attempts, clock)
-        self.fleet = Fleet(settings, catalog, device, self._hear, ticks)
         self.draining = False
-        self.ended = False
-        self._settings, self._limits = settings, settings.engine
-        self._store, self._device = store, device
+        self._limits, self._store, self._backends = limits, store, backends
+        self._fleet, self._runs, self._events = fleet, runs, events
+        self._housekeeping, self._news, self._inbox = housekeeping, news, inbox
         self._clock, self._ticks = clock, ticks
         self._application_id: str | None = None
+        self._account = Account(limits.background_share)
+        self._accounted_at = ticks()
         self._drain_until: float | None = None
-        self._housekeeping = Housekeeping(settings, store, self.results, self.runs, clock)
-        self._inbox = Inbox(stopping=lambda: self.draining)
-        self._hearing = Hearing(
-            settings, store, self.fleet, self.runs, self.bulletin, self._inbox, clock, ticks
-        )
         # not a daemon: the process stays until the jobs in hand have ended or are back in the queue
         self._thread = threading.Thread(target=self._live, name="loop", daemon=False)
 
@@ -80,18 +78,26 @@ class Loop:
 
     def cancel(self, job_id: str) -> None:
         """Stop the job if it runs."""
-        self._inbox.put(partial(self._hearing.cancel, job_id))
+        self._inbox.put(partial(self._events.cancel, job_id))
+
+    def models(self) -> dict[Model, ModelState]:
+        """How the models are; copies that nobody changes."""
+        return self._fleet.view()
+
+    @property
+    def keep_alive_s(self) -> float:
+        return self._fleet.policy.keep_alive_s
 
     def do(self, change: Callable[[Fleet], None]) -> None:
         """Makes a change to the fleet on the loop's thread; returns when it is made.
 
         Raises EngineUnavailable when the loop does not come to it.
         """
-        self._inbox.do(lambda: change(self.fleet))
+        self._inbox.do(lambda: change(self._fleet))
 
     def drain(self) -> None:
         """Claim nothing more, let running jobs end within drain_s, then stop. Safe in a signal handler."""
-        self.draining = True
+        self.draining = self._inbox.stopping = True
         self._inbox.wake()
 
     # the loop itself
@@ -99,7 +105,7 @@ class Loop:
     def _live(self) -> None:
         try:
             self._inbox.persist(self._recover)
-            while not self.ended:
+            while not self._news.closed:
                 self._inbox.persist(self.step)
                 self._inbox.attend()
         except Exception:
@@ -109,99 +115,110 @@ class Loop:
 
     def _recover(self) -> None:
         recovered = self._store.recover(self._clock(), self._limits.max_attempts)
-        fields = {"action": "start", "device": self._device.name, "recovered": recovered}
-        log.info("the engine starts", extra=fields)
+        log.info("the engine starts", extra={"action": "start", "recovered": recovered})
 
     def step(self) -> None:
-        self.fleet.watch()
+        """Plans and does what is next; what was heard has been seen to. May be repeated where it raises."""
+        self._fleet.look()
+        heads = [] if self.draining else self._heads()
+        for action in plan(self._state(heads), heads, self._ticks()):
+            self._do(action)
         if self.draining:
             self._wind_down()
         else:
-            self._take_turn()
-            self.fleet.evict_idle()
             self._housekeeping.tidy()
 
-    def _take_turn(self) -> None:
-        """One model computes at a time.
+    def _heads(self) -> list[Head]:
+        """The queue's heads, their times in the clock of the models' times."""
+        shift_s = self._ticks() - self._clock()
+        return [replace(head, created_at=head.created_at + shift_s) for head in self._store.heads()]
 
-        Where there is room, a model that jobs wait for is loaded beside the others, however busy they are:
-        affinity alone would keep it out for max_wait_s. While a model loads, the jobs of those that are
-        ready go on, unless the one that waits is urgent.
-        """
-        if self.fleet.computing():
-            return
-        heads = self._store.heads()
-        head = self._choose(heads)
-        if head is None:
-            self._load_wanted()
-            return
-        needed = [h.model for h in sorted(heads, key=lambda h: h.seq)] + self.fleet.wanted
-        for model in dict.fromkeys(needed):
-            self._load(model, self.fleet.load_if_room)
-        ready = self.fleet.ready()
-        if head.model in ready:
-            self._run(head)
-        elif head.model not in self.fleet.resident():
-            self._make_resident(head.model)
-        elif head.priority != 0 and (other := self._choose([h for h in heads if h.model in ready])):
-            self._run(other)
+    def _state(self, heads: Sequence[Head]) -> State:
+        self._keep_account(heads)
+        return State(
+            models=self._fleet.models,
+            policy=self._fleet.policy,
+            limits=self._limits,
+            application_id=self._application_id,
+            account=self._account,
+            draining=self.draining,
+        )
 
-    def _load_wanted(self) -> None:
-        self.fleet.wanted = [model for model in self.fleet.wanted if model not in self.fleet.resident()]
-        for model in self.fleet.wanted[:1]:
-            self._make_resident(model)
+    def _keep_account(self, heads: Sequence[Head]) -> None:
+        now = self._ticks()
+        models, computing = self._fleet.models.values(), self._fleet.computing()
+        running = any(model.is_background for model in computing)
+        back = any(model.is_background for model in models) or any(head.preemptible for head in heads)
+        front = any(not head.preemptible for head in heads) or any(not m.is_background for m in computing)
+        elapsed_s, self._accounted_at = now - self._accounted_at, now
+        self._account = self._account.after(elapsed_s, contended=front and back, running=running)
 
-    def _make_resident(self, model: Model) -> None:
-        self._load(model, self.fleet.make_resident)
-
-    def _load(self, model: Model, load: Callable[[Model], None]) -> None:
-        """Jobs of a model that cannot even be begun to be loaded fail, with the reason."""
-        try:
-            load(model)
-        except SkylarkError as error:
-            self.fleet.remember_failure(model, error)
-            self._hearing.give_up(model, error)
-        except OSError as error:
-            reason = f"a runner for {'/'.join(model)} cannot be started: {error.strerror}: {error.filename}"
-            self.fleet.remember_failure(model, ModelLoadFailed(reason))
-            self._hearing.give_up(model, ModelLoadFailed(reason))
-
-    def _choose(self, heads: list[Head]) -> Head | None:
-        now = self._clock()
-        since = {model: now - age_s for model, age_s in self.fleet.ages_s().items()}
-        affinity = Affinity(since, self._application_id)
-        return choose(heads, affinity, now, self._limits.max_wait_s)
+    def _do(self, action: actions.Action) -> None:
+        match action:
+            case actions.Load(model):
+                if (error := self._fleet.load(model)) is not None:
+                    self._do(actions.Fail(model, error))
+            case actions.Evict(model):
+                self._fleet.evict(model)
+            case actions.Run(head):
+                self._run(head)
+            case actions.Join(head, room):
+                self._join(head, room)
+            case actions.Pause(model, save):
+                self._fleet.pause(model, save=save)
+            case actions.Resume(model):
+                self._fleet.resume(model)
+            case actions.End(model, reason):
+                self._fleet.end(model, reason)
+            case actions.Fail(model, error):
+                self._fleet.give_up(model, error)
+                self._events.give_up(model, error)
 
     def _run(self, head: Head) -> None:
-        runner = self.fleet.runners[head.model]
-        backend = backend_class(head.model[0], self._settings.backends_path)
-        most = backend.batch_limit(backend.options.model_validate(runner.spec.options))
-        shared = most > 1 and head.batch_key is not None and head.attempt == 0
-        companions = self._store.companions(head, most - 1) if shared else []
-        jobs = self._store.claim([head.id, *companions], self._clock())
+        model = self._fleet.models[head.model]
+        shared = head.batch_key is not None and head.attempt == 0
+        jobs = self._claim(head, model.max_batch - 1 if shared else 0)
         if not jobs:
             return  # cancelled in this moment
-        run = self.runs.begin(jobs[0].payload.get("task", default_task(backend)), jobs)
-        self._application_id = head.application_id
-        runner.used_at = self._ticks()
-        runner.start(run, [job.payload for job in jobs])
-        fields = {"action": "run", "model": runner.name, "jobs": [job.id for job in jobs]}
-        log.info("a runner was given jobs", extra=fields)
+        backend = self._backends(head.model[0])
+        task = jobs[0].payload.get("task", default_task(backend))
+        run = self._runs.begin(
+            task,
+            jobs,
+            takes_arrivals=shared and task in backend.takes_arrivals,
+            preemptible=task in backend.preemptible,
+        )
+        self._fleet.run(head.model, run, [self._runs.payload(run, job) for job in jobs])
+        self._served(head, jobs, "run", "a runner was given jobs")
 
-    def _hear(self, runner: Runner, message: Message, payload: bytes) -> None:
-        self._hearing.hear(runner, message, payload)
+    def _join(self, head: Head, room: int) -> None:
+        run = self._fleet.models[head.model].run
+        jobs = self._claim(head, room - 1)
+        if not jobs or run is None:
+            return
+        self._runs.join(run, jobs)
+        self._fleet.join(head.model, run, [job.payload for job in jobs])
+        self._served(head, jobs, "join", "jobs join a batch")
+
+    def _claim(self, head: Head, more: int) -> list[Job]:
+        companions = self._store.companions(head, more) if more > 0 else []
+        return self._store.claim([head.id, *companions], self._clock())
+
+    def _served(self, head: Head, jobs: Sequence[Job], action: str, sentence: str) -> None:
+        self._application_id = head.application_id
+        fields = {"action": action, "model": "/".join(head.model), "jobs": [job.id for job in jobs]}
+        log.info(sentence, extra=fields)
 
     def _wind_down(self) -> None:
         if self._drain_until is None:
             self._drain_until = self._ticks() + self._limits.drain_s
             log.info("the engine claims no more jobs", extra={"action": "drain"})
-        running = self.fleet.computing()
+        running = [model for model in self._fleet.models.values() if model.run is not None]
         if running and self._ticks() < self._drain_until:
             return
-        for runner in running:
-            assert runner.run is not None
-            self.runs.hand_back(runner.run)
-        self.fleet.end_all()
-        self.ended = True
-        self.bulletin.publish_all()
+        for model in running:
+            assert model.run is not None
+            self._runs.hand_back(model.run)
+        self._fleet.end_all()
+        self._news.close()
         log.info("the engine has stopped", extra={"action": "stop", "requeued_runs": len(running)})

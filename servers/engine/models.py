@@ -1,128 +1,158 @@
-"""The models from outside: what is loaded, loading and unloading by hand, pins, and the idle time."""
+"""What is known of each model: one `ModelState` each, from absent to computing, changed by its methods."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 
-from flask import Blueprint, Response, current_app, jsonify, request
-from pydantic import Field
-
-from servers.backends.load import backend_class
-from servers.catalog import Catalog
-from servers.engine.loop import Loop
+from servers.backends.base import About
+from servers.engine.process import Runner
+from servers.engine.residency import Resident, others
+from servers.engine.runs import Run
 from servers.engine.scheduler import Model
-from servers.errors import Conflict
-from servers.settings import Settings
-from servers.speech import Noun
-from servers.web.body import json_body
-from servers.web.disconnect import client_connected
+from servers.errors import ModelLoadFailed, OutOfMemory, SkylarkError
+from servers.speech import ModelSpec
 
-bp = Blueprint("models", __name__)
-EXTENSION = "skylark.models"
-GLANCE_S = 1.0
+LOAD_ERROR_S = 30.0
+"""/ready says "no" for so long after a failed load: a load balancer sends nobody who would try again."""
 
 
-class GpuConfig(Noun):
-    """The body of PUT /gpu/config, in seed 002's word; 0 keeps models for ever."""
+class Phase(StrEnum):
+    """absent → loading → ready ⇄ running ⇄ paused; from each of them → leaving → absent."""
 
-    idle_timeout_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class ModelDesk:
-    """Thread-safe. A model is called "name" or "backend/name"."""
-
-    def __init__(
-        self, settings: Settings, catalog: Catalog, loop: Loop, ticks: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._settings, self._catalog, self._loop, self._ticks = settings, catalog, loop, ticks
-
-    def load(self, name: str, connected: Callable[[], bool]) -> dict[str, Any]:
-        """The model once it is ready or has failed."""
-        model = self._catalog.find(name).key
-        self._loop.do(lambda fleet: fleet.want(model))
-        return self._settled(model, ("ready", "failed"), connected)
-
-    def unload(self, name: str, connected: Callable[[], bool]) -> dict[str, Any]:
-        """The model once its memory is free. Raises Conflict while it has work in hand."""
-        model = self._catalog.find(name).key
-        if model in {runner.model for runner in self._loop.fleet.computing()}:
-            raise Conflict(f"{'/'.join(model)} has work in hand: cancel its job, or unload it afterwards")
-        self._loop.do(lambda fleet: fleet.unload(model))
-        return self._settled(model, ("unloaded", "failed"), connected)
-
-    def pin(self, name: str, *, pinned: bool) -> dict[str, Any]:
-        model = self._catalog.find(name).key
-        self._loop.do(lambda fleet: fleet.pin(model, pinned))
-        return self.describe(model)
-
-    def configure(self, config: GpuConfig) -> None:
-        self._loop.do(lambda fleet: fleet.set_keep_alive(config.idle_timeout_seconds))
-
-    def idle_timeout_s(self) -> float:
-        return self._loop.fleet.policy.keep_alive_s
-
-    def all(self) -> list[dict[str, Any]]:
-        return [self.describe(spec.key) for spec in self._catalog]
-
-    def describe(self, model: Model) -> dict[str, Any]:
-        fleet = self._loop.fleet
-        runner, about, error = fleet.runners.get(model), fleet.abouts.get(model), fleet.load_errors.get(model)
-        state = "unloaded" if error is None else "failed"
-        if runner is not None:
-            state = "loading" if runner.loading else "ready"
-        return {
-            "model_type": model[0],
-            "name": model[1],
-            "default": self._catalog.resolve(model[0]).key == model,
-            "tasks": list(backend_class(model[0], self._settings.backends_path).requests),
-            "state": state,
-            "pinned": model in fleet.pinned,
-            "vram_mb": self._catalog.resolve(*model).vram_mb,
-            "about": about.model_dump(mode="json") if about else None,
-            "error": error.to_dict() if error else None,
-        }
-
-    def _settled(self, model: Model, states: Sequence[str], connected: Callable[[], bool]) -> dict[str, Any]:
-        """The model as soon as it is in one of the states, or as it is after load_timeout_s."""
-        deadline = self._ticks() + self._settings.engine.load_timeout_s
-        with self._loop.bulletin.subscribe("models") as bell:
-            while True:
-                bell.clear()
-                found = self.describe(model)
-                left_s = deadline - self._ticks()
-                if found["state"] in states or left_s <= 0 or self._loop.ended or not connected():
-                    return found
-                bell.wait(min(left_s, GLANCE_S))
+    ABSENT = "absent"
+    LOADING = "loading"
+    READY = "ready"
+    RUNNING = "running"
+    """It computes."""
+    PAUSED = "paused"
+    """Its run waits at a step, and keeps its memory."""
+    LEAVING = "leaving"
+    """Its process was told to end; its memory counts as taken until it is gone."""
 
 
-def desk() -> ModelDesk:
-    found: ModelDesk = current_app.extensions[EXTENSION]
-    return found
+RESIDENT = (Phase.LOADING, Phase.READY, Phase.RUNNING, Phase.PAUSED)
 
 
-@bp.get("/models")
-def models() -> Response:
-    return jsonify(models=desk().all())
+@dataclass
+class ModelState:
+    """One model of models.yaml. Only the engine's loop changes it; times are of its monotonic clock."""
+
+    spec: ModelSpec
+    max_batch: int = 1
+    """How many requests it is given together."""
+    phase: Phase = Phase.ABSENT
+    pinned: bool = False
+    """Loaded, and never evicted."""
+    wanted: bool = False
+    """To be loaded once no job waits for another."""
+    cramped: bool = False
+    """It ran out of memory: all others leave before it is tried once more."""
+    runner: Runner | None = None
+    run: Run | None = None
+    """What it works on, while it is running or paused."""
+    started_at: float = 0.0
+    loaded_at: float = 0.0
+    used_at: float = 0.0
+    heard_at: float = 0.0
+    about: About | None = None
+    """What it said of itself when it was last loaded."""
+    load_error: SkylarkError | None = None
+    """Why it could not be loaded, until it is tried again or LOAD_ERROR_S have passed."""
+    failed_at: float = 0.0
+    load_crashes: int = 0
+
+    @property
+    def key(self) -> Model:
+        return self.spec.key
+
+    @property
+    def name(self) -> str:
+        """For people: "backend/model"."""
+        return "/".join(self.key)
+
+    @property
+    def is_resident(self) -> bool:
+        return self.phase in RESIDENT
+
+    @property
+    def is_background(self) -> bool:
+        """Whether what it works on is preemptible."""
+        return self.run is not None and self.run.preemptible
+
+    @property
+    def room(self) -> int:
+        """How many requests may join what it works on."""
+        if self.phase is not Phase.RUNNING or self.run is None or not self.run.takes_more:
+            return 0
+        return self.max_batch - len(self.run.jobs)
+
+    def resident(self) -> Resident:
+        """As the policy of residency sees it."""
+        return Resident(
+            self.key,
+            vram_mb=self.spec.vram_mb,
+            busy=self.run is not None,
+            loading=self.phase is Phase.LOADING,
+            pinned=self.pinned,
+            loaded_at=self.loaded_at,
+            used_at=self.used_at,
+        )
+
+    # how it changes
+
+    def load(self, runner: Runner, now: float) -> None:
+        self.phase, self.runner, self.load_error = Phase.LOADING, runner, None
+        self.started_at = self.loaded_at = self.used_at = self.heard_at = now
+
+    def loaded(self, about: About, now: float) -> None:
+        self.phase, self.about = Phase.READY, about
+        self.loaded_at = self.used_at = now
+        self.wanted, self.load_crashes = False, 0
+
+    def fail(self, error: SkylarkError, now: float) -> None:
+        """It cannot be loaded; whatever process it had is on its way out."""
+        self.load_error, self.failed_at = error, now
+        self.wanted, self.cramped, self.load_crashes = False, False, 0
+
+    def forget_failure(self, now: float) -> None:
+        if self.load_error is not None and now - self.failed_at > LOAD_ERROR_S:
+            self.load_error = None
+
+    def begin(self, run: Run, now: float) -> None:
+        self.phase, self.run, self.used_at, self.cramped = Phase.RUNNING, run, now, False
+
+    def pause(self) -> None:
+        self.phase = Phase.PAUSED
+
+    def resume(self) -> None:
+        self.phase = Phase.RUNNING
+
+    def end_run(self, now: float) -> None:
+        self.phase, self.run, self.used_at = Phase.READY, None, now
+
+    def leave(self) -> None:
+        self.phase = Phase.LEAVING
+
+    def gone(self, max_crashes: int) -> SkylarkError | None:
+        """Its process has ended. Returns why it is given up, after so many crashes while it loaded."""
+        was = self.phase
+        self.phase, self.runner, self.run = Phase.ABSENT, None, None
+        if was is not Phase.LOADING:
+            self.wanted = self.wanted or (self.pinned and was is not Phase.LEAVING)
+            return None
+        self.load_crashes += 1
+        if self.load_crashes < max_crashes:
+            return None
+        return ModelLoadFailed(f"the runner ended {self.load_crashes} times while it loaded {self.name}")
+
+    def want(self) -> None:
+        """Load it once no job waits for another; an earlier failure is forgotten."""
+        self.wanted, self.load_error = True, None
 
 
-@bp.post("/models/<path:name>/load")
-def load(name: str) -> dict[str, Any]:
-    return desk().load(name, client_connected)
-
-
-@bp.post("/models/<path:name>/unload")
-def unload(name: str) -> dict[str, Any]:
-    return desk().unload(name, client_connected)
-
-
-@bp.route("/models/<path:name>/pin", methods=["POST", "DELETE"])
-def pin(name: str) -> dict[str, Any]:
-    return desk().pin(name, pinned=request.method == "POST")
-
-
-@bp.put("/gpu/config")
-def configure() -> dict[str, Any]:
-    desk().configure(json_body(GpuConfig))
-    return {"idle_timeout_seconds": desk().idle_timeout_s()}
+def may_try_again(error: SkylarkError, model: Model, states: Iterable[ModelState]) -> bool:
+    """Whether the others, once they have left, give a model the memory that it ran out of."""
+    residents = [state.resident() for state in states if state.is_resident]
+    return isinstance(error, OutOfMemory) and bool(others(model, residents))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from servers.engine.desk import GLANCE_S, RETRY_AFTER_S, Caller
-from servers.engine.loop import Loop
+from servers.engine.news import News
+from servers.engine.runs import LiveJob
+from servers.engine.submission import Caller, Position
 from servers.errors import Conflict, EngineUnavailable, JobCancelled, NotFound, SkylarkError
 from servers.jobs.job import Job, Status
-from servers.jobs.results import BYTES_PER_SAMPLE, LiveAudio
+from servers.jobs.results import BYTES_PER_SAMPLE, LiveAudio, Results
+from servers.speech import Word
 
 READ_BYTES = 64 * 1024
+RETRY_AFTER_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -24,39 +27,54 @@ class Sound:
     chunks: Iterator[bytes]
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a job's audio, from sample `start` on, as that attempt made it.
+
+    `words` are those that became known with it.
+    """
+
+    attempt: int
+    start: int
+    sample_rate: int
+    pcm: bytes
+    words: Sequence[Word] = ()
+
+
 class Playback:
     """Thread-safe. `find` gives the job that a caller may see, or raises JobNotFound."""
 
-    def __init__(self, loop: Loop, find: Callable[[str, Caller], Job]) -> None:
-        self._loop, self._find = loop, find
+    def __init__(
+        self, find: Callable[[str, Caller], Job], live: dict[str, LiveJob], results: Results, news: News
+    ) -> None:
+        self._find, self._live, self._results, self._news = find, live, results, news
 
     def play(self, job_id: str, caller: Caller, start: int, connected: Callable[[], bool]) -> Sound:
         """The job's audio from sample `start`, as soon as there is some.
 
         Raises Conflict for a job that makes none, and the job's own error when it has failed.
         """
-        with self._loop.bulletin.subscribe(("audio", job_id)) as bell:
-            while True:
-                bell.clear()
-                job, live = self._find(job_id, caller), self._loop.runs.live.get(job_id)
-                if job.status is Status.DONE:
-                    return self._recorded(job, start)
-                if job.status.ended:
-                    raise _failure(job)
-                if live is not None and live.sample_rate is not None and live.complete is None:
-                    with suppress(FileNotFoundError):  # the attempt ended in this moment: look again
-                        file = live.path.open("rb")
-                        return Sound(live.sample_rate, self._follow(job_id, live, file, start, connected))
-                if self._loop.ended or not connected():
-                    raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
-                bell.wait(GLANCE_S)
+        for _ in self._news.watch(("audio", job_id), wanted=connected):
+            job, live = self._find(job_id, caller), self._live_audio(job_id)
+            if job.status is Status.DONE:
+                return self._recorded(job, start)
+            if job.status.ended:
+                raise _failure(job)
+            if live is not None and live.complete is None:
+                with suppress(FileNotFoundError):  # the attempt ended in this moment: look again
+                    file = live.path.open("rb")
+                    return Sound(live.sample_rate or 0, self._follow(job_id, live, file, start, connected))
+        raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
 
     def _recorded(self, job: Job, start: int) -> Sound:
         rate = (job.result or {}).get("sample_rate")
         if rate is None:
             raise Conflict(f"job {job.id!r} makes no audio")
+        return Sound(rate, _read(self._open(job), start))
+
+    def _open(self, job: Job) -> BinaryIO:
         try:
-            return Sound(rate, _read(self._loop.results.path(job).open("rb"), start))
+            return self._results.path(job).open("rb")
         except FileNotFoundError:
             raise NotFound(f"the audio of job {job.id!r} is no longer kept") from None
 
@@ -65,20 +83,94 @@ class Playback:
     ) -> Iterator[bytes]:
         """What is there, then what comes; an attempt that fails breaks the stream rather than end it."""
         sent = start
-        with file, self._loop.bulletin.subscribe(("audio", job_id)) as bell:
+        with file:
             file.seek(start * BYTES_PER_SAMPLE)
-            while True:
-                bell.clear()
+            for _ in self._news.watch(("audio", job_id), wanted=connected):
                 complete = live.complete  # before looking at the samples: the last ones come before it
                 while sent < live.samples:
                     data = file.read(min(READ_BYTES, (live.samples - sent) * BYTES_PER_SAMPLE))
                     sent += len(data) // BYTES_PER_SAMPLE
                     yield data
-                if complete or not connected():
+                if complete:
                     return
-                if complete is False or self._loop.ended:
-                    raise EngineUnavailable("the job's attempt ended", retry_after_s=RETRY_AFTER_S)
-                bell.wait(GLANCE_S)
+                if complete is False:
+                    break
+        if connected():
+            raise EngineUnavailable("the job's attempt ended", retry_after_s=RETRY_AFTER_S)
+
+    def stream(
+        self, job_id: str, caller: Caller, after: Position, connected: Callable[[], bool]
+    ) -> Iterator[Piece | Job | None]:
+        """The job's audio as it is made, None now and then while none comes; at last the job that has ended.
+
+        It goes on after the position, where the attempt is still that one, and begins anew with each other
+        attempt. Ends without the job when the engine stops, or nobody is connected.
+        """
+        position = after
+        with ExitStack() as files:
+            listening: tuple[LiveAudio, BinaryIO] | None = None
+            for fresh in self._news.watch(("audio", job_id), wanted=connected):
+                live = self._live_audio(job_id)
+                if live is not None and (listening is None or listening[0] is not live):
+                    with suppress(FileNotFoundError):  # the attempt ended in this moment
+                        listening = live, files.enter_context(live.path.open("rb"))
+                        position = _in_attempt(position, live.attempt)
+                is_growing = listening is not None and listening[0].complete is None
+                if listening is not None:
+                    for piece in _grown(*listening, position):
+                        position = _behind(piece)
+                        yield piece
+                if is_growing:
+                    if not fresh:
+                        yield None
+                    continue
+                job = self._find(job_id, caller)
+                if job.status.ended:
+                    yield from self._rest(job, position)
+                    yield job
+                    return
+                yield None
+
+    def _rest(self, job: Job, position: Position) -> Iterator[Piece]:
+        """What is missing of a recorded job's audio."""
+        result = job.result or {}
+        if job.status is not Status.DONE or "sample_rate" not in result:
+            return
+        rate, position = result["sample_rate"], _in_attempt(position, job.attempt)
+        words = [(round(word["end"] * rate), Word(**word)) for word in result.get("words", ())]
+        for data in _read(self._open(job), position.samples):
+            start, end = position.samples, position.samples + len(data) // BYTES_PER_SAMPLE
+            known = [word for known_at, word in words if start < known_at <= end]
+            piece = Piece(job.attempt, start, rate, data, known)
+            position = _behind(piece)
+            yield piece
+
+    def _live_audio(self, job_id: str) -> LiveAudio | None:
+        """What the job has made by now, if it runs and has made anything."""
+        live = self._live.get(job_id)
+        audio = live.audio if live is not None else None
+        return audio if audio is not None and audio.sample_rate is not None else None
+
+
+def _grown(live: LiveAudio, file: BinaryIO, position: Position) -> Iterator[Piece]:
+    """What is there after the position."""
+    end, start = live.samples, position.samples
+    if start >= end:
+        return
+    file.seek(start * BYTES_PER_SAMPLE)
+    while start < end and (data := file.read(min(READ_BYTES, (end - start) * BYTES_PER_SAMPLE))):
+        until = start + len(data) // BYTES_PER_SAMPLE
+        words = live.words_between(start, until) if live.words else ()
+        yield Piece(live.attempt, start, live.sample_rate or 0, data, words)
+        start = until
+
+
+def _in_attempt(position: Position, attempt: int) -> Position:
+    return position if position.attempt == attempt else Position(attempt=attempt, samples=0)
+
+
+def _behind(piece: Piece) -> Position:
+    return Position(attempt=piece.attempt, samples=piece.start + len(piece.pcm) // BYTES_PER_SAMPLE)
 
 
 def _failure(job: Job) -> SkylarkError:

@@ -62,6 +62,15 @@ def idle(residents: Sequence[Resident], policy: Policy, now: float) -> list[Mode
     return [each.model for each in residents if _may_leave(each, policy, now) and _is_idle(each, policy, now)]
 
 
+def others(model: Model, residents: Sequence[Resident]) -> list[Model]:
+    """All that may make room for a model that ran out of memory; none where it had all there is."""
+    return [
+        each.model
+        for each in residents
+        if each.model != model and not (each.busy or each.loading or each.pinned)
+    ]
+
+
 def can_ever_fit(vram_mb: int, residents: Sequence[Resident], policy: Policy) -> bool:
     """Whether the model fits once all that are not pinned have left."""
     return _fits(vram_mb, [each for each in residents if each.pinned], policy)

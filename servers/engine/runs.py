@@ -4,94 +4,135 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from servers.engine.news import News
 from servers.errors import BackendFailed, JobCancelled, RunnerCrashed, SkylarkError, StorageFailed
-from servers.jobs.bulletin import Bulletin
 from servers.jobs.job import Job, Status
 from servers.jobs.outputs import write_output
 from servers.jobs.results import LiveAudio, Results
+from servers.jobs.saves import Saves
 from servers.jobs.store import Store
+from servers.speech import Word
 
 SPEAKS = "synthesize"
-TOPICS = ("ended", "audio", "events")
-"""What is told of a job that ends or returns to the queue: to pollers, to listeners, to watchers."""
 log = logging.getLogger(__name__)
 _numbers = itertools.count(1)
 
 
+class Asked(Enum):
+    """What the runner was last told about a preemptible run."""
+
+    GO_ON = "to work"
+    PAUSE = "to wait at its next step"
+    SAVE = "to save itself there and end"
+
+
+@dataclass
+class LiveJob:
+    """A job that runs: what of it is to be had while it does."""
+
+    audio: LiveAudio | None = None
+    progress: float | None = None
+
+
 @dataclass
 class Run:
-    """One batch in a runner's hands: `open` are the indexes of the jobs that have not ended yet."""
+    """One batch in a runner's hands: an index for each job that it was given, in their order."""
 
     task: str
-    jobs: Sequence[Job]
-    audio: Mapping[int, LiveAudio]
+    jobs: dict[int, Job] = field(default_factory=dict)
+    """Those that are open, by index: a run that others join may see thousands come and go."""
+    size: int = 0
+    """How many jobs it was given so far."""
+    batch_key: str | None = None
+    takes_arrivals: bool = False
+    """Others with the same batch key may join it while it runs."""
+    preemptible: bool = False
+    asked: Asked = Asked.GO_ON
     number: int = field(default_factory=lambda: next(_numbers))
-    open: set[int] = field(init=False)
     give_up_at: float | None = None
-    """Once cancelled: when the runner is ended if it still works."""
-
-    def __post_init__(self) -> None:
-        self.open = set(range(len(self.jobs)))
+    """Once cancelled, or told to save itself: when the runner is ended if it still works."""
 
     def index_of(self, job_id: str) -> int | None:
-        return next((index for index in self.open if self.jobs[index].id == job_id), None)
+        return next((index for index, job in self.jobs.items() if job.id == job_id), None)
+
+    @property
+    def takes_more(self) -> bool:
+        return self.takes_arrivals and self.give_up_at is None
 
 
 class Runs:
-    """Called by the engine's loop; `record` alone is called by a runner's listening thread."""
+    """Called by the engine's loop; `record`, `keep` and `set_progress` by a runner's listening thread."""
 
     def __init__(
         self,
         store: Store,
         results: Results,
-        bulletin: Bulletin,
+        saves: Saves,
+        news: News,
         max_attempts: int,
         clock: Callable[[], float],
     ) -> None:
-        self.live: dict[str, LiveAudio] = {}
-        """The audio of the jobs that run now, by job id."""
-        self.progress: dict[str, float] = {}
-        self._store, self._results, self._bulletin = store, results, bulletin
+        self.live: dict[str, LiveJob] = {}
+        """The jobs that run now, by id."""
+        self._store, self._results, self._saves, self._news = store, results, saves, news
         self._max_attempts, self._clock = max_attempts, clock
 
-    def begin(self, task: str, jobs: Sequence[Job]) -> Run:
+    def begin(self, task: str, jobs: Sequence[Job], *, takes_arrivals: bool, preemptible: bool) -> Run:
         """Opens the books for claimed jobs."""
-        audio = {i: self._results.record(job) for i, job in enumerate(jobs)} if task == SPEAKS else {}
-        for index, recording in audio.items():
-            self.live[jobs[index].id] = recording
-        for job in jobs:
-            self._bulletin.publish(("events", job.id))
-        return Run(task, jobs, audio)
+        run = Run(task, batch_key=jobs[0].batch_key, takes_arrivals=takes_arrivals, preemptible=preemptible)
+        self.join(run, jobs)
+        return run
 
-    def record(self, run: Run, index: int, pcm: bytes, sample_rate: int) -> None:
+    def join(self, run: Run, jobs: Sequence[Job]) -> None:
+        """More claimed jobs for a run, at the indexes after those that it has."""
+        for index, job in enumerate(jobs, run.size):
+            self.live[job.id] = LiveJob(self._results.record(job) if run.task == SPEAKS else None)
+            run.jobs[index] = job
+            self._news.publish(("events", job.id))
+        run.size += len(jobs)
+
+    def payload(self, run: Run, job: Job) -> dict[str, Any]:
+        """What the runner is given: a preemptible job with the folder that is its own."""
+        if not run.preemptible:
+            return job.payload
+        return job.payload | {"resume_from": str(self._saves.folder(job.id))}
+
+    def record(self, run: Run, index: int, pcm: bytes, sample_rate: int, words: Sequence[Word] = ()) -> None:
         """Adds a chunk to a job's audio. Raises StorageFailed, or BackendFailed for one that cannot be."""
-        if index not in run.audio:
+        job, live = self._of(run, index)
+        if job is None or live is None:
+            return  # it was cancelled in this moment
+        if live.audio is None:
             raise BackendFailed(f"the model made audio for a job to {run.task}")
         try:
-            run.audio[index].append(pcm, sample_rate)
+            live.audio.append(pcm, sample_rate, words)
         except OSError as error:
             raise StorageFailed(f"the audio could not be written: {error.strerror}") from error
         except ValueError as error:
             raise BackendFailed(str(error)) from error
-        self._bulletin.publish(("audio", run.jobs[index].id))
+        self._news.publish(("audio", job.id))
 
     def keep(self, run: Run, index: int, result: dict[str, Any]) -> dict[str, Any]:
         """The result as it will be committed, with its audio and its file on the disk.
 
         Raises StorageFailed, or BackendFailed for one that cannot be.
         """
-        job, audio = run.jobs[index], run.audio.get(index)
+        job, live = self._of(run, index)
+        if job is None or live is None:
+            return result  # it was cancelled in this moment
+        audio = live.audio
         if audio is not None and audio.samples == 0:
             raise BackendFailed("the model made no audio")
         try:
             kept = {"status": "ok"} | result | (_kept(audio) if audio else {})
             if job.result_path is not None:
-                write_output(Path(job.result_path), kept)
+                write_output(Path(job.result_path), kept, audio.path if audio else None)
                 kept["result_path"] = job.result_path
         except OSError as error:
             raise StorageFailed(f"the result could not be written: {error.strerror}") from error
@@ -103,6 +144,7 @@ class Runs:
         """Commits what `keep` has kept, once."""
         job = run.jobs[index]
         self._store.finish(job, Status.DONE, self._clock(), result=result)
+        self._forget_save(run, index)
         self._close(run, index)
 
     def error(self, run: Run, index: int, error: SkylarkError) -> None:
@@ -114,14 +156,23 @@ class Runs:
 
     def over(self, run: Run) -> None:
         """The runner says that the run has ended: a job that is still open was forgotten."""
-        for index in sorted(run.open):
+        for index in sorted(run.jobs):
             self.error(run, index, BackendFailed("the model ended without a result"))
 
+    def saved(self, run: Run, index: int) -> None:
+        """The job has put down what it did, and goes on from there another time."""
+        self._return(run, index, count_attempt=False)
+
     def lost(self, run: Run) -> None:
-        """The runner is gone: its jobs return to the queue, or fail after their last attempt."""
-        for index in sorted(run.open):
+        """The runner is gone: its jobs return to the queue, or fail after their last attempt.
+
+        An attempt that saved something was none in vain, and does not count.
+        """
+        for index in sorted(run.jobs):
             job = run.jobs[index]
-            if job.attempt >= self._max_attempts:
+            if run.preemptible and self._saves.changed_since(job.id, job.started_at or 0.0):
+                self._return(run, index, count_attempt=False)
+            elif job.attempt >= self._max_attempts:
                 message = f"the runner ended during each of {job.attempt} attempts at this job"
                 self.error(run, index, RunnerCrashed(message))
             else:
@@ -133,24 +184,26 @@ class Runs:
         self._return(run, index, count_attempt=True, error=error)
 
     def set_progress(self, run: Run, index: int, fraction: float) -> None:
-        job_id = run.jobs[index].id
-        self.progress[job_id] = fraction
-        self._bulletin.publish(("events", job_id))
+        job, live = self._of(run, index)
+        if job is not None and live is not None:
+            live.progress = fraction
+            self._news.publish(("events", job.id))
 
-    def hand_back(self, run: Run) -> None:
-        """The engine stops: what still runs returns to the queue as if it had not been tried."""
-        for index in sorted(run.open):
+    def _of(self, run: Run, index: int) -> tuple[Job | None, LiveJob | None]:
+        """The open job of that index; neither once it has ended."""
+        job = run.jobs.get(index)
+        return job, self.live.get(job.id) if job is not None else None
+
+    def hand_back(self, run: Run, since: int = 0) -> None:
+        """Jobs from index `since` on return to the queue as if they had not been tried."""
+        for index in sorted(index for index in run.jobs if index >= since):
             self._return(run, index, count_attempt=False)
-
-    def tell(self, job_id: str) -> None:
-        """There is news of the job."""
-        for topic in TOPICS:
-            self._bulletin.publish((topic, job_id))
 
     # the store comes first: when it cannot be written, everything is as it was, and is tried again
 
     def _end(self, run: Run, index: int, status: Status, error: SkylarkError) -> None:
         self._store.finish(run.jobs[index], status, self._clock(), error=error)
+        self._forget_save(run, index)
         self._abandon(run, index)
 
     def _return(
@@ -162,17 +215,20 @@ class Runs:
         log.info("a job returns to the queue", extra=fields)
         self._abandon(run, index)
 
+    def _forget_save(self, run: Run, index: int) -> None:
+        if run.preemptible:
+            self._saves.discard(run.jobs[index].id)
+
     def _abandon(self, run: Run, index: int) -> None:
-        if index in run.audio:
-            run.audio[index].abandon()
+        _, live = self._of(run, index)
+        if live is not None and live.audio is not None:
+            live.audio.abandon()
         self._close(run, index)
 
     def _close(self, run: Run, index: int) -> None:
-        run.open.discard(index)
-        job_id = run.jobs[index].id
-        self.live.pop(job_id, None)
-        self.progress.pop(job_id, None)
-        self.tell(job_id)
+        job = run.jobs.pop(index)
+        self.live.pop(job.id, None)
+        self._news.tell(job.id)
 
 
 def _kept(audio: LiveAudio) -> dict[str, Any]:
@@ -182,5 +238,4 @@ def _kept(audio: LiveAudio) -> dict[str, Any]:
         "sample_rate": audio.sample_rate,
         "samples": audio.samples,
         "duration_s": audio.duration_s,
-        "pcm_path": str(audio.path),
     }

@@ -33,7 +33,7 @@ def choose(heads: Sequence[Head], affinity: Affinity, now: float, max_wait_s: fl
     urgent = [head for head in heads if head.priority == 0]
     if urgent:  # 1.
         return min(urgent, key=_age)
-    overdue = [head for head in heads if now - head.created_at > max_wait_s]
+    overdue = [head for head in heads if _is_overdue(head, now, max_wait_s)]
     if overdue:  # 2.
         return min([head for head in overdue if _was_there(head, affinity)] or overdue, key=_age)
     band = min((head.priority for head in heads), default=None)
@@ -42,6 +42,15 @@ def choose(heads: Sequence[Head], affinity: Affinity, now: float, max_wait_s: fl
         key=lambda head: (_distance(head, affinity), _age(head)),
         default=None,
     )
+
+
+def is_pressing(head: Head, now: float, max_wait_s: float) -> bool:
+    """Whether it is urgent or overdue: then nothing that can wait goes before it."""
+    return head.priority == 0 or _is_overdue(head, now, max_wait_s)
+
+
+def _is_overdue(head: Head, now: float, max_wait_s: float) -> bool:
+    return now - head.created_at > max_wait_s
 
 
 def _age(head: Head) -> int:

@@ -23,7 +23,8 @@ ALONE, HELD = 5_259_596, 5_259_597
 
 
 class Database(ABC):
-    """Thread-safe. What was written is as durable as the database can make it when `write` ends.
+    """Thread-safe. What was written is as durable as the database can make it when `write` ends, unless that
+    is `durable=False`: then it is kept unless the machine stops in the next moments, and comes in order.
 
     `read` and `write` raise StorageFailed when the database cannot be reached or its disk is full.
     """
@@ -40,13 +41,13 @@ class Database(ABC):
             yield connection
 
     @contextmanager
-    def write(self, *, alone: bool = False) -> Iterator[Connection]:
+    def write(self, *, alone: bool = False, durable: bool = True) -> Iterator[Connection]:
         """A transaction, kept unless it raises; no two that are `alone` overlap, of any process."""
-        with _storage_errors(), self._transaction(alone) as connection:
+        with _storage_errors(), self._transaction(alone, durable) as connection:
             yield connection
 
     @abstractmethod
-    def _transaction(self, alone: bool) -> AbstractContextManager[Connection]: ...
+    def _transaction(self, alone: bool, durable: bool) -> AbstractContextManager[Connection]: ...
 
     @abstractmethod
     def hold(self) -> bool:
@@ -74,8 +75,9 @@ class Sqlite(Database):
         self._held: int | None = None
 
     @contextmanager
-    def _transaction(self, alone: bool) -> Iterator[Connection]:  # noqa: ARG002  # every write is
+    def _transaction(self, alone: bool, durable: bool) -> Iterator[Connection]:  # noqa: ARG002  # each is alone
         with self._writing, self._engine.begin() as connection:
+            connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
@@ -107,8 +109,10 @@ class Postgres(Database):
         self._held: Connection | None = None
 
     @contextmanager
-    def _transaction(self, alone: bool) -> Iterator[Connection]:
+    def _transaction(self, alone: bool, durable: bool) -> Iterator[Connection]:
         with self._engine.begin() as connection:
+            if not durable:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             if alone:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ALONE)))
             yield connection

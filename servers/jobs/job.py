@@ -73,6 +73,8 @@ class Job:
     """A job that is still queued then expires; None is no deadline."""
     expires: bool = True
     """Whether it expires when nobody has polled it for a while; false: it waits as long as it takes."""
+    preemptible: bool = False
+    """Whether it can stop at a step, be saved, and go on later; never on the wire."""
 
     def to_dict(self) -> dict[str, Any]:
         """The wire form, in seed 000's words."""
@@ -80,7 +82,7 @@ class Job:
         return wire | {"status": self.status.value}
 
 
-NOT_ON_THE_WIRE = frozenset({"owner", "seq", "token", "idempotency_key"})
+NOT_ON_THE_WIRE = frozenset({"owner", "seq", "token", "idempotency_key", "preemptible"})
 
 
 class Outcome(StrEnum):

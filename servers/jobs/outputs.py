@@ -46,15 +46,19 @@ def check_output(path: str, speaks: bool, roots: Sequence[Path], param: str) -> 
     return found
 
 
-def write_output(path: Path, result: Mapping[str, Any]) -> None:
-    """Audio in the format of the file's ending, or a transcript as text or JSON. Raises OSError."""
+def write_output(path: Path, result: Mapping[str, Any], pcm: Path | None = None) -> None:
+    """The audio in `pcm` in the format of the file's ending, or a transcript as text or JSON.
+
+    Raises OSError.
+    """
     kind = path.suffix.removeprefix(".")
     if kind == "txt":
         content = f"{result['text']}\n".encode()
     elif kind == "json":
         content = json.dumps(dict(result), ensure_ascii=False, indent=2).encode()
     else:
-        content = encode(np.fromfile(result["pcm_path"], dtype="<i2"), result["sample_rate"], kind)
+        assert pcm is not None  # as `check_output` has seen to
+        content = encode(np.fromfile(pcm, dtype="<i2"), result["sample_rate"], kind)
     _replace(path, content)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import FileIO
 from pathlib import Path
 
 from servers.jobs.job import Job
+from servers.speech import Word
 
 BYTES_PER_SAMPLE = 2
 
@@ -30,7 +31,7 @@ class Results:
 
     def record(self, job: Job) -> LiveAudio:
         """An empty recording of the job's present claim."""
-        return LiveAudio(self.path(job))
+        return LiveAudio(self.path(job), job.attempt)
 
     def discard(self, job: Job) -> None:
         self.path(job).unlink(missing_ok=True)
@@ -50,11 +51,13 @@ class LiveAudio:
     `complete` is None while it grows, then whether the job's audio is all there.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, attempt: int = 1) -> None:
+        self.path, self.attempt = path, attempt
         self.sample_rate: int | None = None
         self.samples = 0
         self.complete: bool | None = None
+        self.words: list[tuple[int, Word]] = []
+        """The words that are known by now, each with the number of samples that there were then."""
         self._lock = threading.Lock()
         self._file: FileIO | None = None
 
@@ -62,8 +65,8 @@ class LiveAudio:
     def duration_s(self) -> float:
         return self.samples / self.sample_rate if self.sample_rate else 0.0
 
-    def append(self, pcm: bytes, sample_rate: int) -> None:
-        """Adds a chunk; nothing once the recording has ended.
+    def append(self, pcm: bytes, sample_rate: int, words: Sequence[Word] = ()) -> None:
+        """Adds a chunk and the words that became known with it; nothing once the recording has ended.
 
         Raises OSError when the disk is full, ValueError when the rate changes.
         """
@@ -75,8 +78,15 @@ class LiveAudio:
             file, rest = self._opened(), memoryview(pcm)
             while rest:
                 rest = rest[file.write(rest) :]
-            self.sample_rate = sample_rate
-            self.samples += len(pcm) // BYTES_PER_SAMPLE
+            samples = self.samples + len(pcm) // BYTES_PER_SAMPLE
+            self.words += [
+                (samples, word) for word in words
+            ]  # before the samples: whoever sees those has them
+            self.sample_rate, self.samples = sample_rate, samples
+
+    def words_between(self, start: int, end: int) -> list[Word]:
+        """Those that became known with the samples after `start`, up to `end`."""
+        return [word for known_at, word in self.words if start < known_at <= end]
 
     def seal(self) -> None:
         """Ends the recording and makes it durable."""

@@ -49,13 +49,23 @@ jobs = sa.Table(
     sa.Column("idempotency_key", sa.String),
     sa.Column("deadline_at", sa.Float),
     sa.Column("expires", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("preemptible", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("jobs_by_end", "finished_at"),
     # Of the queued or the running only, for most jobs have ended. No index begins with the status: SQLite
     # would take it for nearly everything.
     _index("jobs_queued", "seq", where=QUEUED),
     _index("jobs_running", "seq", where=RUNNING),
-    _index("jobs_by_turn", "priority", "model_type", "model", "application_id", "seq", where=QUEUED),
-    _index("jobs_by_batch", "model_type", "model", "batch_key", "seq", where=QUEUED),
+    _index(
+        "jobs_by_turn",
+        "priority",
+        "model_type",
+        "model",
+        "application_id",
+        "preemptible",
+        "seq",
+        where=QUEUED,
+    ),
+    _index("jobs_by_batch", "model_type", "model", "batch_key", "priority", "seq", where=QUEUED),
     _index("jobs_by_heartbeat", "expires", "last_heartbeat", where=QUEUED),
     _index("jobs_by_deadline", "deadline_at", where=f"{QUEUED} AND deadline_at IS NOT NULL"),
     # Two, for to a unique index no two missing owners are the same.
@@ -84,7 +94,7 @@ attempts = sa.Table(
 _in = {status: jobs.c.status == sa.literal_column(f"'{status.value}'") for status in Status}
 _queued, _running = _in[Status.QUEUED], _in[Status.RUNNING]
 _of_model = (jobs.c.model_type == value("of_type"), jobs.c.model == value("of_name"))
-_turn = (jobs.c.priority, jobs.c.model_type, jobs.c.model, jobs.c.application_id)
+_turn = (jobs.c.priority, jobs.c.model_type, jobs.c.model, jobs.c.application_id, jobs.c.preemptible)
 
 
 def _locked(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -118,7 +128,7 @@ RECENT = (
     .limit(value("most"))
 )
 
-# The oldest queued job of each (priority, model, application).
+# The oldest queued job of each (priority, model, application), preemptible ones apart.
 _head = (*_turn, jobs.c.id, jobs.c.seq, jobs.c.created_at, jobs.c.attempt, jobs.c.batch_key)
 HEADS = sa.select(*_head).where(
     jobs.c.seq.in_(sa.select(sa.func.min(jobs.c.seq)).where(_queued).group_by(*_turn))
@@ -133,14 +143,14 @@ def _heads_one_by_one() -> sa.Select[Any]:
     """
     ordered = sa.select(*_head).where(_queued).order_by(*_turn, jobs.c.seq).limit(1)
     head = ordered.cte("head", recursive=True)
-    here = (head.c.priority, head.c.model_type, head.c.model, head.c.application_id)
+    here = tuple(head.c[column.name] for column in _turn)
     further = ordered.where(sa.tuple_(*_turn) > sa.tuple_(*here)).lateral("further")
     return sa.select(head.union_all(sa.select(further).select_from(head.join(further, sa.true()))))
 
 
 HEADS_ONE_BY_ONE = _heads_one_by_one()
 
-# The queued, never tried jobs that may share a job's batch.
+# The queued, never tried jobs that may share a job's batch, the most urgent first.
 COMPANIONS = (
     sa.select(jobs.c.id)
     .where(
@@ -150,7 +160,7 @@ COMPANIONS = (
         jobs.c.attempt == 0,
         jobs.c.id != value("job_id"),
     )
-    .order_by(jobs.c.seq)
+    .order_by(jobs.c.priority, jobs.c.seq)
     .limit(value("most"))
 )
 
@@ -190,11 +200,17 @@ EXPIRE_UNASKED = _end_queued(
     Status.EXPIRED, jobs.c.expires.is_(sa.true()), jobs.c.last_heartbeat < value("before")
 )
 
-# After a crash: what was running has used its attempts, or goes back.
+# After a crash: what was running has used its attempts, or goes back. What is preemptible goes on from what
+# it saved, and its attempt does not count.
 FAIL_EXHAUSTED = (
     sa.update(jobs)
-    .where(_running, jobs.c.attempt >= value("most"))
+    .where(_running, jobs.c.attempt >= value("most"), jobs.c.preemptible.is_(sa.false()))
     .values(status=Status.FAILED, finished_at=value("now"), error=value("to_error"))
+)
+FORGIVE_PREEMPTIBLE = (
+    sa.update(jobs)
+    .where(_running, jobs.c.preemptible.is_(sa.true()))
+    .values(_back | {"attempt": jobs.c.attempt - 1})
 )
 REQUEUE_RUNNING = sa.update(jobs).where(_running).values(_back)
 EXCUSE_QUEUED = sa.update(jobs).where(_queued).values(last_heartbeat=value("now"))

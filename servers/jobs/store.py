@@ -1,5 +1,7 @@
 """The durable queue: what a method wrote is on the disk when it returns.
 
+`claim` and `heartbeat` alone are not, for nothing is lost with them: a claim that was lost is a queued job.
+
 Only the newest claim of a job may end it: `claim` raises the job's token, and `finish` and `requeue` take
 effect only with that token. Each claim is an attempt, on record as long as its job.
 """
@@ -34,6 +36,7 @@ class Head:
     created_at: float
     attempt: int
     batch_key: str | None
+    preemptible: bool = False
 
 
 class Store:
@@ -85,7 +88,7 @@ class Store:
 
     def heartbeat(self, job_id: str, now: float) -> None:
         """A client still asks for the job."""
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             connection.execute(sql.HEARTBEAT, {"job_id": job_id, "now": now})
 
     def cancel_queued(self, job_id: str, now: float) -> bool:
@@ -96,12 +99,15 @@ class Store:
     # what the scheduler and the runners need
 
     def heads(self) -> list[Head]:
-        """The oldest queued job of each (priority, model, application)."""
+        """The oldest queued job of each (priority, model, application), preemptible ones apart."""
         with self._database.read() as connection:
             return [_head(row) for row in connection.execute(self._database.heads).all()]
 
     def companions(self, head: Head, limit: int) -> list[str]:
-        """The ids of the queued, never tried jobs that may share the head's batch, oldest first."""
+        """The ids of the queued, never tried jobs that may share the head's batch.
+
+        The most urgent first, and among those the oldest.
+        """
         values = _of_model(head.model) | {"shared_key": head.batch_key, "job_id": head.id, "most": limit}
         with self._database.read() as connection:
             return list(connection.scalars(sql.COMPANIONS, values))
@@ -112,7 +118,7 @@ class Store:
         Each claim begins an attempt.
         """
         values = {"job_ids": ids, "now": now}
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             jobs = [_job(row) for row in connection.execute(sql.CLAIM, values).all()]
             if jobs:
                 connection.execute(sql.BEGIN_ATTEMPT, [_attempt_row(job) for job in jobs])
@@ -183,6 +189,7 @@ class Store:
         with self._database.write(alone=True) as connection:
             connection.execute(sql.END_ATTEMPTS_OF_RUNNING, {"now": now, "to_error": ended.to_dict()})
             recovered = connection.execute(sql.FAIL_EXHAUSTED, values).rowcount
+            recovered += connection.execute(sql.FORGIVE_PREEMPTIBLE).rowcount
             recovered += connection.execute(sql.REQUEUE_RUNNING).rowcount
             connection.execute(sql.EXCUSE_QUEUED, {"now": now})
             return recovered
@@ -276,4 +283,5 @@ def _head(row: Any) -> Head:
         created_at=row.created_at,
         attempt=row.attempt,
         batch_key=row.batch_key,
+        preemptible=row.preemptible,
     )

@@ -4,15 +4,20 @@ engine → runner
     {"op": "load", "model": ModelSpec, "device": str, "backends_path": [str],
      "warmup_text": str | null}                                                    once, first
     {"op": "run", "run": int, "task": str, "payloads": [payload …]}                one run at a time
-    {"op": "cancel", "run": int}
+    {"op": "join", "run": int, "payloads": [payload …]}                            more requests for it
+    {"op": "cancel", "run": int, "index": int | null}                              all of it, or one request
+    {"op": "pause" | "resume" | "save", "run": int}                                at the run's next step
 runner → engine
     {"op": "ready", "about": About} | {"op": "failed", "error": SkylarkError}      the answer to load
     {"op": "beat"}                                                                 every second
-    {"op": "chunk", "run", "index", "sample_rate"} + int16 little-endian mono PCM
+    {"op": "chunk", "run", "index", "sample_rate", "words"?} + int16 little-endian mono PCM
     {"op": "progress", "run", "index", "fraction"}
     {"op": "result", "run", "index", "result": {…}} | {"op": "error", "run", "index", "error": {…}}
-    {"op": "broken", "run", "error": {…}}            the model raised: no more is heard of the open requests
-    {"op": "end", "run"}                                                           the run is over
+    {"op": "saved", "run", "index"}                  instead of a result: it goes on from there another time
+    {"op": "paused", "run"}                                                        it waits at a step
+    {"op": "broken", "run", "error": {…}, "taken"}   the model raised: no more is heard of the open requests
+    {"op": "end", "run", "taken"}                    the run is over
+`taken` says how many of a run's requests were taken up: those that joined too late were not.
 The end of the stream ends the runner; that is how it is told to go, and how it follows a dead engine.
 A frame is two big-endian uint32 (bytes of the message, bytes of the payload), the message, the payload.
 """

@@ -1,20 +1,21 @@
-"""What a runner does: loads its model, then runs batches, one at a time, in one thread."""
+"""What a runner does: loads its model, then works on its runs, one at a time, in one thread."""
 
 from __future__ import annotations
 
 import logging
 import os
 import queue
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from servers.audio.pcm import to_int16
-from servers.backends.base import Backend, parse_payload
+from servers.backends.base import Backend, Saved, parse_payload
 from servers.backends.load import backend_class
 from servers.errors import BackendFailed, ModelLoadFailed, OutOfMemory, SkylarkError
 from servers.runner.outbox import Outbox
+from servers.runner.run import Run
 from servers.runner.wire import Message
 from servers.speech import Chunk, ModelSpec, Noun, Progress
 
@@ -28,24 +29,29 @@ class Work:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._cancelled: set[int] = set()
+        self._load_order: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        self._runs: dict[int, Run] = {}
 
     def take(self, order: Message) -> None:
-        if order["op"] == "cancel":
-            self._cancelled.add(order["run"])
-        else:
-            self._orders.put(order)
+        if order["op"] == "load":
+            self._load_order.put(order)
+        elif order["op"] == "run":
+            run = Run(order["run"], order["task"], order["payloads"], self._outbox)
+            self._runs[run.number] = run
+            self._queue.put(run)
+        elif (run_now := self._runs.get(order["run"])) is not None:  # else it has ended in the meantime
+            run_now.take(order)
 
     def go_on(self) -> None:
         """Works until the process ends. After a load that failed no order comes; the engine ends it then."""
-        backend = self._load(self._orders.get())
+        backend = self._load(self._load_order.get())
         while True:
-            order = self._orders.get()
+            run = self._queue.get()
             assert backend is not None
-            self._perform(backend, order["run"], order["task"], order["payloads"])
-            self._outbox.put({"op": "end", "run": order["run"]})
-            self._cancelled.discard(order["run"])
+            self._perform(backend, run)
+            del self._runs[run.number]
+            self._outbox.put({"op": "end", "run": run.number, "taken": run.taken})
 
     def _load(self, order: Message) -> Backend | None:
         model = ModelSpec.model_validate(order["model"])
@@ -62,32 +68,42 @@ class Work:
         self._outbox.put({"op": "ready", "about": about.model_dump(mode="json")})
         return backend
 
-    def _perform(self, backend: Backend, run: int, task: str, payloads: list[dict[str, Any]]) -> None:
+    def _perform(self, backend: Backend, run: Run) -> None:
+        """Requests that came too late for the generator are given to another one."""
         try:
-            requests = [parse_payload(type(backend), payload) for payload in payloads]
-            with closing(getattr(backend, task)(requests)) as items:
-                self._report(run, items)
+            while run.is_open:
+                for index, item in self._items(backend, run):
+                    frame, payload = _frame(item)
+                    self._outbox.put({**frame, "run": run.number, "index": index}, payload)
         except Exception as error:  # noqa: BLE001 - the engine decides what becomes of the batch
             failure = _typed(error, BackendFailed).to_dict()
-            self._outbox.put({"op": "broken", "run": run, "error": failure})
+            self._outbox.put({"op": "broken", "run": run.number, "error": failure, "taken": run.taken})
 
-    def _report(self, run: int, items: Iterable[tuple[int, Any]]) -> None:
-        for index, item in items:
-            if run in self._cancelled:
-                return
-            frame, payload = _frame(item)
-            self._outbox.put({**frame, "run": run, "index": index}, payload)
+    def _items(self, backend: Backend, run: Run) -> Iterator[tuple[int, Any]]:
+        """What the backend yields of the requests that are there, by their indexes in the run."""
+        kind, task = type(backend), run.task
+        requests = run.begin(lambda payload: parse_payload(kind, payload))
+        more: dict[str, Any] = {"arrivals": run} if task in kind.takes_arrivals else {}
+        more |= {"steps": run} if task in kind.preemptible else {}
+        with closing(getattr(backend, task)(requests, **more)) as items:
+            for place, item in items:
+                if run.is_cancelled:
+                    return
+                yield run.index_of(place), item
 
 
 def _frame(item: Chunk | Progress | Noun | SkylarkError) -> tuple[Message, bytes]:
     match item:
         case Chunk():
             pcm = to_int16(item.samples).astype("<i2", copy=False).tobytes()
-            return {"op": "chunk", "sample_rate": item.sample_rate}, pcm
+            words = {"words": [word.model_dump() for word in item.words]} if item.words else {}
+            return {"op": "chunk", "sample_rate": item.sample_rate} | words, pcm
         case Progress():
             return {"op": "progress", "fraction": item.fraction}, b""
         case SkylarkError():
             return {"op": "error", "error": item.to_dict()}, b""
+        case Saved():
+            return {"op": "saved"}, b""
         case Noun():
             return {"op": "result", "result": item.model_dump(mode="json")}, b""
 

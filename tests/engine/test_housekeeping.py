@@ -7,10 +7,10 @@ import uuid
 import pytest
 
 from servers.engine.housekeeping import Housekeeping, QueueLost
-from servers.engine.runs import Runs
-from servers.jobs.bulletin import Bulletin
+from servers.engine.news import News
 from servers.jobs.job import Job, Status
 from servers.jobs.results import Results
+from servers.jobs.saves import Saves
 from servers.jobs.store import Store
 from servers.settings import Settings
 
@@ -43,9 +43,7 @@ def clock():
 
 @pytest.fixture
 def housekeeping(store, clock, tmp_path):
-    results = Results(tmp_path)
-    runs = Runs(store, results, Bulletin(), 3, clock)
-    return Housekeeping(Settings(data_dir=tmp_path), store, results, runs, clock)
+    return Housekeeping(Settings(data_dir=tmp_path), store, Results(tmp_path), Saves(tmp_path), News(), clock)
 
 
 @pytest.fixture
@@ -80,3 +78,11 @@ def test_an_engine_whose_queue_another_has_taken_stops(housekeeping, store, url)
         housekeeping.tidy()
     other.close()
     housekeeping.tidy()
+
+
+def test_what_a_job_saved_goes_once_it_has_ended(housekeeping, tmp_path, queued):
+    saves = Saves(tmp_path)
+    (saves.folder(queued.id) / "step").touch()
+    (saves.folder("nobodys") / "step").touch()
+    housekeeping.tidy()
+    assert [folder.name for folder in (tmp_path / "saves").iterdir()] == [queued.id]

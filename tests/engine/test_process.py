@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from servers.engine.runners import _spawn
+from servers.engine.process import _spawn
 
 
 def test_a_runner_is_told_to_stay_offline(tmp_path):

@@ -1,4 +1,4 @@
-"""Runner processes from the engine's side: start one, give it work, hear what it says, end it."""
+"""A runner from the engine's side: a process is started, told what to do, listened to, and ended."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from servers.engine.runs import Run
-from servers.engine.scheduler import Model
 from servers.runner.wire import Message, Wire
 from servers.settings import ROOT
 from servers.speech import ModelSpec
@@ -30,17 +28,46 @@ SEND_TIMEOUT = struct.pack("ll", 5, 0)
 """A timeval of 5 s: a runner that is stopped with a full socket must not stop the engine too."""
 
 
-class State(StrEnum):
-    LOADING = "loading"
-    READY = "ready"
-    RUNNING = "running"
-
-
 Hear = Callable[["Runner", Message, bytes], None]
+"""What a runner's listening thread calls with each message, {"op": "gone"} last."""
+StartRunner = Callable[[ModelSpec], "Runner"]
+"""The effect of loading a model. Raises OSError where no process can be started."""
 
 
-class Runner:
-    """One child process with one model. Its listening thread calls `hear`, with {"op": "gone"} last."""
+class Runner(Protocol):
+    """One process with one model. Telling it something never waits for it, and never raises."""
+
+    heard_at: float
+    """When it last said anything, if only that it is alive."""
+    pid: int
+
+    def run(self, run: Run, payloads: Sequence[dict[str, Any]]) -> None:
+        """Gives it a batch."""
+
+    def join(self, run: Run, payloads: Sequence[dict[str, Any]]) -> None:
+        """Adds to the batch that it works on."""
+
+    def cancel(self, run: Run, index: int | None = None) -> None:
+        """Asks it to stop the run at its next chunk, or to leave out one request of it."""
+
+    def pause(self, run: Run) -> None:
+        """Asks it to wait at the run's next step."""
+
+    def save(self, run: Run) -> None:
+        """Asks it to save the run at its next step, and to end it."""
+
+    def resume(self, run: Run) -> None:
+        """Lets a paused run go on."""
+
+    def kill(self) -> None:
+        """Ends the process and its children at once and gives its memory back; `gone` is heard afterwards."""
+
+    def wait_ended(self) -> None:
+        """Returns when the process is gone and its memory is free."""
+
+
+class RunnerProcess:
+    """A Runner that is a child process, with a thread that listens to it."""
 
     def __init__(
         self,
@@ -51,13 +78,11 @@ class Runner:
         hear: Hear,
         ticks: Callable[[], float],
     ) -> None:
-        self.model: Model = model.key
-        self.state = State.LOADING
-        self.run: Run | None = None
-        self.spec = model
-        self.loaded_at = self.started_at = self.used_at = self.heard_at = ticks()
+        self._name = "/".join(model.key)
+        self.heard_at = ticks()
         self._hear, self._ticks = hear, ticks
         self._process, self._wire = _spawn(model.venv)
+        self.pid = self._process.pid
         self._tell(
             {
                 "op": "load",
@@ -67,40 +92,33 @@ class Runner:
                 "warmup_text": warmup_text,
             }
         )
-        threading.Thread(target=self._listen, name=f"hear-{self._process.pid}", daemon=True).start()
-        log.info("a runner loads a model", extra={"action": "load", "model": self.name, "runner": self.pid})
+        threading.Thread(target=self._listen, name=f"hear-{self.pid}", daemon=True).start()
+        log.info("a runner loads a model", extra={"action": "load", "model": self._name, "runner": self.pid})
 
-    @property
-    def name(self) -> str:
-        """The model's, for people: "backend/model"."""
-        return "/".join(self.model)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def loading(self) -> bool:
-        return self.state is State.LOADING
-
-    def start(self, run: Run, payloads: Sequence[dict[str, Any]]) -> None:
-        """Gives the runner a batch."""
-        self.run = run
-        self.state = State.RUNNING
+    def run(self, run: Run, payloads: Sequence[dict[str, Any]]) -> None:
         self._tell({"op": "run", "run": run.number, "task": run.task, "payloads": list(payloads)})
 
-    def cancel(self, run: Run) -> None:
-        """Asks the runner to stop at its next chunk."""
-        self._tell({"op": "cancel", "run": run.number})
+    def join(self, run: Run, payloads: Sequence[dict[str, Any]]) -> None:
+        self._tell({"op": "join", "run": run.number, "payloads": list(payloads)})
+
+    def cancel(self, run: Run, index: int | None = None) -> None:
+        self._tell({"op": "cancel", "run": run.number, "index": index})
+
+    def pause(self, run: Run) -> None:
+        self._tell({"op": "pause", "run": run.number})
+
+    def save(self, run: Run) -> None:
+        self._tell({"op": "save", "run": run.number})
+
+    def resume(self, run: Run) -> None:
+        self._tell({"op": "resume", "run": run.number})
 
     def kill(self) -> None:
-        """Ends the process and its children at once and gives its memory back; `gone` is heard afterwards."""
         self._wire.shut_down()  # a child of the model may hold the other end open
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
     def wait_ended(self) -> None:
-        """Returns when the process is gone and its memory is free."""
         self._process.wait(END_WAIT_S)
 
     def _tell(self, message: Message) -> None:
@@ -108,7 +126,7 @@ class Runner:
         try:
             self._wire.send(message)
         except OSError as error:
-            fields = {"action": "runner_deaf", "model": self.name, "error": type(error).__name__}
+            fields = {"action": "runner_deaf", "model": self._name, "error": type(error).__name__}
             log.warning("a runner cannot be told anything", extra=fields)
             self.kill()
 

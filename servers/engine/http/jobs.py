@@ -1,0 +1,182 @@
+"""The job API of the engine: seed 000's endpoints, on a Unix socket, and on TCP where that is configured."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, current_app, request
+
+from servers.engine.playback import Piece, Playback
+from servers.engine.service import HEARTBEAT_EVERY_S, RETRY_AFTER_S, Service
+from servers.engine.submission import Batch, Caller, Stream, Submission
+from servers.errors import EngineUnavailable, InvalidRequest, SkylarkError
+from servers.jobs.client import OWNER_HEADER, RATE_HEADER
+from servers.jobs.job import Job
+from servers.web.auth import current_owner, over_unix_socket
+from servers.web.body import json_body
+from servers.web.disconnect import client_connected, connection
+
+bp = Blueprint("jobs", __name__)
+SERVICE, PLAYBACK = "skylark.service", "skylark.playback"
+MAX_WAIT_S = 60.0
+LARGEST = 2**40
+
+
+def service() -> Service:
+    found: Service = current_app.extensions[SERVICE]
+    return found
+
+
+def playback() -> Playback:
+    found: Playback = current_app.extensions[PLAYBACK]
+    return found
+
+
+def caller() -> Caller:
+    """Over the Unix socket a door may say for whom it calls; over TCP it is whoever the key belongs to."""
+    if over_unix_socket():
+        return Caller(request.headers.get(OWNER_HEADER))
+    return Caller(current_owner(), remote=True)
+
+
+@bp.post("/jobs")
+def submit() -> dict[str, Any]:
+    submission = json_body(Submission)
+    if (key := request.headers.get("Idempotency-Key")) is not None:
+        submission = Submission.parse(submission.model_dump() | {"idempotency_key": key})
+    (job_id,) = service().submit([submission], caller())
+    return {"job_id": job_id}
+
+
+@bp.post("/jobs/batch")
+def submit_batch() -> dict[str, Any]:
+    return {"job_ids": service().submit(json_body(Batch).jobs, caller())}
+
+
+@bp.post("/jobs/stream")
+def stream() -> Response:
+    """Takes jobs; gives their audio as it is made, and each job once it has ended: a JSON object a line."""
+    asked, who, connected = json_body(Stream), caller(), connection()
+    positions = asked.positions()
+    job_ids = service().submit(asked.jobs, who)
+    streams = [
+        partial(playback().stream, job_id, who, position, connected)
+        for job_id, position in zip(job_ids, positions, strict=True)
+    ]
+    lines = _lines(job_ids, streams, partial(service().keep_alive, caller=who))
+    return Response(lines, mimetype="application/x-ndjson", headers={"Cache-Control": "no-cache"})
+
+
+def _lines(
+    job_ids: list[str],
+    streams: Sequence[Callable[[], Iterator[Piece | Job | None]]],
+    keep_alive: Callable[[list[str]], None],
+) -> Iterator[str]:
+    yield _line("accepted", job_ids=job_ids)
+    kept_alive_at = time.monotonic()
+    try:
+        for index, stream in enumerate(streams):
+            item: Piece | Job | None = None
+            for item in stream():
+                yield _streamed(index, item)
+                if time.monotonic() - kept_alive_at > HEARTBEAT_EVERY_S:
+                    keep_alive(job_ids[index:])
+                    kept_alive_at = time.monotonic()
+            if not isinstance(item, Job):
+                raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
+    except SkylarkError as error:
+        yield _line("broken", error=error.to_dict())
+
+
+def _streamed(index: int, item: Piece | Job | None) -> str:
+    match item:
+        case None:
+            return _line("waiting")
+        case Job():
+            return _line("ended", index=index, job=item.to_dict())
+        case Piece():
+            return _line(
+                "audio",
+                index=index,
+                attempt=item.attempt,
+                **{"from": item.start},
+                sample_rate=item.sample_rate,
+                audio=base64.b64encode(item.pcm).decode("ascii"),
+                words=[word.model_dump() for word in item.words],
+            )
+
+
+def _line(event: str, **fields: Any) -> str:
+    return json.dumps({"event": event} | fields, separators=(",", ":")) + "\n"
+
+
+@bp.get("/jobs/<uuid:job_id>")
+def get(job_id: UUID) -> dict[str, Any]:
+    wait_s = min(_number("wait"), MAX_WAIT_S)
+    return service().poll(str(job_id), caller(), wait_s, client_connected).to_dict()
+
+
+@bp.delete("/jobs/<uuid:job_id>")
+def withdraw(job_id: UUID) -> dict[str, Any]:
+    service().withdraw(str(job_id), caller())
+    return {"job_id": str(job_id), "status": "cancelled"}
+
+
+@bp.post("/jobs/<uuid:job_id>/cancel")
+def cancel(job_id: UUID) -> dict[str, Any]:
+    return service().cancel(str(job_id), caller(), client_connected).to_dict()
+
+
+@bp.get("/jobs/<uuid:job_id>/events")
+def events(job_id: UUID) -> Response:
+    """Server-sent events: `job` with the job each time that it changed, the last one when it has ended."""
+    service().get(str(job_id), caller())
+    jobs = service().events(str(job_id), caller(), connection())
+    return Response(
+        map(partial(_event, service()), jobs),
+        mimetype="text/event-stream",
+        headers={"Cache-Control": "no-cache"},
+    )
+
+
+def _event(service: Service, job: Job | None) -> str:
+    if job is None:
+        return ": nothing new\n\n"
+    data = json.dumps(job.to_dict() | {"attempts": service.attempts(job)})
+    return f"event: job\ndata: {data}\n\n"
+
+
+@bp.get("/jobs/<uuid:job_id>/audio")
+def audio(job_id: UUID) -> Response:
+    sound = playback().play(str(job_id), caller(), int(_number("from")), connection())
+    media_type = f"audio/pcm;rate={sound.sample_rate};channels=1;encoding=s16le"
+    return Response(sound.chunks, mimetype=media_type, headers={RATE_HEADER: str(sound.sample_rate)})
+
+
+@bp.get("/health")
+def health() -> dict[str, Any]:
+    return service().health()
+
+
+@bp.get("/queue")
+def queue() -> dict[str, Any]:
+    return service().queue(caller())
+
+
+def _number(name: str) -> float:
+    """A query parameter of at least 0. Raises InvalidRequest."""
+    text = request.args.get(name, "0")
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < LARGEST:
+        raise InvalidRequest(f"{name!r} must be a number from 0 to {LARGEST}, not {text!r}", param=name)
+    return number

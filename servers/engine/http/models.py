@@ -1,0 +1,53 @@
+"""The models from outside: what is loaded, loading and unloading by hand, pins, and the idle time."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from pydantic import Field
+
+from servers.engine.model_control import ModelControl
+from servers.speech import Noun
+from servers.web.body import json_body
+from servers.web.disconnect import client_connected
+
+bp = Blueprint("models", __name__)
+CONTROL = "skylark.model_control"
+
+
+class GpuConfig(Noun):
+    """The body of PUT /gpu/config, in seed 002's word; 0 keeps models for ever."""
+
+    idle_timeout_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def control() -> ModelControl:
+    found: ModelControl = current_app.extensions[CONTROL]
+    return found
+
+
+@bp.get("/models")
+def models() -> Response:
+    return jsonify(models=control().all())
+
+
+@bp.post("/models/<path:name>/load")
+def load(name: str) -> dict[str, Any]:
+    return control().load(name, client_connected)
+
+
+@bp.post("/models/<path:name>/unload")
+def unload(name: str) -> dict[str, Any]:
+    return control().unload(name, client_connected)
+
+
+@bp.route("/models/<path:name>/pin", methods=["POST", "DELETE"])
+def pin(name: str) -> dict[str, Any]:
+    return control().pin(name, pinned=request.method == "POST")
+
+
+@bp.put("/gpu/config")
+def configure() -> dict[str, Any]:
+    control().keep_idle_for(json_body(GpuConfig).idle_timeout_seconds)
+    return {"idle_timeout_seconds": control().idle_timeout_s()}

@@ -1,0 +1,154 @@
+"""What a client asks for, and who asks: from the body of POST /jobs to a Job that can be queued."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from servers.backends.base import default_task, parse_payload
+from servers.backends.load import backend_class
+from servers.catalog import Catalog
+from servers.engine.runs import SPEAKS
+from servers.errors import InvalidRequest
+from servers.jobs.job import Job
+from servers.jobs.outputs import check_output, check_path
+from servers.settings import Settings
+from servers.speech import Noun
+
+NO_NUL = r"^[^\x00]*$"  # no database keeps one in a text
+MAX_JOBS = 10_000
+
+
+class Submission(Noun):
+    """The body of POST /jobs."""
+
+    model_type: str
+    model: str | None = None
+    application_id: str = Field(default="default", min_length=1, max_length=200, pattern=NO_NUL)
+    priority: int = Field(default=10, ge=0, le=1_000_000)
+    payload: dict[str, Any] = Field(default_factory=dict)
+    result_path: str | None = None
+    deadline_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds from now: a job that is still queued then expires."""
+    expires: bool = True
+    """Whether it also expires when nobody has polled it for heartbeat_timeout_s."""
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200, pattern=NO_NUL)
+    """The same one again gives the first job again; POST /jobs also takes it as a header."""
+    batch_key: str | None = Field(default=None, max_length=200, pattern=NO_NUL)
+    """Only jobs with the same one are given to the model together; "" is never with another."""
+
+
+class Batch(Noun):
+    """The body of POST /jobs/batch."""
+
+    jobs: list[Submission] = Field(min_length=1, max_length=MAX_JOBS)
+
+
+class Position(Noun):
+    """How much of a job's audio a client has: so many samples, as that attempt at the job made them."""
+
+    attempt: int = Field(default=0, ge=0)
+    samples: int = Field(default=0, ge=0)
+
+
+class Stream(Batch):
+    """The body of POST /jobs/stream; `after` says for each job what the client has already."""
+
+    after: list[Position | None] | None = None
+
+    def positions(self) -> Sequence[Position]:
+        """Raises InvalidRequest unless there is one for each job."""
+        if self.after is None:
+            return [Position()] * len(self.jobs)
+        if len(self.after) != len(self.jobs):
+            message = f"{len(self.after)} positions for {len(self.jobs)} jobs"
+            raise InvalidRequest(message, param="after")
+        return [position or Position() for position in self.after]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: `owner` is the id of an API key, None for someone who may see every job."""
+
+    owner: str | None = None
+    remote: bool = False
+    """It came over a network, and not over the Unix socket."""
+
+    def may_see(self, owner: str | None) -> bool:
+        return self.owner is None or self.owner == owner
+
+
+class JobFactory:
+    """Makes jobs of submissions: the model is named, the payload checked. Thread-safe."""
+
+    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+        self._settings, self._catalog = settings, catalog
+
+    def job(self, submission: Submission, caller: Caller, now: float) -> Job:
+        """Raises UnknownModel, or InvalidRequest naming the field at fault."""
+        model = self._catalog.resolve(submission.model_type, submission.model)
+        backend = backend_class(model.backend, self._settings.backends_path)
+        payload = dict(submission.payload)
+        result_path, named = payload.pop("result_path", None), "payload.result_path"  # as seed 000 sends it
+        if submission.result_path is not None:
+            result_path, named = submission.result_path, "result_path"
+        _refuse_nul(payload, "payload")
+        request = parse_payload(backend, payload)
+        task = payload.setdefault("task", default_task(backend))
+        return Job(
+            id=str(uuid.uuid4()),
+            model_type=model.backend,
+            model=model.name,
+            application_id=submission.application_id,
+            priority=submission.priority,
+            created_at=now,
+            last_heartbeat=now,
+            payload=self._checked_payload(payload, request, caller),
+            result_path=self._output(result_path, task, named),
+            batch_key=_batch_key(submission, task, backend.batch_key(request)),
+            owner=caller.owner,
+            idempotency_key=submission.idempotency_key,
+            deadline_at=None if submission.deadline_s is None else now + submission.deadline_s,
+            expires=submission.expires,
+            preemptible=task in backend.preemptible,
+        )
+
+    def _output(self, path: object, task: str, named: str) -> str | None:
+        if path is None:
+            return None
+        if not isinstance(path, str):
+            raise InvalidRequest(f"{named!r} must be a path", param=named)
+        return str(check_output(path, task == SPEAKS, self._settings.engine.roots(), named))
+
+    def _checked_payload(self, payload: dict[str, Any], request: Noun, caller: Caller) -> dict[str, Any]:
+        """Who calls over a network may only name files under the allowed roots."""
+        if not caller.remote:
+            return payload
+        roots = self._settings.engine.roots()
+        named = {name: value for name, value in vars(request).items() if isinstance(value, Path)}
+        return payload | {
+            name: str(check_path(str(path), roots, f"payload.{name}")) for name, path in named.items()
+        }
+
+
+def _refuse_nul(value: object, param: str) -> None:
+    """No model can speak one, and it ends a text for libraries in C. Raises InvalidRequest."""
+    match value:
+        case str() if "\0" in value:
+            raise InvalidRequest(f"{param!r} holds a NUL byte", param=param)
+        case dict():
+            for name, inner in value.items():
+                _refuse_nul(inner, f"{param}.{name}")
+        case list():
+            for index, inner in enumerate(value):
+                _refuse_nul(inner, f"{param}.{index}")
+
+
+def _batch_key(submission: Submission, task: str, kind: str) -> str | None:
+    """Jobs with the same key are given to the model together; None where the client wants it alone."""
+    return None if submission.batch_key == "" else f"{task}/{kind}/{submission.batch_key or ''}"

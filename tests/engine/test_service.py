@@ -1,0 +1,104 @@
+"""What the engine says to those who ask, on their own threads."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from servers.engine.device import Device
+from servers.engine.news import News
+from servers.engine.service import HEARTBEAT_EVERY_S, Service
+from servers.engine.submission import Caller
+from servers.errors import EngineUnavailable, JobNotFound, StorageFailed
+from servers.jobs.job import Job, Status
+from servers.jobs.store import Store
+from servers.settings import Engine
+
+
+class FullStore(Store):
+    """Its disk is full: it can be read."""
+
+    def heartbeat(self, job_id: str, now: float) -> None:
+        raise StorageFailed("the disk is full")
+
+
+class Core:
+    """The engine's loop, as far as the service needs it."""
+
+    draining = False
+
+    def __init__(self) -> None:
+        self.excused = 0
+
+    def wake(self) -> None: ...
+
+    def excuse_silence(self) -> None:
+        self.excused += 1
+
+    def models(self) -> dict:
+        return {}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = FullStore(f"sqlite:///{tmp_path}/jobs.sqlite3")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def core():
+    return Core()
+
+
+@pytest.fixture
+def service(store, core):
+    return Service(
+        None, store, core, {}, News(), Engine(), Device("cpu"), clock=lambda: HEARTBEAT_EVERY_S + 1
+    )
+
+
+@pytest.fixture
+def job(store):
+    job = Job(
+        id=str(uuid.uuid4()),
+        model_type="fake",
+        model="one",
+        created_at=0.0,
+        last_heartbeat=0.0,
+        owner="alice",
+    )
+    store.submit([job], max_queued=1)
+    return job
+
+
+def test_a_poll_is_answered_although_the_clients_interest_cannot_be_written(service, core, job):
+    assert service.poll(job.id, Caller(), 0.0, connected=lambda: True).status is Status.QUEUED
+    assert core.excused
+
+
+def test_a_job_of_another_key_is_not_there(service, job):
+    assert service.get(job.id, Caller("alice")).id == job.id
+    with pytest.raises(JobNotFound):
+        service.get(job.id, Caller("bob"))
+
+
+def test_an_engine_that_stops_takes_nothing_in(service, core):
+    core.draining = True
+    with pytest.raises(EngineUnavailable) as stopping:
+        service.submit([], Caller())
+    assert stopping.value.retry_after_s
+
+
+def test_a_queued_job_is_withdrawn_once(service, job):
+    service.withdraw(job.id, Caller())
+    with pytest.raises(JobNotFound, match="cancelled; only a queued job"):
+        service.withdraw(job.id, Caller())
+
+
+def test_the_events_of_a_job_end_with_it(service, store, job):
+    events = service.events(job.id, Caller(), connected=lambda: True)
+    assert next(events).status is Status.QUEUED
+    service.withdraw(job.id, Caller())
+    assert [event.status for event in events] == [Status.CANCELLED]

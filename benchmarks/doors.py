@@ -173,7 +173,7 @@ class Siege:
             jobs += store.recently_ended(ALL)
             orders = {job.id: self.customer.orders.get(job.id) or _of_door(job) for job in jobs}
             missing = self.customer.orders.keys() - orders.keys()
-            return Ledger(lost=sorted(missing)).read(store, orders)
+            return Ledger(lost=sorted(missing)).read(store, self.appliance.folder, orders)
         finally:
             store.close()
 

@@ -113,7 +113,7 @@ class Campaign:
 
     def ledger(self) -> Ledger:
         with self._as_it_was_left() as store:
-            return Ledger().read(store, self.customer.orders)
+            return Ledger().read(store, self.engine.folder, self.customer.orders)
 
 
 def measure(kills: int, store: str = "sqlite", side_by_side: int = 1, seed: int = 1) -> list[Figure]:

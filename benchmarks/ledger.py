@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.customer import Order
 from benchmarks.figures import Figure
 from servers.jobs.job import Attempt, Job, Outcome
+from servers.jobs.results import Results
 from servers.jobs.store import Store
 
 COMMITTED = (Outcome.DONE, Outcome.FAILED, Outcome.CANCELLED)
@@ -31,19 +32,24 @@ class Ledger:
     """Attempts that ended because their runner did."""
     lost_to_engine: int = 0
 
-    def read(self, store: Store, orders: Mapping[str, Order]) -> Ledger:
+    def read(self, store: Store, data_dir: Path, orders: Mapping[str, Order]) -> Ledger:
+        results = Results(data_dir)
         for job_id, order in orders.items():
-            self._enter(job_id, store.get(job_id), store.attempts(job_id), order)
+            job = store.get(job_id)
+            audio = results.path(job).read_bytes() if job is not None and job.result is not None else None
+            self._enter(job_id, job, store.attempts(job_id), audio, order)
         return self
 
-    def _enter(self, job_id: str, job: Job | None, attempts: list[Attempt], order: Order) -> None:
+    def _enter(
+        self, job_id: str, job: Job | None, attempts: list[Attempt], audio: bytes | None, order: Order
+    ) -> None:
         self.jobs += 1
         if job is None or not job.status.ended:
             self.lost.append(job_id)
             return
         if not ended_once(job, attempts):
             self.twice.append(job_id)
-        if job.result is not None and Path(job.result["pcm_path"]).read_bytes() != order.audio():
+        if audio is not None and audio != order.audio():
             self.wrong.append(job_id)
         self.failed += job.status == "failed"
         self.most_attempts = max(self.most_attempts, job.attempt)

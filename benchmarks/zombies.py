@@ -81,7 +81,7 @@ class Zombies:
     def ledger(self) -> Ledger:
         store = Store(f"sqlite:///{self.engine.folder}/jobs.sqlite3")
         try:
-            return Ledger().read(store, self.orders)
+            return Ledger().read(store, self.engine.folder, self.orders)
         finally:
             store.close()
 

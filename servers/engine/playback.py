@@ -29,12 +29,12 @@ class Sound:
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a job's audio, from sample `start` on, as that attempt made it.
+    """A stretch of a job's audio, from sample `start` on, as that claim of the job made it.
 
     `words` are those that became known with it.
     """
 
-    attempt: int
+    claim: int
     start: int
     sample_rate: int
     pcm: bytes
@@ -114,7 +114,7 @@ class Playback:
                 if live is not None and (listening is None or listening[0] is not live):
                     with suppress(FileNotFoundError):  # the attempt ended in this moment
                         listening = live, files.enter_context(live.path.open("rb"))
-                        position = _in_attempt(position, live.attempt)
+                        position = _of_claim(position, live.claim)
                 is_growing = listening is not None and listening[0].complete is None
                 if listening is not None:
                     for piece in _grown(*listening, position):
@@ -136,12 +136,12 @@ class Playback:
         result = job.result or {}
         if job.status is not Status.DONE or "sample_rate" not in result:
             return
-        rate, position = result["sample_rate"], _in_attempt(position, job.attempt)
+        rate, position = result["sample_rate"], _of_claim(position, job.token)
         words = [(round(word["end"] * rate), Word(**word)) for word in result.get("words", ())]
         for data in _read(self._open(job), position.samples):
             start, end = position.samples, position.samples + len(data) // BYTES_PER_SAMPLE
             known = [word for known_at, word in words if start < known_at <= end]
-            piece = Piece(job.attempt, start, rate, data, known)
+            piece = Piece(job.token, start, rate, data, known)
             position = _behind(piece)
             yield piece
 
@@ -161,16 +161,16 @@ def _grown(live: LiveAudio, file: BinaryIO, position: Position) -> Iterator[Piec
     while start < end and (data := file.read(min(READ_BYTES, (end - start) * BYTES_PER_SAMPLE))):
         until = start + len(data) // BYTES_PER_SAMPLE
         words = live.words_between(start, until) if live.words else ()
-        yield Piece(live.attempt, start, live.sample_rate or 0, data, words)
+        yield Piece(live.claim, start, live.sample_rate or 0, data, words)
         start = until
 
 
-def _in_attempt(position: Position, attempt: int) -> Position:
-    return position if position.attempt == attempt else Position(attempt=attempt, samples=0)
+def _of_claim(position: Position, claim: int) -> Position:
+    return position if position.attempt == claim else Position(attempt=claim, samples=0)
 
 
 def _behind(piece: Piece) -> Position:
-    return Position(attempt=piece.attempt, samples=piece.start + len(piece.pcm) // BYTES_PER_SAMPLE)
+    return Position(attempt=piece.claim, samples=piece.start + len(piece.pcm) // BYTES_PER_SAMPLE)
 
 
 def _failure(job: Job) -> SkylarkError:

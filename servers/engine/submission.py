@@ -50,7 +50,11 @@ class Batch(Noun):
 
 
 class Position(Noun):
-    """How much of a job's audio a client has: so many samples, as that attempt at the job made them."""
+    """How much of a job's audio a client has: so many samples, as that attempt at the job made them.
+
+    `attempt` is the number that its audio came with: not the job's own, for one that was returned untried
+    has its number twice.
+    """
 
     attempt: int = Field(default=0, ge=0)
     samples: int = Field(default=0, ge=0)

@@ -31,7 +31,7 @@ class Results:
 
     def record(self, job: Job) -> LiveAudio:
         """An empty recording of the job's present claim."""
-        return LiveAudio(self.path(job), job.attempt)
+        return LiveAudio(self.path(job), job.token)
 
     def discard(self, job: Job) -> None:
         self.path(job).unlink(missing_ok=True)
@@ -51,8 +51,8 @@ class LiveAudio:
     `complete` is None while it grows, then whether the job's audio is all there.
     """
 
-    def __init__(self, path: Path, attempt: int = 1) -> None:
-        self.path, self.attempt = path, attempt
+    def __init__(self, path: Path, claim: int = 1) -> None:
+        self.path, self.claim = path, claim
         self.sample_rate: int | None = None
         self.samples = 0
         self.complete: bool | None = None

@@ -105,7 +105,7 @@ def _streamed(index: int, item: Piece | Job | None) -> str:
             return _line(
                 "audio",
                 index=index,
-                attempt=item.attempt,
+                attempt=item.claim,
                 **{"from": item.start},
                 sample_rate=item.sample_rate,
                 audio=base64.b64encode(item.pcm).decode("ascii"),

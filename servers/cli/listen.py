@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from servers.atomic import write_atomically
 from servers.cli import config, options
 from servers.cli.client import Servers
-from servers.cli.files import text_of, write_atomically
+from servers.cli.files import text_of
 from servers.cli.output import (
     CommandFailed,
     WrongUsage,

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from servers.atomic import write_atomically
 from servers.cli.client import Servers
 from servers.cli.config import ClientConfig
-from servers.cli.files import write_atomically
 from servers.cli.output import print_words
 from servers.errors import SkylarkError
 from servers.settings import ROOT

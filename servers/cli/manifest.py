@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from servers.atomic import write_atomically
 from servers.cli.config import ConfigError
-from servers.cli.files import write_atomically
 
 NAME = "manifest.json"
 

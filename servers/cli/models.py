@@ -18,6 +18,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from servers.atomic import write_atomically
 from servers.catalog import Catalog
 from servers.checkpoints import (
     MANIFEST,
@@ -31,7 +32,6 @@ from servers.checkpoints import (
     state,
 )
 from servers.cli import archives, options, sources
-from servers.cli.files import write_atomically
 from servers.cli.hub import Hub
 from servers.cli.output import (
     EXIT_CODES,

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from servers.atomic import write_atomically
 from servers.cli import config, options
 from servers.cli.book import Book, Outcome
 from servers.cli.client import Servers
-from servers.cli.files import text_of, write_atomically
+from servers.cli.files import text_of
 from servers.cli.manifest import Manner
 from servers.cli.output import CommandFailed, WrongUsage, advance, complain, print_json, progress
 from servers.errors import SkylarkError

@@ -6,13 +6,14 @@ behind, `sweep` finds.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import uuid
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
+
+from servers.atomic import replacing
 
 COPY_BYTES = 1 << 20
 
@@ -33,17 +34,8 @@ class Uploads:
             raise ValueError(f"{suffix!r} is not a file's suffix")
         stream = BytesIO(data) if isinstance(data, bytes) else data
         path = self._folder / f"{uuid.uuid4().hex}{suffix}"
-        unfinished = path.with_name(f"{path.name}.tmp")
-        try:
-            with unfinished.open("xb") as file:
-                shutil.copyfileobj(stream, file, COPY_BYTES)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.rename(path)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-        self._sync_folder()
+        with replacing(path, sync_folder=True) as file:
+            shutil.copyfileobj(stream, file, COPY_BYTES)
         return path
 
     def discard(self, path: Path) -> None:
@@ -63,11 +55,3 @@ class Uploads:
             except FileNotFoundError:  # its door was faster
                 continue
         return swept
-
-    def _sync_folder(self) -> None:
-        """Makes the name as durable as the bytes."""
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

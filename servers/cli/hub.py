@@ -19,7 +19,7 @@ from servers.checkpoints import Manifest, begin, listed, sha256
 from servers.cli.client import Unreachable
 from servers.cli.output import CommandFailed
 from servers.cli.sources import Source
-from servers.text.extras import require
+from servers.extras import require
 
 OTHER_FRAMEWORKS = (".msgpack", ".h5", ".onnx", ".tflite", ".ot")
 

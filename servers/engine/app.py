@@ -9,13 +9,14 @@ from flask import Flask
 
 from servers.backends.load import check_models
 from servers.catalog import Catalog
-from servers.engine import api, cpu, models
+from servers.engine import api, models
 from servers.engine.desk import Desk
 from servers.engine.device import PREDECESSOR_MARGIN_S, find_device, patiently
 from servers.engine.loop import Loop
 from servers.engine.playback import Playback
 from servers.jobs.store import Store
 from servers.settings import Settings, SettingsError, settings
+from servers.texts import endpoints as texts
 from servers.web.app import create_app as create_web_app
 from servers.web.app import on_terminate
 
@@ -38,7 +39,7 @@ def _create(config: Settings) -> Flask:
     check_models(catalog, config.models_file, config.backends_path)
     store = _held(Store(config.queue_url), config.engine.drain_s + PREDECESSOR_MARGIN_S)
     loop = Loop(config, store, catalog, device)
-    app = create_web_app("engine", [api.bp, cpu.bp, models.bp], internal=True)
+    app = create_web_app("engine", [api.bp, texts.bp, models.bp], internal=True)
     desk = Desk(config, store, catalog, device, loop)
     app.extensions[api.DESK] = desk
     app.extensions[api.PLAYBACK] = Playback(loop, desk.get)

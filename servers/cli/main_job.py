@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from servers.atomic import write_atomically
@@ -53,10 +53,10 @@ def _timed(what: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def invite(client: ClientConfig) -> None:
-    """Prints the URLs and a line to try. A key stays out of it: output ends up in logs."""
-    print(f"tts       {client.server_url}")
-    print(f"whisperx  {client.whisper_url}")
+def invite(client: ClientConfig, urls: Mapping[str, str]) -> None:
+    """Prints the doors' URLs and a line to try. A key stays out of it: output ends up in logs."""
+    for name, url in urls.items():
+        print(f"{name:10}{url}")
     print("try" + (" (with your key in TTS_API_KEY):" if client.api_key else ":"))
     print(curl_line(client), flush=True)
 

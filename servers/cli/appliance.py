@@ -130,7 +130,11 @@ def _rpc(socket: Path) -> ServerProxy:
 
     def connected() -> Any:
         made = connection()
-        made.connect()
+        try:
+            made.connect()
+        except OSError:
+            made.close()
+            raise
         made.sock.settimeout(RPC_S)
         return made
 

@@ -30,11 +30,11 @@ def run(servers: Servers) -> None:
     spoken = _timed("speaking examples/hello.txt", lambda: _speak(servers, text))
     print(f"          {spoken['duration_s']:.1f} s of speech in {OUT}")
     aligned = _timed("aligning it", lambda: servers.align(OUT, text, language=LANGUAGE))
-    heard = _timed("transcribing it", lambda: servers.transcribe(OUT, language=LANGUAGE))
+    transcript = _timed("transcribing it", lambda: servers.transcribe(OUT, language=LANGUAGE))
     print()
     print_words(aligned["words"])
-    print(f"\ntranscript: {heard['text']}")
-    print(f"word error rate: {word_error_rate(text, heard['text'], LANGUAGE):.1%}\n", flush=True)
+    print(f"\ntranscript: {transcript['text']}")
+    print(f"word error rate: {word_error_rate(text, transcript['text'], LANGUAGE):.1%}\n", flush=True)
 
 
 def _speak(servers: Servers, text: str) -> dict[str, Any]:

@@ -25,11 +25,11 @@ from servers.cli.output import (
 )
 from servers.errors import SkylarkError
 
-Recording = typer.Argument(exists=True, dir_okay=False, readable=True, help="Audio that libsndfile reads.")
+RECORDING = typer.Argument(exists=True, dir_okay=False, readable=True, help="Audio that libsndfile reads.")
 
 
 def transcribe(
-    files: Annotated[list[Path], Recording],
+    files: Annotated[list[Path], RECORDING],
     out_dir: Annotated[
         Path | None,
         typer.Option(
@@ -93,7 +93,7 @@ def _report(results: list[dict[str, Any]], *, written: bool, json: bool) -> None
 
 
 def align(
-    audio: Annotated[Path, Recording],
+    audio: Annotated[Path, RECORDING],
     text: Annotated[str, typer.Argument(metavar="TEXT|FILE|-", help="What is read in the recording.")],
     language: options.Language = None,
     json: options.Json = False,

@@ -1,6 +1,6 @@
 """Writing a file whole or not at all: a reader, or the next run after a crash, never sees half of one.
 
-What is written stands beside its place under a hidden name until it is on the disk. A link at the place is
+What is written stands under a hidden name in the folder until it is on the disk. A link at its place is
 replaced, not followed. Everything here raises OSError, and leaves nothing behind when it does.
 """
 
@@ -10,62 +10,71 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-NAME_BYTES = 200
-"""So much of the file's own name is in the hidden one, which a file system lets have 255."""
-
 
 def write_atomically(path: Path, content: bytes, *, mode: int | None = None) -> None:
-    """`content` at the path, in place of what is there; `mode` is as `replacing` has it."""
-    with replacing(path, mode=mode) as file:
-        file.write(content)
-
-
-@contextmanager
-def replacing(path: Path, *, mode: int | None = None, sync_folder: bool = False) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the path's place when the block ends without an error.
-
-    `mode` is its permissions, otherwise the process's umask has the say. With `sync_folder` its name is as
-    durable as its bytes; without, a power cut may bring back what was there before, as whole as it was.
-    """
-    with _beside(path, mode) as (file, unfinished):
-        yield file
-        _sync(file)
-        unfinished.replace(path)
-    if sync_folder:
-        _sync_folder(path.parent)
+    """`content` at the path, in place of what is there; `mode` is as `unfinished` has it."""
+    with unfinished(path.parent, mode=mode) as new:
+        new.file.write(content)
+        new.replace(path)
 
 
 def create_atomically(path: Path, content: bytes, *, mode: int | None = None) -> bool:
     """Puts `content` at the path unless something is there already; whether it did."""
-    with _beside(path, mode) as (file, unfinished):
-        file.write(content)
-        _sync(file)
+    with unfinished(path.parent, mode=mode) as new:
+        new.file.write(content)
+        return new.create(path)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A file that is written, and then given a place in the folder that it was begun in."""
+
+    file: BinaryIO
+    name: Path
+
+    def replace(self, path: Path, *, sync_folder: bool = False) -> None:
+        """Takes that place from whatever has it.
+
+        With `sync_folder` the name is as durable as the bytes; without, a power cut may bring back what was
+        there before, as whole as it was.
+        """
+        self._sync()
+        self.name.replace(path)
+        if sync_folder:
+            _sync_folder(path.parent)
+
+    def create(self, path: Path) -> bool:
+        """Takes that place if it is free; whether it was."""
+        self._sync()
         try:
-            os.link(unfinished, path)
+            os.link(self.name, path)
         except FileExistsError:
             return False
-    return True
+        return True
+
+    def _sync(self) -> None:
+        self.file.flush()
+        os.fsync(self.file.fileno())
 
 
 @contextmanager
-def _beside(path: Path, mode: int | None) -> Iterator[tuple[BinaryIO, Path]]:
-    name = os.fsdecode(os.fsencode(path.name)[:NAME_BYTES])
-    unfinished = path.with_name(f".{name}.{uuid.uuid4().hex}")
+def unfinished(folder: Path, *, mode: int | None = None) -> Iterator[Unfinished]:
+    """A file to write to. What has no place when the block ends is gone.
+
+    `mode` is its permissions, otherwise the process's umask has the say.
+    """
+    name = folder / f".unfinished-{uuid.uuid4().hex}"
     try:
-        with unfinished.open("xb") as file:
+        with name.open("xb") as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
-            yield file, unfinished
+            yield Unfinished(file, name)
     finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+        name.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

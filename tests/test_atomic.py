@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from servers.atomic import create_atomically, replacing, write_atomically
+from servers.atomic import create_atomically, unfinished, write_atomically
 
 
 @pytest.fixture
@@ -29,18 +29,26 @@ def test_what_was_there_is_replaced_and_nothing_else_is_left(path):
 
 def test_a_write_that_breaks_off_leaves_what_was_there(path):
     path.write_bytes(b"old")
-    with pytest.raises(TypeError), replacing(path) as file:
-        file.writelines([b"half", None])
+    with pytest.raises(TypeError), unfinished(path.parent) as new:
+        new.file.writelines([b"half", None])
     assert path.read_bytes() == b"old"
     assert names(path) == ["out.wav"]
 
 
 def test_nobody_sees_the_file_before_it_is_whole(path):
-    with replacing(path) as file:
-        file.write(b"half")
-        file.flush()
+    with unfinished(path.parent) as new:
+        new.file.write(b"half")
+        new.file.flush()
         assert not path.exists()
-    assert path.read_bytes() == b"half"
+        new.file.write(b" and half")
+        new.replace(path)
+    assert path.read_bytes() == b"half and half"
+
+
+def test_what_is_given_no_place_is_gone(path):
+    with unfinished(path.parent) as new:
+        new.file.write(b"new")
+    assert names(path) == []
 
 
 def test_a_link_is_replaced_and_not_followed(path, tmp_path):
@@ -74,8 +82,9 @@ def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_where_asked(
         synced.append("folder" if is_folder else "file")
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with replacing(path, sync_folder=sync_folder) as file:
-        file.write(b"new")
+    with unfinished(path.parent) as new:
+        new.file.write(b"new")
+        new.replace(path, sync_folder=sync_folder)
     assert synced == expected
 
 

@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from servers.atomic import replacing
+from servers.atomic import unfinished
 
 COPY_BYTES = 1 << 20
 
@@ -34,8 +34,9 @@ class Uploads:
             raise ValueError(f"{suffix!r} is not a file's suffix")
         stream = BytesIO(data) if isinstance(data, bytes) else data
         path = self._folder / f"{uuid.uuid4().hex}{suffix}"
-        with replacing(path, sync_folder=True) as file:
-            shutil.copyfileobj(stream, file, COPY_BYTES)
+        with unfinished(self._folder) as new:
+            shutil.copyfileobj(stream, new.file, COPY_BYTES)
+            new.replace(path, sync_folder=True)
         return path
 
     def discard(self, path: Path) -> None:

@@ -9,8 +9,9 @@ import sys
 import pytest
 from supervisor.options import ServerOptions
 
+from servers.supervision import processes as table
 from servers.supervision.configuration import environment, prepare
-from servers.supervision.processes import PROCESSES
+from servers.supervision.processes import PROCESSES, Process, StopOrder
 
 GRACEFUL_TIMEOUT_S = 30
 
@@ -83,3 +84,10 @@ def test_it_is_written_anew_at_each_start(read, data_dir):
     read()
     (data_dir / "supervisord.conf").write_text("of an older version")
     assert read().process_group_configs
+
+
+def test_a_new_door_is_one_entry(read, monkeypatch):
+    door = Process("rpc", "servers.rpc", "rpc.port", 2, StopOrder.DOORS, None)
+    monkeypatch.setattr(table, "PROCESSES", (*PROCESSES, door))
+    (doors,) = (group for group in read().process_group_configs if group.name == "doors")
+    assert {process.name for process in doors.process_configs} == {"tts", "whisperx", "rpc"}

@@ -6,17 +6,14 @@ The file is made on the first run, from config/models.example.yaml, and is its u
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from servers.atomic import create_atomically
 from servers.errors import UnknownModel
 from servers.settings import ROOT, SettingsError
 from servers.speech import ModelSpec
@@ -119,8 +116,5 @@ class Catalog:
 
 def _make(path: Path) -> None:
     """Whole or not at all, though several servers start at once. Raises OSError."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".models.") as folder:
-        whole = shutil.copy(EXAMPLE, folder)
-        with suppress(FileExistsError):  # another server was quicker
-            os.link(whole, path)
-            log.info("%s was made; it lists the models that can be asked for", path, extra={"action": "init"})
+    if create_atomically(path, EXAMPLE.read_bytes(), mode=0o644):
+        log.info("%s was made; it lists the models that can be asked for", path, extra={"action": "init"})

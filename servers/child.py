@@ -1,4 +1,4 @@
-"""What every child process of the engine does first."""
+"""What every child process of a server does first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 
 
 def begin() -> None:
-    """Logs as the servers do, and sees to it that this process ends with the engine.
+    """Logs as the servers do, and sees to it that this process ends with the server.
 
     Linux alone can promise that of a process that is stopped, or that computes without a pause; elsewhere it
     has to notice itself that its socket is closed.

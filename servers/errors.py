@@ -7,6 +7,7 @@ SkylarkError
 │   ├── AudioTooLong
 │   ├── TooLarge              a body or a text over its limit
 │   ├── UnknownModel          lists the known ones
+│   ├── UnknownCheckpoint     lists the known ones
 │   └── UnknownVoice          lists some that exist
 ├── Unauthorized
 ├── NotFound
@@ -15,6 +16,8 @@ SkylarkError
 ├── Conflict
 ├── QueueFull                 with retry_after_s
 ├── EngineUnavailable         with retry_after_s
+├── PullFailed                a checkpoint did not arrive whole; says what to do
+│   └── SourceUnreachable
 ├── MissingExtra              names the extra, and the command that installs it
 ├── DeadlineExceeded
 ├── JobCancelled
@@ -90,6 +93,10 @@ class UnknownModel(InvalidRequest):
     code = "unknown_model"
 
 
+class UnknownCheckpoint(InvalidRequest):
+    code = "unknown_checkpoint"
+
+
 class UnknownVoice(InvalidRequest):
     code = "unknown_voice"
 
@@ -132,6 +139,17 @@ class EngineUnavailable(SkylarkError):
     code = "engine_unavailable"
     http_status = 503
     grpc_status = "UNAVAILABLE"
+
+
+class PullFailed(SkylarkError):
+    code = "pull_failed"
+    http_status = 502
+    grpc_status = "UNAVAILABLE"
+
+
+class SourceUnreachable(PullFailed):
+    code = "source_unreachable"
+    http_status = 503
 
 
 class MissingExtra(SkylarkError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from servers.cli import health, jobs, listen, models, say, srv, up
+from servers.cli import health, jobs, models, say, srv, transcribe, up
 from servers.cli.output import EXIT_CODES, Group
 
 app = typer.Typer(
@@ -17,7 +17,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-for command in (up.up, say.say, listen.transcribe, listen.align, jobs.jobs, jobs.queue, health.health):
+for command in (
+    up.up,
+    say.say,
+    transcribe.transcribe,
+    transcribe.align,
+    jobs.jobs,
+    jobs.queue,
+    health.health,
+):
     app.command(epilog=EXIT_CODES)(command)
 app.add_typer(srv.app, name="srv")
 app.add_typer(models.app, name="models")

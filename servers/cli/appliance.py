@@ -6,24 +6,21 @@ import fcntl
 import os
 import signal
 import subprocess
-import sys
 import time
-import xmlrpc.client
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-
-from urllib3.exceptions import HTTPError
+from xmlrpc.client import Fault, ServerProxy
 
 from servers.cli.output import CommandFailed, complain
 from servers.settings import ROOT
 from servers.supervision import LOCK
-from servers.unix_http import UnixPool
+from servers.supervision.configuration import SOCKET, environment, prepare
+from servers.supervision.processes import stop_groups
 
-CONFIG = ROOT / "config" / "supervisord.conf"
-STOP_ORDER = (("tts", "whisperx"), ("engine",))
 STOP_S = 100.0
 """Above stopwaitsecs for the doors and then for the engine."""
 ORPHAN_STOP_S = 35.0
@@ -54,22 +51,19 @@ class Appliance:
     """All processes, from the start of the with statement to its end, whatever happens inside."""
 
     def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
         self._logs = data_dir / "logs"
-        self._environment = os.environ | {
-            "SKYLARK_DATA_DIR": str(data_dir),
-            "SKYLARK_PYTHON": sys.executable,
-        }
-        self._rpc = UnixPool(data_dir / "ctl.sock", RPC_S)
         self._pids: dict[str, int] = {}
 
     def __enter__(self) -> Appliance:
-        self._logs.mkdir(exist_ok=True)
+        command = [*prepare(self._data_dir), "--silent"]
         (self._logs / "supervisord.out").write_bytes(b"")
         with (self._logs / "supervisord.out").open("ab") as output:
             # A session of its own: a terminal's Ctrl-C is for this process, which then stops all in order.
             self._supervisord = subprocess.Popen(
-                [sys.executable, "-m", "supervisor.supervisord", "--silent", "-c", str(CONFIG)],
-                env=self._environment,
+                command,
+                cwd=ROOT,
+                env=os.environ | environment(self._data_dir),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -80,7 +74,6 @@ class Appliance:
     def __exit__(self, *_: object) -> None:
         with _undisturbed():
             self._stop()
-            self._rpc.close()
 
     def check(self) -> None:
         """Raises CommandFailed, with the end of the log, once a process cannot be kept running."""
@@ -99,18 +92,17 @@ class Appliance:
 
     def _processes(self) -> list[dict[str, Any]]:
         """supervisord's view of its children; none while it is not up yet, or is stopping."""
-        call = xmlrpc.client.dumps((), "supervisor.getAllProcessInfo")
         try:
-            reply = self._rpc.request("POST", "/RPC2", body=call, headers={"Content-Type": "text/xml"})
-        except HTTPError:
+            with _rpc(self._data_dir / SOCKET) as supervisord:
+                found: Any = supervisord.supervisor.getAllProcessInfo()
+        except (OSError, HTTPException):
             return []
-        try:
-            (found,), _ = xmlrpc.client.loads(reply.data)
-        except xmlrpc.client.Fault as fault:
+        except Fault as fault:
             if fault.faultCode == SHUTDOWN_STATE:
                 return []
             raise
-        return found  # type: ignore[return-value]
+        processes: list[dict[str, Any]] = found
+        return processes
 
     def _tail(self, name: str) -> str:
         with (self._logs / name).open(encoding="utf-8", errors="replace") as lines:
@@ -125,8 +117,29 @@ class Appliance:
                 complain("supervisord did not stop in time: killing it")
                 self._supervisord.kill()
                 self._supervisord.wait()
-        for names in STOP_ORDER:
-            _stop_orphans([self._pids[name] for name in names if self._pids.get(name)])
+        for _, processes in stop_groups():
+            _stop_orphans([self._pids[each.name] for each in processes if self._pids.get(each.name)])
+
+
+def _rpc(socket: Path) -> ServerProxy:
+    """supervisord's interface over that socket, with a time limit: its own transport would wait for ever."""
+    from supervisor.xmlrpc import SupervisorTransport  # half of supervisord comes with it
+
+    transport = SupervisorTransport(serverurl=f"unix://{socket}")
+    connection = transport._get_connection
+
+    def connected() -> Any:
+        made = connection()
+        try:
+            made.connect()
+        except OSError:
+            made.close()
+            raise
+        made.sock.settimeout(RPC_S)
+        return made
+
+    transport._get_connection = connected
+    return ServerProxy("http://localhost", transport=transport)
 
 
 def _stop_orphans(pids: list[int]) -> None:

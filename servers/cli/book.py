@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from servers.cli.client import Servers
-from servers.cli.manifest import Manifest, Manner
+from servers.cli.spoken_files import SpeechOptions, SpokenFiles
 from servers.errors import BackendFailed, InvalidRequest, ModelLoadFailed, SkylarkError
 
 TEXTS_A_REQUEST = 4
@@ -43,26 +43,26 @@ class Outcome:
 class Book:
     """The paragraphs of one text and the folder that they are spoken into."""
 
-    def __init__(self, texts: Sequence[str], folder: Path, manner: Manner) -> None:
+    def __init__(self, texts: Sequence[str], folder: Path, options: SpeechOptions) -> None:
         """Makes the folder. Raises ConfigError if its manifest cannot be read."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.manner = manner
-        self.manifest = Manifest(folder)
+        self.options = options
+        self.spoken = SpokenFiles(folder)
         digits = max(4, len(str(len(texts))))
         self.paragraphs = [
-            Paragraph(f"{number:0{digits}}.{manner.format}", text) for number, text in enumerate(texts, 1)
+            Paragraph(f"{number:0{digits}}.{options.format}", text) for number, text in enumerate(texts, 1)
         ]
 
     def left_over(self) -> list[str]:
         """Files of an earlier, longer text: nobody said that they may be deleted."""
-        return self.manifest.others({paragraph.file for paragraph in self.paragraphs})
+        return self.spoken.others({paragraph.file for paragraph in self.paragraphs})
 
     def reuse(self) -> list[Outcome]:
         """Those paragraphs that need not be spoken again."""
         wanted = {paragraph.file: paragraph.text for paragraph in self.paragraphs}
-        at_hand = self.manifest.settle(wanted, self.manner)
+        at_hand = self.spoken.settle(wanted, self.options)
         return [
-            Outcome(paragraph, self.manifest.duration_s(paragraph.file), reused=True)
+            Outcome(paragraph, self.spoken.duration_s(paragraph.file), reused=True)
             for paragraph in self.paragraphs
             if paragraph.file in at_hand
         ]
@@ -74,13 +74,13 @@ class Book:
         """
         for start in range(0, len(missing), TEXTS_A_REQUEST):
             outcomes = list(self._request(servers, missing[start : start + TEXTS_A_REQUEST], batch=batch))
-            self.manifest.save()
+            self.spoken.save()
             yield from outcomes
 
     def _request(self, servers: Servers, some: Sequence[Paragraph], *, batch: bool) -> Iterator[Outcome]:
         try:
             reply = servers.speak(
-                [paragraph.text for paragraph in some], batch=batch or None, **self.manner.model_dump()
+                [paragraph.text for paragraph in some], batch=batch or None, **self.options.model_dump()
             )
         except SkylarkError as error:
             if not _is_about_a_text(error):
@@ -98,7 +98,7 @@ class Book:
         if "error" in result:
             return Outcome(paragraph, error=SkylarkError.from_dict(result["error"]))
         audio = base64.b64decode(result["audio"])
-        self.manifest.record(paragraph.file, paragraph.text, self.manner, audio, result["duration_s"])
+        self.spoken.record(paragraph.file, paragraph.text, self.options, audio, result["duration_s"])
         return Outcome(paragraph, result["duration_s"])
 
 

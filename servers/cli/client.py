@@ -54,16 +54,16 @@ class Servers:
         return self._call("POST", f"{self.tts}/generate_batch", json=_given(options) | {"texts": list(texts)})
 
     def transcribe(self, audio: Path, *, language: str | None = None) -> dict[str, Any]:
-        return self._listen("transcribe", audio, language=language)
+        return self._send_recording("transcribe", audio, language=language)
 
     def align(self, audio: Path, text: str, *, language: str | None = None) -> dict[str, Any]:
-        return self._listen("align", audio, text=text, language=language)
+        return self._send_recording("align", audio, text=text, language=language)
 
     def get(self, url: str, *, timeout_s: float = 10.0) -> dict[str, Any]:
         """One attempt: for /health and /ready, whose 503 is an answer."""
         return _reply(self._request("GET", url, timeout=(timeout_s, timeout_s)))
 
-    def _listen(self, path: str, audio: Path, **fields: str | None) -> dict[str, Any]:
+    def _send_recording(self, path: str, audio: Path, **fields: str | None) -> dict[str, Any]:
         recording = {"file": (audio.name, audio.read_bytes())}
         return self._call("POST", f"{self.whisperx}/{path}", files=recording, data=_given(fields))
 

@@ -13,6 +13,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from servers.supervision.processes import DOORS
+
 NAME = "server_config.json"
 
 
@@ -44,6 +46,10 @@ class ClientConfig(BaseModel):
     server_url: Url = "http://localhost:5000"
     whisper_url: Url = "http://localhost:5001"
     api_key: str | None = None
+
+    def urls(self) -> dict[str, str]:
+        """The URL of each door that this file names, by the door's name."""
+        return {door.name: getattr(self, door.url_key) for door in DOORS if door.url_key}
 
 
 def load(path: Path | None = None) -> ClientConfig:

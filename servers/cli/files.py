@@ -1,4 +1,4 @@
-"""Reading what the user names, and writing so that a file is whole or not there."""
+"""Reading what the user names."""
 
 from __future__ import annotations
 
@@ -30,16 +30,3 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise WrongUsage(f"{path} is not text in UTF-8") from None
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """A reader, or the next run after a crash, sees the old file or the new one and nothing between."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

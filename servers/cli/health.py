@@ -11,12 +11,10 @@ from servers.errors import SkylarkError
 
 
 def health(json: options.Json = False, config_file: options.Config = None) -> None:
-    """Ask both servers how they are; the exit code is 1 when one is not ok."""
-    with Servers(config.load(config_file)) as servers:
-        answers = {
-            "tts": _ask(servers, servers.tts),
-            "whisperx": _ask(servers, servers.whisperx),
-        }
+    """Ask the servers how they are; the exit code is 1 when one is not ok."""
+    client = config.load(config_file)
+    with Servers(client) as servers:
+        answers = {name: _ask(servers, url) for name, url in client.urls().items()}
     if json:
         print_json(answers)
     else:

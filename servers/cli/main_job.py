@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from servers.atomic import write_atomically
 from servers.cli.client import Servers
 from servers.cli.config import ClientConfig
-from servers.cli.files import write_atomically
 from servers.cli.output import print_words
 from servers.errors import SkylarkError
 from servers.settings import ROOT
@@ -30,11 +30,11 @@ def run(servers: Servers) -> None:
     spoken = _timed("speaking examples/hello.txt", lambda: _speak(servers, text))
     print(f"          {spoken['duration_s']:.1f} s of speech in {OUT}")
     aligned = _timed("aligning it", lambda: servers.align(OUT, text, language=LANGUAGE))
-    heard = _timed("transcribing it", lambda: servers.transcribe(OUT, language=LANGUAGE))
+    transcript = _timed("transcribing it", lambda: servers.transcribe(OUT, language=LANGUAGE))
     print()
     print_words(aligned["words"])
-    print(f"\ntranscript: {heard['text']}")
-    print(f"word error rate: {word_error_rate(text, heard['text'], LANGUAGE):.1%}\n", flush=True)
+    print(f"\ntranscript: {transcript['text']}")
+    print(f"word error rate: {word_error_rate(text, transcript['text'], LANGUAGE):.1%}\n", flush=True)
 
 
 def _speak(servers: Servers, text: str) -> dict[str, Any]:
@@ -53,10 +53,10 @@ def _timed(what: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def invite(client: ClientConfig) -> None:
-    """Prints the URLs and a line to try. A key stays out of it: output ends up in logs."""
-    print(f"tts       {client.server_url}")
-    print(f"whisperx  {client.whisper_url}")
+def invite(client: ClientConfig, urls: Mapping[str, str]) -> None:
+    """Prints the doors' URLs and a line to try. A key stays out of it: output ends up in logs."""
+    for name, url in urls.items():
+        print(f"{name:10}{url}")
     print("try" + (" (with your key in TTS_API_KEY):" if client.api_key else ":"))
     print(curl_line(client), flush=True)
 

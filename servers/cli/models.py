@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
 from servers.catalog import Catalog
-from servers.checkpoints import (
-    MANIFEST,
-    UNFINISHED,
-    Manifest,
-    faults,
-    folder_of,
-    locate,
-    read_manifest,
-    size,
-    state,
-)
-from servers.cli import archives, options, sources
-from servers.cli.files import write_atomically
-from servers.cli.hub import Hub
+from servers.checkpoints import folder_of, locate
+from servers.checkpoints.catalogue import Catalogue
+from servers.checkpoints.folders import pulled, size, state
+from servers.checkpoints.pull import pull as pull_checkpoint
+from servers.checkpoints.sources import Listing, source_of
+from servers.checkpoints.verify import faults, read_manifest
+from servers.cli import options
 from servers.cli.output import (
     EXIT_CODES,
     CommandFailed,
-    WrongUsage,
     advance,
     complain,
     print_json,
     print_table,
     progress,
 )
-from servers.cli.sources import Source, Sources
-from servers.errors import ModelLoadFailed, UnknownModel
+from servers.errors import ModelLoadFailed
 from servers.settings import settings
-from servers.speech import ModelSpec
 
 app = typer.Typer(help="Models and their checkpoints: list, pull, verify.", no_args_is_help=True)
 MODEL_COLUMNS = ("model", "checkpoint", "state", "size", "licence", "folder")
@@ -61,15 +50,15 @@ AnyNames = Annotated[
 
 def list_models(json: options.Json = False) -> None:
     """Show the models of models.yaml with their checkpoints, and the checkpoints that can be pulled."""
-    known = _sources()
+    known = _catalogue()
     models = [
         {
             "model": "/".join(spec.key),
-            "checkpoints": [_described(name, known) for name in _needed(spec, known)],
+            "checkpoints": [_described(name, known) for name in known.needed_by(spec)],
         }
         for spec in Catalog.load(settings().models_file)
     ]
-    checkpoints = [_described(name, known) for name in known]
+    checkpoints = [_described(name, known) for name in known.specs]
     if json:
         print_json({"models_dir": str(settings().models_dir), "models": models, "checkpoints": checkpoints})
         return
@@ -80,16 +69,16 @@ def list_models(json: options.Json = False) -> None:
     )
 
 
-def _described(name: str, known: Sources) -> dict[str, Any]:
-    folder, source = folder_of(name), known.get(name)
+def _described(name: str, known: Catalogue) -> dict[str, Any]:
+    folder, spec = folder_of(name), known.specs.get(name)
     return {
         "name": name,
         "folder": str(folder),
         "state": str(state(folder)),
         "bytes": size(folder),
-        "size_mb": None if source is None else source.size_mb,
-        "licence": None if source is None else source.licence,
-        "from": None if source is None else source.place,
+        "size_mb": None if spec is None else spec.size_mb,
+        "licence": None if spec is None else spec.licence,
+        "from": None if spec is None else spec.place,
     }
 
 
@@ -113,104 +102,60 @@ def _mb(count: int) -> str:
 
 def pull(names: Names) -> None:
     """Fetch checkpoints into the models folder; a pull that stopped goes on where it was."""
-    for name, source in _to_pull(names, _sources()):
+    for name, spec in _catalogue().to_pull(names, settings().models_file).items():
         folder = folder_of(name)
-        manifest = _pulled(name, source, folder)
-        shutil.rmtree(folder / UNFINISHED)
-        write_atomically(folder / MANIFEST, manifest.model_dump_json(indent=2).encode())
-        print(f"{name}  {len(manifest.files)} files, {_mb(_bytes(manifest))}, in {folder}")
+        with _Shown(name, spec.place) as shown:
+            manifest = pull_checkpoint(source_of(spec, settings().hub_url), folder, shown.progress)
+        print(f"{name}  {len(manifest.files)} files, {_mb(manifest.bytes)}, in {folder}")
 
 
-def _pulled(name: str, source: Source, folder: Path) -> Manifest:
-    if source.url is not None:
-        complain(f"pulling {name} from {source.url}")
-        return archives.pull(source, folder)
-    hub = Hub(settings().hub_url)
-    listing = hub.list(source)
-    _check_space(settings().models_dir, listing.bytes - size(folder))
-    complain(f"pulling {name} from {source.repo}, {len(listing.files)} files, {_mb(listing.bytes)}")
-    with _Bar(name, folder, listing.bytes):
-        return hub.pull(listing, folder)
+class _Shown:
+    """A pull, on stderr: a line when it begins, and a bar where someone is looking and its size is known."""
 
+    def __init__(self, name: str, place: str) -> None:
+        self._name, self._place = name, place
+        self._begun = False
+        self._bar: Progress | None = None
 
-def _check_space(folder: Path, needed: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise CommandFailed(f"{folder}: {_mb(needed)} are to come, and {_mb(free)} are free")
+    def __enter__(self) -> _Shown:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
 
-class _Bar(Progress):
-    """Follows the bytes in a folder, on stderr, where someone is looking."""
+    def progress(self, listing: Listing, count: int) -> None:
+        if not self._begun:
+            self._begin(listing)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=count)
 
-    def __init__(self, what: str, folder: Path, total: int) -> None:
+    def _begin(self, listing: Listing) -> None:
+        self._begun = True
+        how_much = "" if listing.bytes is None else f", {len(listing.files)} files, {_mb(listing.bytes)}"
+        complain(f"pulling {self._name} from {self._place}{how_much}")
         on_stderr = Console(stderr=True)
-        self._folder = folder
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-        )
-        super().__init__(*columns, console=on_stderr, disable=not on_stderr.is_terminal)
-        self.add_task(what, total=total)
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        for task in self.tasks:
-            self.update(task.id, completed=size(self._folder))
-        yield from super().get_renderables()
+        if on_stderr.is_terminal and listing.bytes is not None:
+            self._bar = Progress(*_columns(), console=on_stderr)
+            self._bar.add_task(self._name, total=listing.bytes)
+            self._bar.start()
 
 
-def _to_pull(names: Iterable[str], known: Sources) -> Iterable[tuple[str, Source]]:
-    """The checkpoints of those names, or that the models of those names need, once each.
-
-    Raises WrongUsage for a name that is neither, and for a model that needs what cannot be pulled.
-    """
-    found = {}
-    for name in names:
-        for checkpoint in _checkpoints(name, known):
-            if checkpoint not in known:
-                raise WrongUsage(
-                    f"{name} needs {checkpoint}, which {settings().checkpoints_file} does not have"
-                )
-            found[checkpoint] = known[checkpoint]
-    return found.items()
-
-
-def _checkpoints(name: str, known: Sources) -> list[str]:
-    if name in known:
-        return [name]
-    try:
-        spec = Catalog.load(settings().models_file).find(name)
-    except UnknownModel as error:
-        raise WrongUsage(
-            f"no checkpoint is called {name!r}; known are {', '.join(known)}; and {error}"
-        ) from None
-    needed = _needed(spec, known)
-    if not needed:
-        raise WrongUsage(f"{'/'.join(spec.key)} needs no checkpoint")
-    return needed
-
-
-def _needed(spec: ModelSpec, known: Sources) -> list[str]:
-    """The checkpoints that a model's options name: `checkpoint`, and whatever has the name of a known one."""
-    own = [spec.options["checkpoint"]] if isinstance(spec.options.get("checkpoint"), str) else []
-    return list(dict.fromkeys(own + [text for text in _texts(spec.options) if text in known]))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
 
 
 def verify(names: AnyNames = None) -> None:
     """Hash every file of checkpoints again; the exit code is 1 when one is missing, changed or extra."""
-    known = _sources()
-    checkpoints = [one for name in names or () for one in _checkpoints(name, known)] or _all_pulled()
+    known = _catalogue()
+    models_file = settings().models_file
+    checkpoints = [one for name in names or () for one in known.named(name, models_file)] or pulled()
     if not checkpoints:
         raise CommandFailed(f"nothing was pulled into {settings().models_dir} yet")
     with progress(len(checkpoints), "hashing") as bar:
@@ -225,10 +170,6 @@ def verify(names: AnyNames = None) -> None:
         )
 
 
-def _all_pulled() -> list[str]:
-    return sorted(manifest.parent.name for manifest in settings().models_dir.glob(f"*/{MANIFEST}"))
-
-
 def _verified(name: str) -> bool:
     """Prints what it found."""
     try:
@@ -240,16 +181,12 @@ def _verified(name: str) -> bool:
     if not found:
         manifest = read_manifest(folder_of(name))
         assert manifest is not None
-        print(f"{name}  ok: {len(manifest.files)} files, {_mb(_bytes(manifest))}, {manifest.revision}")
+        print(f"{name}  ok: {len(manifest.files)} files, {_mb(manifest.bytes)}, {manifest.revision}")
     return not found
 
 
-def _bytes(manifest: Manifest) -> int:
-    return sum(file.bytes for file in manifest.files.values())
-
-
-def _sources() -> Sources:
-    return sources.load(settings().checkpoints_file)
+def _catalogue() -> Catalogue:
+    return Catalogue.load(settings().checkpoints_file)
 
 
 app.command("list", epilog=EXIT_CODES)(list_models)

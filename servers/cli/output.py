@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from servers.cli.client import Unreachable
 from servers.cli.config import ConfigError
-from servers.errors import EngineUnavailable, SkylarkError
+from servers.errors import EngineUnavailable, SkylarkError, SourceUnreachable, UnknownCheckpoint
 from servers.settings import SettingsError
 
 WIDTH_OF_A_PIPE = 200
@@ -53,9 +53,9 @@ class Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (Unreachable, EngineUnavailable) as error:
+        except (Unreachable, EngineUnavailable, SourceUnreachable) as error:
             _end(str(error), ExitCode.UNREACHABLE)
-        except (WrongUsage, ConfigError, SettingsError) as error:
+        except (WrongUsage, ConfigError, SettingsError, UnknownCheckpoint) as error:
             _end(str(error), ExitCode.USAGE)
         except SkylarkError as error:
             _end(describe(error), ExitCode.FAILED)

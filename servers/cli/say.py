@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
+from servers.atomic import write_atomically
 from servers.cli import config, options
 from servers.cli.book import Book, Outcome
 from servers.cli.client import Servers
-from servers.cli.files import text_of, write_atomically
-from servers.cli.manifest import Manner
+from servers.cli.files import text_of
 from servers.cli.output import CommandFailed, WrongUsage, advance, complain, print_json, progress
+from servers.cli.spoken_files import SpeechOptions
 from servers.errors import SkylarkError
 from servers.text.sentences import paragraphs
 
@@ -55,15 +56,15 @@ def say(
     """Speak a text."""
     if out and out_dir:
         raise WrongUsage("give --out or --out-dir, not both")
-    manner = Manner(
+    speech = SpeechOptions(
         voice=voice, language=language, instruct=instruct, model=model, format=_format(format, out)
     )
     content = text_of(text)
     with Servers(config.load(config_file)) as servers:
         if out_dir:
-            _say_book(servers, content, out_dir, manner, batch=batch, json=json)
+            _say_book(servers, content, out_dir, speech, batch=batch, json=json)
         else:
-            _say_one(servers, content, out or Path(f"speech.{manner.format}"), manner, json=json)
+            _say_one(servers, content, out or Path(f"speech.{speech.format}"), speech, json=json)
 
 
 def _format(chosen: Format | None, out: Path | None) -> str:
@@ -71,8 +72,8 @@ def _format(chosen: Format | None, out: Path | None) -> str:
     return chosen or (Format(ending) if ending in list(Format) else Format.WAV)
 
 
-def _say_one(servers: Servers, text: str, out: Path, manner: Manner, *, json: bool) -> None:
-    result = servers.speak([text], **manner.model_dump())["results"][0]
+def _say_one(servers: Servers, text: str, out: Path, speech: SpeechOptions, *, json: bool) -> None:
+    result = servers.speak([text], **speech.model_dump())["results"][0]
     if "error" in result:
         raise SkylarkError.from_dict(result["error"])
     write_atomically(out, base64.b64decode(result["audio"]))
@@ -82,11 +83,13 @@ def _say_one(servers: Servers, text: str, out: Path, manner: Manner, *, json: bo
         print(f"{out}  {result['duration_s']:.2f} s")
 
 
-def _say_book(servers: Servers, text: str, folder: Path, manner: Manner, *, batch: bool, json: bool) -> None:
+def _say_book(
+    servers: Servers, text: str, folder: Path, speech: SpeechOptions, *, batch: bool, json: bool
+) -> None:
     texts = [paragraph for paragraph in paragraphs(text) if any(map(str.isalnum, paragraph))]  # no "* * *"
     if not texts:
         raise WrongUsage("there is no text to speak")
-    book = Book(texts, folder, manner)
+    book = Book(texts, folder, speech)
     outcomes = _speak_missing(servers, book, batch=batch)
     for name in book.left_over():
         complain(f"{folder / name} is left from an earlier text")

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -19,11 +20,24 @@ from servers.cli.config import ClientConfig
 from servers.cli.output import CommandFailed
 from servers.errors import SkylarkError
 from servers.jobs.client import JobsClient
-from servers.settings import Door, Settings, settings
+from servers.settings import Settings, settings
+from servers.supervision.processes import DOORS, PROCESSES, Process, port_variables
 
+Questions = dict[str, Callable[[], object]]
+"""By the name of a process; one raises Unreachable or SkylarkError until that is ready."""
 DEFAULT_PORT_BASE = 5000
 READY_S = 120.0
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+
+def _enumerated(*words: str) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+LISTENS = _enumerated(
+    f"{DOORS[0].name} listens at N", *(f"{door.name} at N+{n}" for n, door in enumerate(DOORS[1:], 1))
+)
 
 
 def up(
@@ -34,8 +48,8 @@ def up(
         int | None,
         typer.Option(
             min=1,
-            max=65_534,
-            help="tts listens at N and whisperx at N+1. Other than 5000, the data is kept in a folder of its "
+            max=65_536 - len(DOORS),
+            help=f"{LISTENS}. Other than {DEFAULT_PORT_BASE}, the data is kept in a folder of its "
             "own, so that two can run side by side.",
             metavar="N",
             show_default="5000",
@@ -52,14 +66,15 @@ def up(
     serving = False
     try:
         with interruptible(), sole_user(loaded.data_dir):
-            for name, door in _doors(loaded).items():
-                _check_free(name, door)
-            print(f"starting engine, tts and whisperx; logs in {loaded.data_dir / 'logs'}", flush=True)
+            for door in DOORS:
+                _check_free(door.name, *door.address(loaded))
+            names = _enumerated(*(process.name for process in PROCESSES))
+            print(f"starting {names}; logs in {loaded.data_dir / 'logs'}", flush=True)
             with Appliance(loaded.data_dir) as appliance, Servers(client) as servers:
                 with closing(JobsClient(loaded.engine_socket)) as engine:
-                    _wait_until_ready(appliance, servers, engine)
+                    _wait_until_ready(appliance, _questions(loaded, servers, engine))
                 main_job.run(servers)
-                main_job.invite(client)
+                main_job.invite(client, {door.name: _url(door, loaded) for door in DOORS})
                 if not once:
                     print("serving until Ctrl-C", flush=True)
                     serving = True
@@ -75,12 +90,7 @@ def _move(port_base: int) -> None:
     """Puts ports and data where `port_base` says, for this process and all that it starts."""
     if port_base != DEFAULT_PORT_BASE:
         os.environ.setdefault("SKYLARK_DATA_DIR", str(Settings().data_dir / str(port_base)))
-    os.environ["SKYLARK_TTS__PORT"] = str(port_base)
-    os.environ["SKYLARK_WHISPERX__PORT"] = str(port_base + 1)
-
-
-def _doors(loaded: Settings) -> dict[str, Door]:
-    return {"tts": loaded.tts, "whisperx": loaded.whisperx}
+    os.environ.update(port_variables(port_base))
 
 
 def _client(loaded: Settings) -> ClientConfig:
@@ -91,40 +101,46 @@ def _client(loaded: Settings) -> ClientConfig:
             "api_keys: only the hashes of the keys are known here, and a key is needed to speak the example: "
             "set TTS_API_KEY"
         )
-    return ClientConfig(server_url=_url(loaded.tts), whisper_url=_url(loaded.whisperx), api_key=key)
+    urls = {door.url_key: _url(door, loaded) for door in DOORS if door.url_key}
+    return ClientConfig.model_validate(urls | {"api_key": key})
 
 
-def _url(door: Door) -> str:
-    host = ANY_ADDRESS.get(door.host, door.host)
-    return f"http://[{host}]:{door.port}" if ":" in host else f"http://{host}:{door.port}"
+def _url(door: Process, loaded: Settings) -> str:
+    host, port = door.address(loaded)
+    host = ANY_ADDRESS.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _check_free(name: str, door: Door) -> None:
+def _check_free(name: str, host: str, port: int) -> None:
     """Raises CommandFailed if something listens there, or nothing may."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(door.host or None, door.port, type=socket.SOCK_STREAM)[
-            0
-        ]
+        family, _, _, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
             probe.bind(address)
             probe.listen()
     except OSError as error:
         raise CommandFailed(
-            f"port {door.port} ({name}): {error.strerror}: "
+            f"port {port} ({name}): {error.strerror}: "
             "end what uses it, or choose other ports with --port-base N"
         ) from None
 
 
-def _wait_until_ready(appliance: Appliance, servers: Servers, engine: JobsClient) -> None:
-    """Prints a line for each stage. Raises CommandFailed when one cannot get ready, or not in time."""
-    begun = time.monotonic()
-    waiting: dict[str, Callable[[], object]] = {
-        "engine": engine.health,
-        "tts": lambda: servers.get(f"{servers.tts}/ready"),
-        "whisperx": lambda: servers.get(f"{servers.whisperx}/ready"),
+def _questions(loaded: Settings, servers: Servers, engine: JobsClient) -> Questions:
+    """What to ask each process that can be asked; the engine answers on its socket."""
+    return {
+        process.name: partial(servers.get, f"{_url(process, loaded)}{process.ready_path}")
+        if process.port_setting
+        else engine.health
+        for process in PROCESSES
+        if process.ready_path
     }
-    trouble = ""
+
+
+def _wait_until_ready(appliance: Appliance, questions: Questions) -> None:
+    """Prints a line for each. Raises CommandFailed when one cannot get ready, or not in time."""
+    begun = time.monotonic()
+    waiting, trouble = dict(questions), ""
     while waiting:
         elapsed_s = time.monotonic() - begun
         if elapsed_s > READY_S:

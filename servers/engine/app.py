@@ -11,7 +11,6 @@ from flask import Flask
 
 from servers.backends.load import backend_class, check_models
 from servers.catalog import Catalog
-from servers.engine import cpu
 from servers.engine.device import PREDECESSOR_MARGIN_S, find_device, patiently
 from servers.engine.fleet import Fleet
 from servers.engine.housekeeping import Housekeeping
@@ -31,6 +30,7 @@ from servers.jobs.saves import Saves
 from servers.jobs.store import Store
 from servers.settings import Settings, SettingsError, settings
 from servers.speech import ModelSpec
+from servers.texts import endpoints as texts
 from servers.web.app import create_app as create_web_app
 from servers.web.app import on_terminate
 
@@ -51,7 +51,7 @@ def _create(config: Settings) -> Flask:
     catalog = Catalog.load(config.models_file)
     check_models(catalog, config.models_file, config.backends_path)
     store = _held(Store(config.queue_url), config.engine.drain_s + PREDECESSOR_MARGIN_S)
-    app = create_web_app("engine", [jobs.bp, cpu.bp, models.bp], internal=True)
+    app = create_web_app("engine", [jobs.bp, texts.bp, models.bp], internal=True)
     _assemble(app, config, catalog, store).start()
     return app
 

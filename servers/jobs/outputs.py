@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from servers.atomic import write_atomically
 from servers.audio.encode import FORMATS, encode
 from servers.errors import InvalidRequest
 
@@ -59,19 +59,4 @@ def write_output(path: Path, result: Mapping[str, Any], pcm: Path | None = None)
     else:
         assert pcm is not None  # as `check_output` has seen to
         content = encode(np.fromfile(pcm, dtype="<i2"), result["sample_rate"], kind)
-    _replace(path, content)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """A link at the path is replaced, not followed; nobody sees half a file."""
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
-        os.replace(unfinished, path)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
+    write_atomically(path, content, mode=0o644)  # the client may be another user

@@ -6,13 +6,14 @@ behind, `sweep` finds.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import uuid
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
+
+from servers.atomic import unfinished
 
 COPY_BYTES = 1 << 20
 
@@ -33,17 +34,9 @@ class Uploads:
             raise ValueError(f"{suffix!r} is not a file's suffix")
         stream = BytesIO(data) if isinstance(data, bytes) else data
         path = self._folder / f"{uuid.uuid4().hex}{suffix}"
-        unfinished = path.with_name(f"{path.name}.tmp")
-        try:
-            with unfinished.open("xb") as file:
-                shutil.copyfileobj(stream, file, COPY_BYTES)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.rename(path)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-        self._sync_folder()
+        with unfinished(self._folder) as new:
+            shutil.copyfileobj(stream, new.file, COPY_BYTES)
+            new.replace(path, sync_folder=True)
         return path
 
     def discard(self, path: Path) -> None:
@@ -63,11 +56,3 @@ class Uploads:
             except FileNotFoundError:  # its door was faster
                 continue
         return swept
-
-    def _sync_folder(self) -> None:
-        """Makes the name as durable as the bytes."""
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

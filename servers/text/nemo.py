@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from servers.text.extras import require
+from servers.extras import require
 from servers.text.languages import language_code
 from servers.text.sentences import paragraphs, sentences
 

@@ -13,7 +13,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from servers.errors import InvalidRequest
-from servers.text.extras import require
+from servers.extras import require
 from servers.text.languages import language_code
 from servers.text.sentences import PARAGRAPH_BREAK
 

@@ -7,16 +7,13 @@ answer, the key, the body's limit, the view, the typed error, the CORS headers, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from flask import Blueprint, Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from servers.settings import settings
 from servers.web import auth, cors, errors, log, metrics, request_ids
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MEGABYTE = 1_000_000
 TERMINATE = "skylark.on_terminate"
@@ -45,7 +42,9 @@ def create_app(
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     if prefix:
-        app.wsgi_app = Prefix(app.wsgi_app, prefix)  # type: ignore[method-assign]  # Flask's documented seam
+        # An ALB routes by path and forwards the path whole.
+        mounted = DispatcherMiddleware(app.wsgi_app, {f"/{prefix}": app.wsgi_app})
+        app.wsgi_app = mounted  # type: ignore[method-assign]  # Flask's documented seam
     return app
 
 
@@ -63,18 +62,3 @@ def terminate(app: Flask) -> None:
     app.extensions[TERMINATE] = []
     for callback in callbacks:
         callback()
-
-
-class Prefix:
-    """Serves /prefix/… as /…: an ALB routes by path and forwards the path whole."""
-
-    def __init__(self, app: WSGIApplication, prefix: str) -> None:
-        self._app = app
-        self._prefix = f"/{prefix.strip('/')}"
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        if path == self._prefix or path.startswith(f"{self._prefix}/"):
-            environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + self._prefix
-            environ["PATH_INFO"] = path.removeprefix(self._prefix)
-        return self._app(environ, start_response)

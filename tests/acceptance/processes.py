@@ -20,6 +20,7 @@ import requests
 from servers.errors import EngineUnavailable
 from servers.jobs.client import JobsClient
 from servers.settings import ROOT
+from servers.supervision.processes import DOORS
 from servers.unix_http import UnixPool
 
 START_S = 120.0  # limits are for a machine that is slow and busy; nothing waits longer than it has to
@@ -193,20 +194,20 @@ class Appliance:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.ports = {"tts": free_port(), "whisperx": free_port()}
+        self.ports = {door.name: free_port() for door in DOORS}
         (folder / "logs").mkdir()
         environment = {
             **os.environ,
-            "SKYLARK_PYTHON": sys.executable,
             "SKYLARK_DATA_DIR": str(folder),
             "SKYLARK_MODELS_FILE": str(STAND_INS / "models.yaml"),
             "SKYLARK_BACKENDS_PATH": f'["{STAND_INS}"]',
-            **{f"SKYLARK_{name.upper()}__PORT": str(port) for name, port in self.ports.items()},
+            **{door.port_variable: str(self.ports[door.name]) for door in DOORS},
             **settings,
         }
         with (folder / "logs" / "supervisord.out").open("ab") as out:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "supervisor.supervisord", "-c", str(ROOT / "config/supervisord.conf")],
+                [sys.executable, "-m", "servers.supervision"],
+                cwd=ROOT,
                 env=environment,
                 stdout=out,
                 stderr=out,

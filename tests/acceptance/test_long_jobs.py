@@ -1,4 +1,4 @@
-"""A long job beside short ones, with real runners: it is interrupted, saved, killed, and ends all the same."""
+"""A long job beside short ones, with real runners: interrupted, saved and killed, it ends all the same."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def test_a_compute_type_that_is_not_possible_lists_those_that_are(whisperx_folde
 
 
 def test_without_the_package_the_error_names_the_extra(whisperx_folders, monkeypatch):
-    monkeypatch.setattr("servers.text.extras.find_spec", lambda _: None)
+    monkeypatch.setattr("servers.extras.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match="'whisperx' is not installed"):
         load(whisperx_folders)
 

@@ -14,7 +14,7 @@ WORDS = [
     {"word": "Hello,", "start": 0.0, "end": 0.4, "score": 0.9},
     {"word": "Martha.", "start": 0.4, "end": 1.0, "score": None},
 ]
-HEARD = {"text": "hello martha", "language": "en", "duration_s": 1.0, "segments": [], "words": WORDS}
+TRANSCRIPT = {"text": "hello martha", "language": "en", "duration_s": 1.0, "segments": [], "words": WORDS}
 
 
 def spoken(text: str) -> bytes:
@@ -28,11 +28,11 @@ def refusal(status: int, code: str, message: str, param: str | None = None, **he
 
 
 class StandIn:
-    """`requests` are those received, as (path, body, headers); `script[path]` answers before the default."""
+    """`requests` are those received, as (path, body, headers); `replies[path]` answers before the default."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, bytes, dict[str, str]]] = []
-        self.script: dict[str, list[Answer]] = defaultdict(list)
+        self.replies: dict[str, list[Answer]] = defaultdict(list)
         self.unspeakable: set[str] = set()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
@@ -52,13 +52,13 @@ class StandIn:
         return [json.loads(body)["texts"] for path, body, _ in self.requests if path == "/generate_batch"]
 
     def answer(self, path: str, body: bytes) -> Answer:
-        if self.script[path]:
-            return self.script[path].pop(0)
+        if self.replies[path]:
+            return self.replies[path].pop(0)
         match path:
             case "/generate_batch":
                 return 200, {}, self._speak(json.loads(body))
             case "/transcribe" | "/align":
-                return 200, {}, HEARD
+                return 200, {}, TRANSCRIPT
             case "/health":
                 return 200, {}, {"status": "ok", "model": "m", "model_loaded": True, "device": "cpu",
                                  "queue_depth": 0, "uptime_s": 3.0}  # fmt: skip

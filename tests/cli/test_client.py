@@ -32,13 +32,16 @@ def test_the_key_is_sent(server, servers):
 
 
 def test_a_busy_server_is_asked_again_when_it_says(server, servers, pauses):
-    server.script["/generate_batch"] = [BUSY, refusal(503, "engine_unavailable", "starting", Retry_After="2")]
+    server.replies["/generate_batch"] = [
+        BUSY,
+        refusal(503, "engine_unavailable", "starting", Retry_After="2"),
+    ]
     assert servers.speak(["Hello."])["model"] == "m"
     assert pauses == [7.0, 2.0]
 
 
 def test_a_server_that_stays_busy_is_given_up(server, servers, pauses):
-    server.script["/generate_batch"] = [BUSY] * ATTEMPTS
+    server.replies["/generate_batch"] = [BUSY] * ATTEMPTS
     with pytest.raises(QueueFull, match="10 jobs are queued"):
         servers.speak(["Hello."])
     assert len(server.requests) == ATTEMPTS
@@ -46,20 +49,20 @@ def test_a_server_that_stays_busy_is_given_up(server, servers, pauses):
 
 
 def test_no_pause_is_longer_than_the_limit(server, servers, pauses):
-    server.script["/generate_batch"] = [refusal(429, "queue_full", "full", Retry_After="86400")]
+    server.replies["/generate_batch"] = [refusal(429, "queue_full", "full", Retry_After="86400")]
     servers.speak(["Hello."])
     assert pauses == [LONGEST_PAUSE_S]
 
 
 def test_without_retry_after_there_is_one_attempt(server, servers, pauses):
-    server.script["/generate_batch"] = [refusal(503, "engine_unavailable", "down")]
+    server.replies["/generate_batch"] = [refusal(503, "engine_unavailable", "down")]
     with pytest.raises(EngineUnavailable):
         servers.speak(["Hello."])
     assert pauses == []
 
 
 def test_the_servers_error_arrives_as_it_was(server, servers):
-    server.script["/generate_batch"] = [refusal(422, "unknown_voice", "try anna", "voice")]
+    server.replies["/generate_batch"] = [refusal(422, "unknown_voice", "try anna", "voice")]
     with pytest.raises(UnknownVoice, match="try anna") as raised:
         servers.speak(["Hello."])
     assert raised.value.param == "voice"
@@ -67,7 +70,7 @@ def test_the_servers_error_arrives_as_it_was(server, servers):
 
 @pytest.mark.parametrize("status", [200, 502])
 def test_something_else_that_answers_is_said_to_be_something_else(server, servers, status):
-    server.script["/health"] = [(status, {}, "<html>a proxy</html>")]
+    server.replies["/health"] = [(status, {}, "<html>a proxy</html>")]
     with pytest.raises(SkylarkError, match=f"answered {status} .* not as a Skylark server does"):
         servers.get(f"{server.url}/health")
 
@@ -102,7 +105,7 @@ def test_what_is_not_a_url_is_said_in_one_line(servers, url):
 
 
 def test_the_key_is_not_taken_elsewhere_by_a_redirect(server, servers):
-    server.script["/health"] = [(302, {"Location": f"{server.url}/elsewhere"}, {})]
+    server.replies["/health"] = [(302, {"Location": f"{server.url}/elsewhere"}, {})]
     with pytest.raises(SkylarkError, match="answered 302"):
         servers.get(f"{server.url}/health")
     assert [path for path, _, _ in server.requests] == ["/health"]

@@ -14,7 +14,7 @@ def test_there_is_one_line_for_each_server(run, configured):
 
 
 def test_one_that_is_not_ok_is_exit_code_1(run, configured):
-    configured.script["/health"] = [refusal(503, "engine_unavailable", "the engine is away")]
+    configured.replies["/health"] = [refusal(503, "engine_unavailable", "the engine is away")]
     result = run("health")
     assert result.exit_code == 1
     assert "error" in result.stdout.splitlines()[0]
@@ -44,7 +44,7 @@ def test_a_bad_configuration_is_exit_code_2_and_one_line(run, home):
 
 def test_a_server_without_its_engine_says_why_it_is_degraded(run, configured):
     error = {"code": "engine_unavailable", "message": "the engine is away"}
-    configured.script["/health"] = [(200, {}, {"status": "degraded", "error": error})]
+    configured.replies["/health"] = [(200, {}, {"status": "degraded", "error": error})]
     result = run("health")
     assert result.exit_code == 1
     assert result.stdout.splitlines()[0] == f"tts       degraded     {configured.url}  the engine is away"

@@ -11,13 +11,11 @@ import zipfile
 
 import pytest
 
-from servers.checkpoints import MANIFEST, State, locate, read_manifest, state
-from servers.cli import hub as hub_module
-from servers.cli import models
-from servers.errors import MissingExtra
+from servers.checkpoints import locate
+from servers.checkpoints.folders import MANIFEST, State, state
+from servers.checkpoints.verify import read_manifest
 from servers.settings import ROOT, settings
-
-from .stand_in_hub import COMMIT, Hub
+from tests.checkpoints.stand_in_hub import COMMIT, Hub
 
 WEIGHTS = bytes(range(256)) * 60_000
 """15 MB: huggingface_hub writes 10 MB at a time, and what it wrote is what it need not fetch again."""
@@ -243,20 +241,11 @@ def test_a_file_outside_of_the_folder_is_refused(run, hub, home):
 
 def test_too_little_space_is_said_before_anything_is_fetched(run, hub, monkeypatch):
     usage = shutil.disk_usage("/")
-    monkeypatch.setattr(models.shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
     result = run("models", "pull", "voice")
     assert result.exit_code == 1
     assert "are free" in result.stderr
     assert hub.sent == []
-
-
-def test_without_the_hubs_library_the_command_that_installs_it_is_named(monkeypatch):
-    def require(extra, *_):
-        raise MissingExtra(f".[{extra}]")
-
-    monkeypatch.setattr(hub_module, "require", require)
-    with pytest.raises(MissingExtra, match="qwen"):
-        hub_module.Hub(None)
 
 
 def test_an_archive_is_resumed_checked_and_unpacked(run, hub, home):

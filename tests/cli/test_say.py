@@ -119,8 +119,8 @@ def test_a_second_run_speaks_nothing(say_book, configured):
 
 
 def test_a_run_goes_on_where_one_was_cut_off(say_book, configured, chapters):
-    configured.script["/generate_batch"] = [configured.answer("/generate_batch", json_of(TEXTS[:4]))]
-    configured.script["/generate_batch"].append(refusal(500, "internal_error", "a defect"))
+    configured.replies["/generate_batch"] = [configured.answer("/generate_batch", json_of(TEXTS[:4]))]
+    configured.replies["/generate_batch"].append(refusal(500, "internal_error", "a defect"))
     result = say_book()
     assert result.exit_code == 1
     assert "4 of 6 paragraphs done; the same command again goes on from here" in result.stderr
@@ -212,7 +212,7 @@ def test_a_paragraph_that_fails_is_reported_and_tried_again_next_time(say_book, 
 
 def test_a_refused_text_does_not_take_its_neighbours_along(say_book, configured, chapters):
     refused = refusal(413, "too_large", "30000 characters", "texts.1")
-    configured.script["/generate_batch"] = [
+    configured.replies["/generate_batch"] = [
         refused,  # all four
         configured.answer("/generate_batch", json_of(TEXTS[:1])),
         refusal(413, "too_large", "30000 characters", "texts.0"),
@@ -225,7 +225,7 @@ def test_a_refused_text_does_not_take_its_neighbours_along(say_book, configured,
 
 
 def test_an_unknown_voice_ends_the_run_at_once(say_book, configured):
-    configured.script["/generate_batch"] = [refusal(422, "unknown_voice", "no such one; try anna", "voice")]
+    configured.replies["/generate_batch"] = [refusal(422, "unknown_voice", "no such one; try anna", "voice")]
     result = say_book("--voice", "x")
     assert result.exit_code == 1
     assert result.stderr.endswith("skylark: voice: no such one; try anna\n")

@@ -26,6 +26,11 @@ def test_an_unknown_path_is_not_found(client: FlaskClient, path: str) -> None:
     assert reply.json["error"]["code"] in ("not_found", "method_not_allowed")
 
 
+@pytest.mark.parametrize("path", ["/nowhere", "/toys/nowhere", "/toysandmore/health"])
+def test_an_unknown_path_is_named_as_it_was_asked_for(client: FlaskClient, path: str) -> None:
+    assert client.get(path).json["error"]["message"] == f"there is no {path}"
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code", "param"),
     [

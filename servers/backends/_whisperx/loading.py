@@ -15,7 +15,7 @@ from servers.backends._whisperx.aligner import Aligner
 from servers.backends._whisperx.device import Place, free
 from servers.backends._whisperx.folders import Folder
 from servers.errors import ModelLoadFailed, SkylarkError
-from servers.text.extras import require
+from servers.extras import require
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
 """Nothing is downloaded at run time, nor told to anyone. The libraries read this when they are imported."""

@@ -8,16 +8,16 @@ from flask import Blueprint, current_app
 from flask.blueprints import BlueprintSetupState
 from pydantic import Field
 
-from servers.engine.crew import Crew
 from servers.errors import TooLarge
+from servers.extras import require
 from servers.settings import settings
 from servers.speech import Noun
-from servers.text.extras import require
+from servers.texts.workers import Workers
 from servers.web.body import json_body
 from servers.web.disconnect import client_connected
 
 bp = Blueprint("cpu", __name__)
-WORKERS, WAITING = 2, 30  # of each kind of work; the engine's threads are for its jobs
+WORKERS, WAITING = 2, 30  # of each kind of work; the server's threads are not for it alone
 TIMES_THE_LIMIT = 10
 """A text here may be a chapter: so many times longer than one that is spoken."""
 
@@ -41,8 +41,8 @@ class Normalization(Noun):
 @bp.record_once
 def _assemble(state: BlueprintSetupState) -> None:
     for kind in (Segmentation, Normalization):
-        crew = Crew(WORKERS, WAITING, settings().limits.request_timeout_s)
-        state.app.extensions[kind.__name__] = crew
+        workers = Workers(WORKERS, WAITING, settings().limits.request_timeout_s)
+        state.app.extensions[kind.__name__] = workers
 
 
 @bp.post("/cpu/segment")
@@ -58,9 +58,9 @@ def normalize() -> dict[str, Any]:
     return {"text": _done("normalize", json_body(Normalization), grammars=grammars)}
 
 
-def _done(task: str, order: Segmentation | Normalization, **more: str) -> Any:
+def _done(task: str, asked: Segmentation | Normalization, **more: str) -> Any:
     limit = settings().limits.max_text_chars * TIMES_THE_LIMIT
-    if len(order.text) > limit:
-        raise TooLarge(f"{len(order.text)} characters; at most {limit} are possible", param="text")
-    crew: Crew = current_app.extensions[type(order).__name__]
-    return crew.ask({"do": task} | order.model_dump() | more, client_connected)
+    if len(asked.text) > limit:
+        raise TooLarge(f"{len(asked.text)} characters; at most {limit} are possible", param="text")
+    workers: Workers = current_app.extensions[type(asked).__name__]
+    return workers.ask({"do": task} | asked.model_dump() | more, client_connected)

@@ -1,24 +1,20 @@
-"""The CPU endpoints, with the real process behind /cpu/segment."""
+"""The endpoints, with the real process behind /cpu/segment."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 
 import pytest
 
-from servers.engine import crew as crews
-from servers.engine import textwork
-from servers.engine.cpu import bp
-from servers.engine.crew import Crew, Worker
-from servers.errors import BackendFailed, DeadlineExceeded, JobCancelled, QueueFull
 from servers.settings import ROOT
+from servers.texts import workers
+from servers.texts.endpoints import bp
+from servers.texts.workers import Worker
 from servers.web.app import create_app
 from tests.web import fixtures
 
 configure = fixtures.configure
-HELLO = {"do": "segment", "text": "Hello. World."}
 
 
 @pytest.fixture
@@ -30,8 +26,8 @@ def worker():
 
 @pytest.fixture
 def client(configure, monkeypatch, worker):
-    """All its crews have the one worker, so that one process is started and ended."""
-    monkeypatch.setattr(crews, "Worker", lambda: worker)
+    """There is the one worker for everything, so that one process is started and ended."""
+    monkeypatch.setattr(workers, "Worker", lambda: worker)
     return create_app("engine", [bp], internal=True).test_client()
 
 
@@ -81,68 +77,3 @@ def test_the_engine_itself_imports_neither_library():
     heavy = "{'spacy', 'thinc', 'nemo_text_processing', 'pynini', 'transformers'}"
     program = f"import sys, servers.engine.app; sys.exit(' '.join({heavy} & set(sys.modules)) or None)"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
-
-
-def test_a_worker_that_died_is_replaced(worker):
-    assert worker.ask(HELLO, 60) == {"answer": ["Hello. World."]}
-    worker._process.kill()
-    worker._process.wait()
-    assert worker.ask(HELLO, 60) == {"answer": ["Hello. World."]}
-
-
-def test_a_text_that_kills_its_worker_is_an_error_and_not_a_loop(worker, monkeypatch):
-    monkeypatch.setattr(crews.sys, "executable", "/bin/false")
-    with pytest.raises(BackendFailed, match="twice"):
-        worker.ask(HELLO, 60)
-
-
-def test_a_text_that_takes_too_long_ends_its_worker(worker):
-    with pytest.raises(DeadlineExceeded):
-        worker.ask(HELLO, 0)
-    assert worker._line is None
-
-
-def test_what_a_library_raises_is_an_answer_without_the_text(monkeypatch):
-    def fail(**_):
-        raise ValueError("cannot segment 'secret'")
-
-    monkeypatch.setitem(textwork.TASKS, "segment", fail)
-    error = textwork.answer(dict(HELLO))["error"]
-    assert error["code"] == "backend_failed"
-    assert "secret" not in error["message"]
-
-
-class BusyWorker:
-    def __init__(self):
-        self.asked, self.done = threading.Event(), threading.Event()
-
-    def ask(self, question, timeout_s):
-        self.asked.set()
-        self.done.wait(30)
-        return {"answer": "done"}
-
-
-@pytest.fixture
-def busy_crew(monkeypatch):
-    """Makes a crew whose one worker has a question in hand."""
-    worker = BusyWorker()
-    monkeypatch.setattr(crews, "Worker", lambda: worker)
-
-    def make(waiting: int) -> Crew:
-        crew = Crew(size=1, waiting=waiting, timeout_s=60)
-        threading.Thread(target=crew.ask, args=(HELLO, lambda: True)).start()
-        assert worker.asked.wait(10)
-        return crew
-
-    yield make
-    worker.done.set()
-
-
-def test_a_client_that_leaves_waits_no_more(busy_crew):
-    with pytest.raises(JobCancelled):
-        busy_crew(waiting=1).ask(HELLO, iter([True, False]).__next__)
-
-
-def test_more_than_may_wait_are_turned_away(busy_crew):
-    with pytest.raises(QueueFull):
-        busy_crew(waiting=0).ask(HELLO, lambda: True)

@@ -1,5 +1,5 @@
 """Processes for work on texts. spaCy and NeMo hold Python's lock for seconds, and on some texts for a minute:
-inside the engine that would be a minute in which it hears none of its runners.
+inside a server that would be a minute in which it answers nobody.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from queue import Empty, LifoQueue
@@ -19,7 +19,8 @@ from typing import Any
 from servers.errors import BackendFailed, DeadlineExceeded, JobCancelled, QueueFull, SkylarkError
 from servers.settings import ROOT
 
-GLANCE_S = 1.0
+CLIENT_CHECK_S = 1.0
+"""How often a question that waits for a worker looks whether its client is still there."""
 RETRY_AFTER_S = 2.0
 
 
@@ -31,7 +32,7 @@ class Worker:
         self._line: Connection | None = None
 
     def ask(self, question: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-        """What textwork.py answers. Raises DeadlineExceeded, and BackendFailed if it dies of the question."""
+        """What __main__.py answers. Raises DeadlineExceeded, and BackendFailed if it dies of the question."""
         for _ in range(2):  # the one that is there may have ended since it was last asked
             line = self._line or self._start()
             try:
@@ -49,8 +50,8 @@ class Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             fd = theirs.fileno()
-            command = [sys.executable, "-m", "servers.engine.textwork", str(fd)]
-            # its own session: Ctrl-C is the engine's to handle
+            command = [sys.executable, "-m", "servers.texts", str(fd)]
+            # its own session: Ctrl-C is the server's to handle
             self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[fd], start_new_session=True)
         self._line = Connection(ours.detach())
         return self._line
@@ -63,8 +64,8 @@ class Worker:
         self._line = None
 
 
-class Crew:
-    """A few workers, for any thread. A question waits until one is free, or its client has gone."""
+class Workers:
+    """A few of them, for any thread. A question waits until one is free, or its client has gone."""
 
     def __init__(self, size: int, waiting: int, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -76,18 +77,14 @@ class Crew:
     def ask(self, question: dict[str, Any], wanted: Callable[[], bool]) -> Any:
         """The answer. Raises the error that it is, QueueFull if too many wait, DeadlineExceeded."""
         deadline = time.monotonic() + self._timeout_s
-        with self._place():
-            worker = self._take(wanted)
-            try:
-                reply = worker.ask(question, max(0.0, deadline - time.monotonic()))
-            finally:
-                self._free.put(worker)
+        with self._place(), self._worker(wanted) as worker:
+            reply = worker.ask(question, max(0.0, deadline - time.monotonic()))
         if "error" in reply:
             raise SkylarkError.from_dict(reply["error"])
         return reply["answer"]
 
     @contextmanager
-    def _place(self) -> Any:
+    def _place(self) -> Iterator[None]:
         if not self._places.acquire(blocking=False):
             raise QueueFull("too many texts wait to be worked on", retry_after_s=RETRY_AFTER_S)
         try:
@@ -95,10 +92,18 @@ class Crew:
         finally:
             self._places.release()
 
-    def _take(self, wanted: Callable[[], bool]) -> Worker:
+    @contextmanager
+    def _worker(self, wanted: Callable[[], bool]) -> Iterator[Worker]:
+        worker = self._wait_for_one(wanted)
+        try:
+            yield worker
+        finally:
+            self._free.put(worker)
+
+    def _wait_for_one(self, wanted: Callable[[], bool]) -> Worker:
         while wanted():
             try:
-                return self._free.get(timeout=GLANCE_S)
+                return self._free.get(timeout=CLIENT_CHECK_S)
             except Empty:
                 continue
         raise JobCancelled("the client went away")

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from servers.atomic import write_atomically
 from servers.cli.config import ConfigError
-from servers.cli.files import write_atomically
 
 NAME = "manifest.json"
 
 
-class Manner(BaseModel):
+class SpeechOptions(BaseModel):
     """How a text was asked to be spoken; None is the server's default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,11 +30,11 @@ class Manner(BaseModel):
 class Entry(BaseModel):
     """One paragraph's finished audio."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     file: str
     text_sha256: str
-    manner: Manner
+    options: SpeechOptions = Field(alias="manner")  # as it is called in the files of version 1
     duration_s: float
     audio_sha256: str
 
@@ -46,7 +46,7 @@ class _File(BaseModel):
     paragraphs: list[Entry] = []
 
 
-class Manifest:
+class SpokenFiles:
     """The entries of one folder. Only files that are whole count: their content is compared."""
 
     def __init__(self, folder: Path) -> None:
@@ -54,15 +54,17 @@ class Manifest:
         self.folder = folder
         self._entries = {entry.file: entry for entry in _read(folder / NAME).paragraphs}
 
-    def settle(self, wanted: Mapping[str, str], manner: Manner) -> set[str]:
-        """The files of `wanted`, {file: text}, that hold their text already, in that manner.
+    def settle(self, wanted: Mapping[str, str], options: SpeechOptions) -> set[str]:
+        """The files of `wanted`, {file: text}, that hold their text already, spoken with those options.
 
         A paragraph that others were put in front of has another number now: its audio is copied there.
         """
         spoken = {
-            (entry.text_sha256, entry.manner): entry for entry in self._entries.values() if self._whole(entry)
+            (entry.text_sha256, entry.options): entry
+            for entry in self._entries.values()
+            if self._whole(entry)
         }
-        found = {file: spoken.get((_digest(text.encode()), manner)) for file, text in wanted.items()}
+        found = {file: spoken.get((_digest(text.encode()), options)) for file, text in wanted.items()}
         at_hand = {file: entry for file, entry in found.items() if entry}
         self._move({file: entry for file, entry in at_hand.items() if not self._is_at(file, entry)})
         return set(at_hand)
@@ -81,13 +83,13 @@ class Manifest:
         if moves:
             self.save()
 
-    def record(self, file: str, text: str, manner: Manner, audio: bytes, duration_s: float) -> None:
+    def record(self, file: str, text: str, options: SpeechOptions, audio: bytes, duration_s: float) -> None:
         """Writes the audio and remembers it; `save` makes that last."""
         write_atomically(self.folder / file, audio)
         self._entries[file] = Entry(
             file=file,
             text_sha256=_digest(text.encode()),
-            manner=manner,
+            options=options,
             duration_s=duration_s,
             audio_sha256=_digest(audio),
         )
@@ -101,7 +103,7 @@ class Manifest:
 
     def save(self) -> None:
         entries = sorted(self._entries.values(), key=lambda entry: entry.file)
-        content = _File(paragraphs=entries).model_dump_json(indent=2)
+        content = _File(paragraphs=entries).model_dump_json(indent=2, by_alias=True)
         write_atomically(self.folder / NAME, content.encode())
 
     def _whole(self, entry: Entry) -> bool:

@@ -1,4 +1,4 @@
-"""Ends supervisord when it has no reason to go on: the event listener of config/supervisord.conf.
+"""supervisord's event listener: ends supervisord when it has no reason to go on.
 
 Started by hand, or in an image, supervisord ends once it has given a child up; on its own it would stay,
 healthy to look at. Started by `skylark up`, which looks after the children itself and says more about
@@ -13,18 +13,18 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import TextIO
+
+from supervisor import childutils
 
 from servers.settings import settings
-
-LOCK = "up.lock"
-"""Held in the data_dir by `skylark up` for as long as it lives."""
+from servers.supervision import LOCK
 
 
 def main() -> None:
     lock = settings().data_dir / LOCK
     watched_over = is_held(lock)
-    for event, fields in events(sys.stdin.buffer, sys.stdout.buffer):
+    for event, fields in events(sys.stdin, sys.stdout):
         reason = gone(lock) if watched_over else given_up(event, fields)
         if reason:
             print(f"skylark: {reason}", file=sys.stderr, flush=True)
@@ -54,22 +54,15 @@ def is_held(lock: Path) -> bool:
     return False
 
 
-def events(stdin: IO[bytes], stdout: IO[bytes]) -> Iterator[tuple[str, dict[str, str]]]:
+def events(stdin: TextIO, stdout: TextIO) -> Iterator[tuple[str, dict[str, str]]]:
     """supervisord's events as (name, fields), until it closes the pipe. It sends the next one after each."""
     while True:
-        stdout.write(b"READY\n")
-        stdout.flush()
-        header = _fields(stdin.readline())
+        childutils.listener.ready(stdout)
+        header = childutils.get_headers(stdin.readline())  # listener.wait() does not bear the pipe's end
         if not header:
             return
-        yield header["eventname"], _fields(stdin.read(int(header["len"])))
-        stdout.write(b"RESULT 2\nOK")
-        stdout.flush()
-
-
-def _fields(line: bytes) -> dict[str, str]:
-    pairs = (token.partition(":") for token in line.decode().split())
-    return {name: value for name, _, value in pairs}
+        yield header["eventname"], childutils.get_headers(stdin.read(int(header["len"])))
+        childutils.listener.ok(stdout)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from servers.checkpoints import UNFINISHED, locate
+from servers.checkpoints import locate
+from servers.checkpoints.folders import UNFINISHED
 from servers.errors import ModelLoadFailed
 from servers.settings import settings
 

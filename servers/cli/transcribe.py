@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from servers.atomic import write_atomically
 from servers.cli import config, options
 from servers.cli.client import Servers
-from servers.cli.files import text_of, write_atomically
+from servers.cli.files import text_of
 from servers.cli.output import (
     CommandFailed,
     WrongUsage,
@@ -24,11 +25,11 @@ from servers.cli.output import (
 )
 from servers.errors import SkylarkError
 
-Recording = typer.Argument(exists=True, dir_okay=False, readable=True, help="Audio that libsndfile reads.")
+RECORDING = typer.Argument(exists=True, dir_okay=False, readable=True, help="Audio that libsndfile reads.")
 
 
 def transcribe(
-    files: Annotated[list[Path], Recording],
+    files: Annotated[list[Path], RECORDING],
     out_dir: Annotated[
         Path | None,
         typer.Option(
@@ -92,7 +93,7 @@ def _report(results: list[dict[str, Any]], *, written: bool, json: bool) -> None
 
 
 def align(
-    audio: Annotated[Path, Recording],
+    audio: Annotated[Path, RECORDING],
     text: Annotated[str, typer.Argument(metavar="TEXT|FILE|-", help="What is read in the recording.")],
     language: options.Language = None,
     json: options.Json = False,

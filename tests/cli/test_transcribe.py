@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .stand_in_servers import HEARD, WORDS, refusal
+from .stand_in_servers import TRANSCRIPT, WORDS, refusal
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def test_the_recording_and_its_language_are_sent_as_a_form(run, configured, reco
 
 def test_json_has_every_transcript_with_its_file(run, configured, recordings):
     results = json.loads(run("transcribe", *recordings, "--json").stdout)["results"]
-    assert results == [{"file": str(path)} | HEARD for path in recordings]
+    assert results == [{"file": str(path)} | TRANSCRIPT for path in recordings]
 
 
 def test_transcripts_are_written_to_a_folder(run, configured, recordings, home):
     assert run("transcribe", *recordings, "--out-dir", "t").stdout == ""
     assert (home / "t" / "a.txt").read_text() == "hello martha\n"
     run("transcribe", *recordings, "--out-dir", "t", "--json")
-    assert json.loads((home / "t" / "b.json").read_text()) == HEARD
+    assert json.loads((home / "t" / "b.json").read_text()) == TRANSCRIPT
 
 
 def test_two_transcripts_never_go_to_one_file(run, configured, recordings, home):
@@ -48,7 +48,7 @@ def test_two_transcripts_never_go_to_one_file(run, configured, recordings, home)
 
 
 def test_a_recording_that_cannot_be_read_does_not_stop_the_others(run, configured, recordings):
-    configured.script["/transcribe"] = [refusal(422, "unsupported_audio", "not audio", "file")]
+    configured.replies["/transcribe"] = [refusal(422, "unsupported_audio", "not audio", "file")]
     result = run("transcribe", *recordings)
     assert result.exit_code == 1
     assert result.stdout == f"{recordings[1]}: hello martha\n"

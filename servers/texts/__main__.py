@@ -1,7 +1,8 @@
-"""`python -m servers.engine.textwork FD`: the process that does the text work, asked over the socket FD.
+"""`python -m servers.texts FD`: the process that does the text work, asked over the socket FD.
 
 A question is {"do": "segment" | "normalize", …its arguments…} and the answer {"answer": …} or
-{"error": SkylarkError}. The process ends with the engine, and when nobody has asked for a while.
+{"error": SkylarkError}. The process ends with the server that started it, and when nobody has asked for a
+while.
 """
 
 from __future__ import annotations
@@ -35,19 +36,19 @@ TASKS: dict[str, Callable[..., Any]] = {"segment": segment, "normalize": _normal
 
 def main(fd: int) -> None:
     child.begin()
-    engine = Connection(fd)
+    server = Connection(fd)
     questions: SimpleQueue[dict[str, Any]] = SimpleQueue()
-    threading.Thread(target=_listen, args=(engine, questions), daemon=True).start()
+    threading.Thread(target=_receive, args=(server, questions), daemon=True).start()
     while (question := _next(questions)) is not None:
-        engine.send_bytes(json.dumps(answer(question)).encode())
+        server.send_bytes(json.dumps(answer(question)).encode())
 
 
-def _listen(engine: Connection, questions: SimpleQueue[dict[str, Any]]) -> None:
+def _receive(server: Connection, questions: SimpleQueue[dict[str, Any]]) -> None:
     try:
         while True:
-            questions.put(json.loads(engine.recv_bytes()))
+            questions.put(json.loads(server.recv_bytes()))
     except (EOFError, OSError):
-        os._exit(0)  # the engine is gone: whatever is worked on is in vain
+        os._exit(0)  # the server is gone: whatever is worked on is in vain
 
 
 def _next(questions: SimpleQueue[dict[str, Any]]) -> dict[str, Any] | None:

@@ -1,0 +1,106 @@
+"""supervisord's configuration, made from the table of the processes and written into the data_dir."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from servers.atomic import write_atomically
+from servers.supervision.processes import Process, StopOrder, stop_groups
+
+NAME = "supervisord.conf"
+SOCKET = "ctl.sock"
+"""A short name: supervisord first binds it with its process id at the end, and macOS allows 103 bytes."""
+
+HEAD = f"""\
+; The processes of the appliance, made from servers/supervision/processes.py at each start.
+; `python -m servers.supervision` writes this and becomes supervisord; supervisorctl -c takes it too.
+
+[supervisord]
+nodaemon=true
+logfile=%(here)s/logs/supervisord.log
+logfile_maxbytes=10MB
+logfile_backups=1
+pidfile=%(here)s/supervisord.pid
+childlogdir=%(here)s/logs
+
+[unix_http_server]
+file=%(here)s/{SOCKET}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://%(here)s/{SOCKET}
+
+; supervisord itself stays up with a child that it has given up.
+[eventlistener:supervision]
+command="%(ENV_SKYLARK_PYTHON)s" -m servers.supervision.listener
+events=PROCESS_STATE_FATAL,TICK_5
+autorestart=true
+stdout_logfile=NONE
+stderr_logfile=/dev/fd/2
+stderr_logfile_maxbytes=0
+
+; A child has started once it ran for startsecs, which is longer than a server needs to find out that it
+; cannot; otherwise it is given up after startretries.
+;
+; SIGTERM goes to gunicorn's arbiter alone (stopasgroup=false), which lets requests in hand end within its
+; graceful_timeout of 30 s, and with it the engine its runners; stopwaitsecs is above that. Only what is left
+; after that is killed, and then with its children (killasgroup=true).
+"""
+
+PROGRAM = """
+[program:{name}]
+command="%(ENV_SKYLARK_PYTHON)s" -m {module}
+priority={start_order}
+startsecs=10
+startretries=3
+autorestart=true
+stopsignal=TERM
+stopwaitsecs=45
+stopasgroup=false
+killasgroup=true
+redirect_stderr=true
+stdout_logfile=%(here)s/logs/{name}.log
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=3
+"""
+
+GROUP = """
+; Started in order of priority and stopped in the reverse order, all of a group at the same time.
+[group:{name}]
+programs={programs}
+priority={priority}
+"""
+
+
+def prepare(data_dir: Path) -> list[str]:
+    """Writes the configuration, and makes the folder of the logs. Returns the command that runs supervisord,
+    for the repository's root as its folder and `environment` as its environment.
+    """
+    (data_dir / "logs").mkdir(parents=True, exist_ok=True)
+    write_atomically(data_dir / NAME, render().encode())
+    return [sys.executable, "-m", "supervisor.supervisord", "-c", str(data_dir / NAME)]
+
+
+def environment(data_dir: Path) -> dict[str, str]:
+    """What the configuration takes from the environment, where no character of a path needs escaping."""
+    return {"SKYLARK_DATA_DIR": str(data_dir), "SKYLARK_PYTHON": sys.executable}
+
+
+def render() -> str:
+    groups = stop_groups()
+    return HEAD + "".join(
+        _group(order, processes, priority)
+        for priority, (order, processes) in zip(range(len(groups), 0, -1), groups, strict=True)
+    )
+
+
+def _group(order: StopOrder, processes: list[Process], priority: int) -> str:
+    programs = "".join(
+        PROGRAM.format(name=each.name, module=each.module, start_order=each.start_order) for each in processes
+    )
+    names = ",".join(each.name for each in processes)
+    return programs + GROUP.format(name=order.name.lower(), programs=names, priority=priority)

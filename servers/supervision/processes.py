@@ -1,0 +1,69 @@
+"""The table of the processes. From it are made supervisord's configuration, what `skylark up` checks, waits
+for and prints, what `skylark health` asks, the ports of --port-base, and the order in which all is stopped.
+
+A new door is one entry here, with its section in settings.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from servers.settings import Settings
+
+
+class StopOrder(IntEnum):
+    """Processes of one number are stopped at the same time, and lower numbers have ended before higher ones
+    are told: requests in hand at a door end with an answer.
+    """
+
+    DOORS = 1
+    ENGINE = 2
+
+
+@dataclass(frozen=True)
+class Process:
+    name: str
+    """In supervisord, in what the command line prints, and of its log."""
+    module: str
+    """What `python -m` runs."""
+    port_setting: str | None
+    """The setting of its port, in a section that has its host too. None: it has a socket, or no callers."""
+    start_order: int
+    """Lower ones are started first; nobody waits for them, since each can wait for the others itself."""
+    stop_order: StopOrder
+    ready_path: str | None
+    """Answers 200 over HTTP once it can be used. None: nobody waits for it."""
+    url_key: str | None = None
+    """The key of server_config.json with its URL, for `skylark health`. None: that does not ask it."""
+
+    @property
+    def port_variable(self) -> str:
+        """The environment variable of its port."""
+        assert self.port_setting is not None
+        return f"SKYLARK_{self.port_setting.replace('.', '__').upper()}"
+
+    def address(self, settings: Settings) -> tuple[str, int]:
+        """The host and the port that it listens at."""
+        assert self.port_setting is not None
+        section = getattr(settings, self.port_setting.partition(".")[0])
+        return section.host, section.port
+
+
+PROCESSES = (
+    Process("engine", "servers.engine", None, 1, StopOrder.ENGINE, "/health"),
+    Process("tts", "servers.tts", "tts.port", 2, StopOrder.DOORS, "/ready", "server_url"),
+    Process("whisperx", "servers.whisperx", "whisperx.port", 2, StopOrder.DOORS, "/ready", "whisper_url"),
+)
+DOORS = tuple(process for process in PROCESSES if process.port_setting)
+
+
+def port_variables(base: int) -> dict[str, str]:
+    """The environment that makes the first door listen at `base`, the next one at base + 1, and so on."""
+    return {door.port_variable: str(base + n) for n, door in enumerate(DOORS)}
+
+
+def stop_groups() -> list[tuple[StopOrder, list[Process]]]:
+    """The processes that are stopped together, in the order in which that happens."""
+    orders = sorted({process.stop_order for process in PROCESSES})
+    return [(order, [each for each in PROCESSES if each.stop_order == order]) for order in orders]

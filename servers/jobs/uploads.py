@@ -1,15 +1,18 @@
 """The recordings that clients sent: one file each under data_dir/uploads, until its job has ended.
 
-A door saves a recording before it submits the job and discards it afterwards; what a door that died left
-behind, `sweep` finds.
+A door saves a recording before it submits the job and discards it afterwards. What is left behind, `sweep`
+finds: the files of a door that died, and those of a request with an idempotency key that ended before its
+jobs, for these go on.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
-import shutil
 import uuid
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -24,22 +27,24 @@ class Uploads:
         self._folder = data_dir / "uploads"
         self._folder.mkdir(parents=True, exist_ok=True)
 
-    def save(self, data: bytes | BinaryIO, suffix: str = "") -> Path:
-        """A new file with the bytes, or what is left of the stream; on the disk when this returns.
+    def save(
+        self, data: bytes | BinaryIO, suffix: str = "", *, identity: Sequence[str] | None = None
+    ) -> Path:
+        """A file with the bytes, or what is left of the stream; on the disk when this returns.
 
-        `suffix` (".wav") is for people who look into the folder. Raises OSError when the disk is full.
+        Its name is a new one; with an `identity` it follows from that and from the bytes, so that the same
+        saved again is the same file, of a new age. `suffix` (".wav") is for people who look into the folder.
+        Raises OSError when the disk is full.
         """
         if not re.fullmatch(r"(\.[a-z0-9]{1,10})?", suffix):
             raise ValueError(f"{suffix!r} is not a file's suffix")
         stream = BytesIO(data) if isinstance(data, bytes) else data
-        path = self._folder / f"{uuid.uuid4().hex}{suffix}"
-        unfinished = path.with_name(f"{path.name}.tmp")
+        new = uuid.uuid4().hex
+        unfinished = self._folder / f"{new}.tmp"
         try:
-            with unfinished.open("xb") as file:
-                shutil.copyfileobj(stream, file, COPY_BYTES)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.rename(path)
+            digest = _write(unfinished, stream)
+            name = new if identity is None else _name(identity, digest)
+            path = unfinished.rename(self._folder / f"{name}{suffix}")
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
@@ -71,3 +76,19 @@ class Uploads:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _write(path: Path, stream: BinaryIO) -> str:
+    """A new file, made durable; the SHA-256 of its bytes."""
+    digest = hashlib.sha256()
+    with path.open("xb") as file:
+        while data := stream.read(COPY_BYTES):
+            digest.update(data)
+            file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def _name(identity: Sequence[str], digest: str) -> str:
+    return hashlib.sha256(json.dumps([*identity, digest]).encode()).hexdigest()

@@ -37,7 +37,7 @@ class JobStream:
         self._client, self._jobs, self._owner = client, jobs, owner
         self._check, self._clock, self._pause = check, clock, pause
         self._position: Position | None = None
-        self._events = self._told()
+        self._events = self._retried()
         self.job_ids: list[str] = []
         self.ended = 0
         """How many have ended: they do so in their order."""
@@ -61,7 +61,7 @@ class JobStream:
             if isinstance(event, AudioChunk | Ended):
                 yield event
 
-    def _told(self) -> Generator[Event, None, None]:
+    def _retried(self) -> Generator[Event, None, None]:
         """Asks again where the engine broke off, as long as there is hope."""
         away_since: float | None = None
         while True:

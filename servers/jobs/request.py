@@ -63,7 +63,7 @@ class Requester:
 
 
 @dataclass(frozen=True)
-class Output:
+class Done:
     """What a job that is done has made: its result, and its audio, which is empty where it makes none."""
 
     job_id: str
@@ -117,20 +117,20 @@ class Request:
         was heard cannot be taken back. Raises DeadlineExceeded, JobCancelled once the client has gone, and
         EngineUnavailable when this server stops or the engine stays away.
         """
-        heard: AudioChunk | None = None
+        last: AudioChunk | None = None
         for event in self._events():
             if isinstance(event, Ended):
-                heard = None
-                yield event.index, self._outcome(event)
+                last = None
+                yield event.index, self._result(event)
                 continue
-            if heard is not None and heard.attempt != event.attempt:
+            if last is not None and last.attempt != event.attempt:
                 message = "the speech was begun again after a part of it had been sent: ask for it again"
                 raise EngineUnavailable(message, retry_after_s=RETRY_AFTER_S)
-            heard = event
+            last = event
             samples = np.frombuffer(event.pcm, dtype="<i2")
             yield event.index, Chunk(samples, event.sample_rate, event.words)
 
-    def outputs(self) -> Iterator[Output | SkylarkError]:
+    def outcomes(self) -> Iterator[Done | SkylarkError]:
         """What each job has made or why it failed, in order and as soon as it has ended.
 
         Raises as `stream` does.
@@ -138,21 +138,19 @@ class Request:
         attempt, pcm = 0, bytearray()
         for event in self._events():
             if isinstance(event, Ended):
-                yield self._output(event, bytes(pcm))
+                yield self._done(event, bytes(pcm))
                 pcm = bytearray()
                 continue
             if attempt != event.attempt:
                 attempt, pcm = event.attempt, bytearray()
             pcm += event.pcm
 
-    def replies(self, collect: Callable[[Output], Reply]) -> list[Reply]:
+    def replies(self, collect: Callable[[Done], Reply]) -> list[Reply]:
         """For each job what `collect` makes of it once it is done, or {"error": {…}} where it failed.
 
         Raises the first error if all failed, and as `stream` does.
         """
-        replies = [
-            output if isinstance(output, SkylarkError) else collect(output) for output in self.outputs()
-        ]
+        replies = [each if isinstance(each, SkylarkError) else collect(each) for each in self.outcomes()]
         errors = [reply for reply in replies if isinstance(reply, SkylarkError)]
         if len(errors) == len(replies):
             raise errors[0]
@@ -178,13 +176,13 @@ class Request:
         except SkylarkError as error:
             raise self._refusal(error) from None
 
-    def _output(self, event: Ended, pcm: bytes) -> Output | SkylarkError:
-        outcome = self._outcome(event)
-        if isinstance(outcome, SkylarkError):
-            return outcome
-        return Output(event.job["id"], outcome, np.frombuffer(pcm, dtype="<i2"))
+    def _done(self, event: Ended, pcm: bytes) -> Done | SkylarkError:
+        result = self._result(event)
+        if isinstance(result, SkylarkError):
+            return result
+        return Done(event.job["id"], result, np.frombuffer(pcm, dtype="<i2"))
 
-    def _outcome(self, event: Ended) -> Result | SkylarkError:
+    def _result(self, event: Ended) -> Result | SkylarkError:
         job = event.job
         if job["status"] == "done":
             result: Result = job["result"]

@@ -13,7 +13,7 @@ from pydantic import Field
 from servers.audio.encode import encode
 from servers.audio.files import probe
 from servers.errors import InvalidRequest, TooLarge
-from servers.jobs.request import Item, Output, Reply
+from servers.jobs.request import Done, Item, Reply
 from servers.jobs.requests import QueueOptions
 from servers.settings import Limits
 from servers.web.body import json_body
@@ -82,15 +82,15 @@ def generate_batch() -> dict[str, Any]:
     asked = json_body(Generation)
     asked.check(requests().limits)
     with requests().submit(asked, asked.items(), requester(), asked.batch_key()) as request:
-        replies = request.replies(lambda output: encoded(output, asked.format))
+        replies = request.replies(lambda done: encoded(done, asked.format))
     results = [{"text": text} | reply for text, reply in zip(asked.texts, replies, strict=True)]
     return {"results": results, "model": request.model.name, "job_ids": request.job_ids}
 
 
-def encoded(output: Output, format: str) -> Reply:
+def encoded(done: Done, format: str) -> Reply:
     """The audio and words of a text, as the reply has them."""
-    result = output.result
-    file = encode(output.samples, result["sample_rate"], format)
+    result = done.result
+    file = encode(done.samples, result["sample_rate"], format)
     return {
         "audio": base64.b64encode(file).decode("ascii"),
         "format": format,

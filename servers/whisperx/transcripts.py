@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint
 
 from servers.errors import TooLarge
-from servers.jobs.request import Output, Reply
+from servers.jobs.request import Done, Reply
 from servers.jobs.requests import QueueOptions
 from servers.web.body import json_body
 from servers.web.requester import requester, requests
@@ -69,5 +69,5 @@ def _transcripts(options: QueueOptions, sent: Mapping[str, AudioItem]) -> list[R
         return request.replies(_transcript)
 
 
-def _transcript(output: Output) -> Reply:
-    return {name: output.result[name] for name in FIELDS}
+def _transcript(done: Done) -> Reply:
+    return {name: done.result[name] for name in FIELDS}

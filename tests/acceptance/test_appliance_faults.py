@@ -92,11 +92,13 @@ def test_one_model_at_a_time_takes_turns_on_the_device(appliance):
 
 
 def test_a_full_door_still_answers_health(appliance, pool):
-    waiting = [pool.submit(speak, appliance, PACED) for _ in range(3)]
+    texts = ["a", "b"]  # several, which do not share the model
+    waiting = [pool.submit(speak, appliance, PACED | {"texts": texts}) for _ in range(3)]
     running_job(appliance)
+    eventually(lambda: len(appliance.jobs.queue()["queued"]) == 5, "the others wait")
     health = appliance.http.get(appliance.url("tts", "/health"), timeout=30).json()
     assert health["status"] == "ok"
-    assert health["queue_depth"] == 2
+    assert health["queue_depth"] == 5
     for job in appliance.jobs.queue()["queued"] + appliance.jobs.queue()["running"]:
         appliance.jobs.cancel(job["id"])
     assert {future.result().status_code for future in waiting} == {409}

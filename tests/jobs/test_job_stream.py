@@ -13,7 +13,7 @@ from servers.catalog import EXAMPLE, Catalog
 from servers.errors import EngineUnavailable, JobCancelled, RunnerCrashed, SkylarkError
 from servers.jobs.client import AnswerLost
 from servers.jobs.job_stream import RETRY_S
-from servers.jobs.request import Item, Output, Request, Requester
+from servers.jobs.request import Done, Item, Request, Requester
 from servers.jobs.requests import QueueOptions, Requests
 from servers.jobs.stream_events import Accepted, AudioChunk, Ended, Position, Waiting
 from servers.settings import Limits, Tts
@@ -51,7 +51,7 @@ def asking(
         yield request
 
 
-def heard(request: Request) -> list[tuple[int, Any]]:
+def listened(request: Request) -> list[tuple[int, Any]]:
     """What a listener gets: samples and words as lists."""
     return [
         (index, (what.samples.tolist(), [word.word for word in what.words]))
@@ -63,9 +63,9 @@ def heard(request: Request) -> list[tuple[int, Any]]:
 
 def collected(request: Request) -> list[list[int]]:
     """The samples of each job."""
-    outputs = list(request.outputs())
-    assert all(isinstance(output, Output) for output in outputs)
-    return [output.samples.tolist() for output in outputs if isinstance(output, Output)]
+    outcomes = list(request.outcomes())
+    assert all(isinstance(each, Done) for each in outcomes)
+    return [each.samples.tolist() for each in outcomes if isinstance(each, Done)]
 
 
 TWO: list[Event | Exception] = [
@@ -82,7 +82,7 @@ TWO: list[Event | Exception] = [
 def test_a_listener_gets_each_chunk_with_its_words_and_the_jobs_in_order() -> None:
     with asking(ScriptedEngine(TWO), 2) as request:
         assert request.job_ids == ["a", "b"]
-        assert heard(request) == [
+        assert listened(request) == [
             (0, ([1, 2], ["so"])),
             (0, ([3], ["it", "is"])),
             (0, {"samples": 3}),
@@ -108,7 +108,7 @@ def test_a_job_that_fails_is_an_error_in_its_place() -> None:
     crashed = Ended(0, ended("a", RunnerCrashed("three times")))
     engine = ScriptedEngine([Accepted(("a", "b")), chunk(0, 1, 0, 1), crashed, done(1, "b", 0)])
     with asking(engine, 2) as request:
-        outcomes = heard(request)
+        outcomes = listened(request)
     assert isinstance(outcomes[1][1], RunnerCrashed)
     assert outcomes[2] == (1, {"samples": 0})
 
@@ -143,7 +143,7 @@ def test_a_second_attempt_at_a_job_that_nobody_heard_is_no_error() -> None:
         [Accepted(("a",)), KILLED], [Accepted(("a",)), chunk(0, 2, 0, 5), done(0, "a", 1)]
     )
     with asking(engine) as request:
-        assert heard(request) == [(0, ([5], [])), (0, {"samples": 1})]
+        assert listened(request) == [(0, ([5], [])), (0, {"samples": 1})]
 
 
 # an engine that is killed or stopped and comes back
@@ -158,7 +158,7 @@ def test_a_stream_goes_on_at_the_sample_where_it_was_broken_off(failure: EngineU
     )
     pauses: list[float] = []
     with asking(engine, pauses=pauses) as request:
-        assert heard(request) == [(0, ([1, 2], ["so"])), (0, ([3], ["it"])), (0, {"samples": 3})]
+        assert listened(request) == [(0, ([1, 2], ["so"])), (0, ([3], ["it"])), (0, {"samples": 3})]
     assert engine.asked == [(["k/0"], []), (["k/0"], [Position(3, 2)]), (["k/0"], [Position(3, 2)])]
     assert pauses == [RETRY_S, RETRY_S]
 
@@ -191,7 +191,7 @@ def test_after_a_kill_the_jobs_that_are_left_are_cancelled_when_the_client_goes(
     )
     requester = Requester(connected=lambda: bool(there) and there.pop())
     with asking(engine, 3, requester) as request, pytest.raises(JobCancelled):
-        list(request.outputs())
+        list(request.outcomes())
     assert engine.cancelled == ["c", "b"]
 
 
@@ -215,5 +215,5 @@ def test_after_a_kill_the_jobs_that_are_left_are_cancelled_when_the_client_goes(
 def test_audio_that_is_not_whole_is_an_error(events: Sequence[Event | Exception], message: str) -> None:
     engine = ScriptedEngine([Accepted(("a", "b")), *events], [Accepted(("x", "y"))])
     with asking(engine, 2, Requester()) as request, pytest.raises(SkylarkError, match=message):
-        list(request.outputs())
+        list(request.outcomes())
     assert engine.cancelled == request.job_ids[::-1]

@@ -89,7 +89,7 @@ def requests(engine: Engine, clock: Clock) -> Requests:
 
 def run(requests: Requests, items: Items, requester: Requester = ANYBODY) -> list[dict[str, Any]]:
     with requests.submit(QueueOptions(), items(), requester) as request:
-        return request.replies(lambda output: {"id": output.job_id})
+        return request.replies(lambda done: {"id": done.job_id})
 
 
 def never_ends_from(text: str) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
@@ -178,7 +178,7 @@ def test_a_restart_of_the_engine_is_outlived(
 ) -> None:
     with requests.submit(QueueOptions(), items(), ANYBODY) as request:
         engine.away_calls = 20
-        assert len(request.replies(lambda output: {"id": output.job_id})) == 3
+        assert len(request.replies(lambda done: {"id": done.job_id})) == 3
     assert clock.now == pytest.approx(1000 + 20 * RETRY_S)
     assert engine.cancelled == []
 
@@ -189,7 +189,7 @@ def test_an_engine_that_stays_away_is_unavailable(
     with requests.submit(QueueOptions(), items(), ANYBODY) as request:
         engine.away_calls = 1_000_000
         with pytest.raises(EngineUnavailable):
-            request.replies(lambda output: {"id": output.job_id})
+            request.replies(lambda done: {"id": done.job_id})
     assert clock.now == pytest.approx(1000 + AWAY_S, abs=RETRY_S)
 
 
@@ -200,7 +200,7 @@ def test_the_deadline_holds_while_the_engine_is_away(
         clock.now = 1050.0
         engine.away_calls = 1_000_000
         with pytest.raises(DeadlineExceeded):
-            request.replies(lambda output: {"id": output.job_id})
+            request.replies(lambda done: {"id": done.job_id})
     assert clock.now == pytest.approx(1060, abs=RETRY_S)
 
 
@@ -231,7 +231,7 @@ def test_a_defect_while_collecting_leaves_no_job_behind(
     requests: Requests, engine: Engine, items: Items
 ) -> None:
     with requests.submit(QueueOptions(), items(), ANYBODY) as request, pytest.raises(KeyError):
-        request.replies(lambda output: {"id": output.result["nothing"]})
+        request.replies(lambda done: {"id": done.result["nothing"]})
     assert engine.cancelled == list(engine.jobs)[:0:-1]
 
 
@@ -240,7 +240,7 @@ def test_a_job_that_somebody_else_cancelled_is_an_error_in_its_place(
 ) -> None:
     with requests.submit(QueueOptions(), items(), ANYBODY) as request:
         engine.jobs[request.job_ids[1]] |= {"status": "cancelled"}
-        replies = request.replies(lambda output: {"id": output.job_id})
+        replies = request.replies(lambda done: {"id": done.job_id})
     assert replies[1]["error"]["code"] == "job_cancelled"
     assert ["id" in reply for reply in replies] == [True, False, True]
 

@@ -40,7 +40,7 @@ AUDIO = text_of(WAV)
 
 
 def form(data: bytes = WAV, **fields: str) -> dict[str, Any]:
-    return {"data": {"file": (io.BytesIO(data), "take.wav")} | fields}
+    return {"data": {"file": (io.BytesIO(data), "a.wav")} | fields}
 
 
 @pytest.fixture
@@ -87,18 +87,18 @@ WISHES = {
 }
 
 
-def told(engine: StandInEngine) -> list[dict[str, Any]]:
+def options_sent(engine: StandInEngine) -> list[dict[str, Any]]:
     """The payloads of the last request, their audio apart."""
     return [{name: value for name, value in each.items() if name != "audio_path"} for each in engine.payloads]
 
 
 def test_what_is_wished_of_a_transcript_reaches_the_model(client: FlaskClient, engine: StandInEngine) -> None:
     client.post("/transcribe", json={"audio": AUDIO} | WISHES)
-    assert told(engine) == [{"task": "transcribe"} | WISHES]
+    assert options_sent(engine) == [{"task": "transcribe"} | WISHES]
     client.post("/transcribe", **form(**{name: str(value) for name, value in WISHES.items()}))
-    assert told(engine) == [{"task": "transcribe"} | WISHES]
+    assert options_sent(engine) == [{"task": "transcribe"} | WISHES]
     client.post("/transcribe_batch", json={"items": [{"audio": AUDIO} | WISHES, {"audio": AUDIO}]})
-    assert told(engine) == [{"task": "transcribe"} | WISHES, {"task": "transcribe"}]
+    assert options_sent(engine) == [{"task": "transcribe"} | WISHES, {"task": "transcribe"}]
 
 
 def test_how_the_work_is_queued_is_not_told_to_the_model(client: FlaskClient, engine: StandInEngine) -> None:

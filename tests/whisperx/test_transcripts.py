@@ -14,6 +14,7 @@ import soundfile
 from flask.testing import FlaskClient
 
 from servers.errors import BackendFailed, EngineUnavailable, UnsupportedAudio
+from servers.jobs.uploads import Uploads
 from servers.settings import settings
 from servers.web import requester
 from servers.whisperx.app import create_app
@@ -223,6 +224,25 @@ def test_a_recording_stays_while_a_job_of_its_key_needs_it(
     assert (reply.status_code, reply.json["text"]) == (200, "so it is")
     assert len(engine.jobs) == 1
     assert os.listdir(uploads) == []
+
+
+def test_a_disk_that_is_full_keeps_no_recording_of_a_request_that_fails(
+    client: FlaskClient, engine: StandInEngine, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, saved = Uploads.save, []
+
+    def full_after_one(self: Uploads, *args: Any, **options: Any) -> Path:
+        if saved:
+            raise OSError("no space left")
+        saved.append(save(self, *args, **options))
+        return saved[0]
+
+    monkeypatch.setattr(Uploads, "save", full_after_one)
+    reply = client.post("/transcribe_batch", json={"items": [{"audio": AUDIO}] * 2})
+    assert reply.status_code == 500
+    assert len(saved) == 1
+    assert os.listdir(uploads) == []
+    assert not engine.submitted
 
 
 def test_recordings_of_two_owners_with_one_key_are_two_files(

@@ -7,7 +7,7 @@ EngineUnavailable.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,23 @@ import urllib3
 from urllib3 import BaseHTTPResponse
 
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled, SkylarkError
+from servers.jobs.stream_events import (
+    WAITING_EVERY_S,
+    Accepted,
+    AudioChunk,
+    Broken,
+    Ended,
+    Position,
+    Waiting,
+    from_line,
+)
 from servers.unix_http import UnixPool
 
 POLL_S = 1.0
 """How long one long-poll lasts: the most time until a client that went away is noticed."""
 RETRY_AFTER_S = 2.0
+STREAM_SILENCE_S = WAITING_EVERY_S + 4.0
+"""A stream that is silent for longer has lost its engine."""
 CHUNK_BYTES = 64 * 1024
 OWNER_HEADER = "X-Skylark-Owner"
 RATE_HEADER = "X-Sample-Rate"
@@ -42,8 +54,11 @@ class Audio:
 class JobsClient:
     """Thread-safe; one for each process."""
 
-    def __init__(self, path: Path, *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, path: Path, *, timeout_s: float = 30.0, stream_silence_s: float = STREAM_SILENCE_S
+    ) -> None:
         self._pool = UnixPool(path, timeout_s)
+        self._stream_timeout = urllib3.Timeout(connect=timeout_s, read=stream_silence_s)
 
     def close(self) -> None:
         self._pool.close()
@@ -55,12 +70,45 @@ class JobsClient:
         "batch_key"?, "idempotency_key"?}. Raises AnswerLost where it may have accepted them: submitted again
         with the same keys they are the same jobs.
         """
-        headers = {OWNER_HEADER: owner} if owner else {}
+        headers = _for_owner(owner)
         if len(jobs) == 1:  # an error then names its fields as the caller does
             return [self._call("POST", "/jobs", json=jobs[0], headers=headers)["job_id"]]
         reply = self._call("POST", "/jobs/batch", json={"jobs": list(jobs)}, headers=headers)
         ids: list[str] = reply["job_ids"]
         return ids
+
+    def stream(
+        self,
+        jobs: Sequence[dict[str, Any]],
+        *,
+        owner: str | None = None,
+        after: Sequence[Position | None] = (),
+    ) -> Generator[Accepted | AudioChunk | Ended | Waiting, None, None]:
+        """Accepts all of the jobs or none, as `submit` does, and tells what becomes of them until all ended.
+
+        With `after`, one for each job, the audio that somebody has is not told again. What is wrong with
+        the jobs is raised before the first event. AnswerLost is raised where the engine breaks off or falls
+        silent: streamed again with the same keys they are the same jobs. Closing it ends none of them.
+        """
+        body: dict[str, Any] = {"jobs": list(jobs)}
+        if after:
+            body["after"] = [position and vars(position) for position in after]
+        with _engine_errors():
+            response = self._pool.request(
+                "POST",
+                "/jobs/stream",
+                json=body,
+                headers=_for_owner(owner),
+                timeout=self._stream_timeout,
+                preload_content=False,
+            )
+            try:
+                if response.status >= 400:
+                    _raise_error(response)
+                yield from _events(response, len(jobs))
+            finally:
+                response.close()
+                response.release_conn()
 
     def get(self, job_id: str, *, wait_s: float = 0.0) -> dict[str, Any]:
         """The job; with `wait_s` as soon as it has ended, or as it is after that time."""
@@ -131,6 +179,30 @@ class JobsClient:
             _raise_error(response)
         reply: dict[str, Any] = response.json()
         return reply
+
+
+def _for_owner(owner: str | None) -> dict[str, str]:
+    return {OWNER_HEADER: owner} if owner else {}
+
+
+def _events(response: BaseHTTPResponse, jobs: int) -> Iterator[Accepted | AudioChunk | Ended | Waiting]:
+    """Until the last of so many jobs has ended."""
+    for line in _lines(response):
+        event = from_line(line)
+        if isinstance(event, Broken):
+            raise AnswerLost(event.error.message, retry_after_s=RETRY_AFTER_S)
+        yield event
+        if isinstance(event, Ended) and event.index == jobs - 1:
+            return
+    raise AnswerLost("the engine broke off its answer", retry_after_s=RETRY_AFTER_S)
+
+
+def _lines(response: BaseHTTPResponse) -> Iterator[bytes]:
+    """Whole lines only: half a one is what a killed engine leaves."""
+    held = b""
+    while data := response.read1(CHUNK_BYTES):
+        *lines, held = (held + data).split(b"\n")
+        yield from lines
 
 
 def _chunks(response: BaseHTTPResponse) -> Iterator[bytes]:

@@ -1,17 +1,20 @@
 """The recordings that clients sent: one file each under data_dir/uploads, until its job has ended.
 
-A door saves a recording before it submits the job and discards it afterwards; what a door that died left
-behind, `sweep` finds.
+A door saves a recording before it submits the job and discards it afterwards. What is left behind, `sweep`
+finds: the files of a door that died, and those of a request with an idempotency key that ended before its
+jobs, for these go on.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-import shutil
 import uuid
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from servers.atomic import unfinished
 
@@ -25,17 +28,22 @@ class Uploads:
         self._folder = data_dir / "uploads"
         self._folder.mkdir(parents=True, exist_ok=True)
 
-    def save(self, data: bytes | BinaryIO, suffix: str = "") -> Path:
-        """A new file with the bytes, or what is left of the stream; on the disk when this returns.
+    def save(
+        self, data: bytes | BinaryIO, suffix: str = "", *, identity: Sequence[str] | None = None
+    ) -> Path:
+        """A file with the bytes, or what is left of the stream; on the disk when this returns.
 
-        `suffix` (".wav") is for people who look into the folder. Raises OSError when the disk is full.
+        Its name is a new one; with an `identity` it follows from that and from the bytes, so that the same
+        saved again is the same file, of a new age. `suffix` (".wav") is for people who look into the folder.
+        Raises OSError when the disk is full.
         """
         if not re.fullmatch(r"(\.[a-z0-9]{1,10})?", suffix):
             raise ValueError(f"{suffix!r} is not a file's suffix")
         stream = BytesIO(data) if isinstance(data, bytes) else data
-        path = self._folder / f"{uuid.uuid4().hex}{suffix}"
         with unfinished(self._folder) as new:
-            shutil.copyfileobj(stream, new.file, COPY_BYTES)
+            digest = _copy(stream, new.file)
+            name = uuid.uuid4().hex if identity is None else _name(identity, digest)
+            path = self._folder / f"{name}{suffix}"
             new.replace(path, sync_folder=True)
         return path
 
@@ -56,3 +64,16 @@ class Uploads:
             except FileNotFoundError:  # its door was faster
                 continue
         return swept
+
+
+def _copy(stream: BinaryIO, file: IO[bytes]) -> str:
+    """All that is left of the stream; the SHA-256 of its bytes."""
+    digest = hashlib.sha256()
+    while data := stream.read(COPY_BYTES):
+        digest.update(data)
+        file.write(data)
+    return digest.hexdigest()
+
+
+def _name(identity: Sequence[str], digest: str) -> str:
+    return hashlib.sha256(json.dumps([*identity, digest]).encode()).hexdigest()

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import base64
 import io
-import uuid
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from flask import Blueprint
 from pydantic import Field
 
 from servers.audio.encode import encode
 from servers.audio.files import probe
 from servers.errors import InvalidRequest, TooLarge
+from servers.jobs.request import Done, Item, Reply
+from servers.jobs.requests import QueueOptions
 from servers.settings import Limits
 from servers.web.body import json_body
-from servers.web.errands import Order, Reply, WireJob, errands
+from servers.web.requester import requester, requests
 
 bp = Blueprint("generate", __name__)
 ALONE = ""
 """The batch key of a text that is not to share the model with another."""
 
 
-class Generation(Order):
+class Generation(QueueOptions):
     """The body. `instruct` is for all texts, `instructs` has one for each."""
 
     texts: list[str] = Field(min_length=1)
     instruct: str | None = None
     instructs: list[str | None] | None = None
     batch: Annotated[bool, Field(strict=True)] = False
+    """Whether several texts may share the model, with each other and with whoever else waits."""
     voice: str | None = None
     language: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
@@ -54,40 +56,41 @@ class Generation(Order):
             message = f"{len(self.instructs)} instructs for {len(self.texts)} texts"
             raise InvalidRequest(message, param="instructs")
 
-    def payloads(self) -> list[dict[str, Any]]:
-        """One synthesize job's payload for each text."""
+    def items(self) -> list[Item]:
+        """One synthesize job for each text, and what the payload's fields are called in the body."""
         shared = {"task": "synthesize", "voice": self.voice, "language": self.language, "seed": self.seed}
-        instructs = self.instructs or [self.instruct] * len(self.texts)
-        payloads = [
-            shared | {"text": text, "instruct": instruct}
-            for text, instruct in zip(self.texts, instructs, strict=True)
-        ]
-        return [{name: value for name, value in each.items() if value is not None} for each in payloads]
+        shared = {name: value for name, value in shared.items() if value is not None}
+        return [self._item(index, shared) for index in range(len(self.texts))]
 
-    def names(self) -> list[dict[str, str]]:
-        """What each payload's fields are called in the body."""
-        names = [{"text": f"texts.{index}"} for index in range(len(self.texts))]
-        if self.instructs is None:
-            return names
-        return [each | {"instruct": f"instructs.{index}"} for index, each in enumerate(names)]
+    def _item(self, index: int, shared: Mapping[str, Any]) -> Item:
+        payload = {**shared, "text": self.texts[index]}
+        fields = {"text": f"texts.{index}"}
+        instruct = self.instruct
+        if self.instructs is not None:
+            instruct, fields["instruct"] = self.instructs[index], f"instructs.{index}"
+        if instruct is not None:
+            payload["instruct"] = instruct
+        return Item(payload, fields)
+
+    def batch_key(self) -> str | None:
+        """None lets a text share the model with whatever else waits for it."""
+        return None if self.batch or len(self.texts) == 1 else ALONE
 
 
 @bp.post("/generate_batch")
 def generate_batch() -> dict[str, Any]:
     asked = json_body(Generation)
-    asked.check(errands().limits)
-    batch_key = uuid.uuid4().hex if asked.batch else ALONE
-    errand = errands().submit(asked, asked.payloads(), asked.names(), batch_key)
-    replies = errand.replies(lambda job: spoken(job, asked.format))
+    asked.check(requests().limits)
+    with requests().submit(asked, asked.items(), requester(), asked.batch_key()) as request:
+        replies = request.replies(lambda done: encoded(done, asked.format))
     results = [{"text": text} | reply for text, reply in zip(asked.texts, replies, strict=True)]
-    return {"results": results, "model": errand.model.name, "job_ids": errand.job_ids}
+    return {"results": results, "model": request.model.name, "job_ids": request.job_ids}
 
 
-def spoken(job: WireJob, format: str) -> Reply:
-    """A done job's audio and words, as the reply has them."""
-    result = job["result"]
-    samples = np.fromfile(result["pcm_path"], dtype="<i2")
-    file = encode(samples, result["sample_rate"], format)
+def encoded(done: Done, format: str) -> Reply:
+    """The audio and words of a text, as the reply has them."""
+    result = done.result
+    file = encode(done.samples, result["sample_rate"], format)
     return {
         "audio": base64.b64encode(file).decode("ascii"),
         "format": format,

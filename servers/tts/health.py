@@ -7,11 +7,11 @@ from typing import Any
 from flask import Blueprint
 
 from servers.web import readiness
-from servers.web.errands import errands
+from servers.web.requester import requests
 
 bp = Blueprint("health", __name__)
 
 
 @bp.get("/health")
 def health() -> dict[str, Any]:
-    return readiness.health(errands())
+    return readiness.health(requests())

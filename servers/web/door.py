@@ -1,4 +1,4 @@
-"""The app of a server in front of the engine: its blueprints, keys required, and its errands."""
+"""The app of a server in front of the engine: its blueprints, keys required, and its requests."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from flask import Blueprint, Flask
 
 from servers.catalog import Catalog
 from servers.jobs.client import JobsClient
+from servers.jobs.requests import Requests
 from servers.settings import Door, settings
-from servers.web import errands, readiness
+from servers.web import readiness, requester
 from servers.web.app import create_app
 
 
@@ -19,7 +20,8 @@ def create_door(
     """Raises SettingsError or UnknownModel if the door's default model is not in models.yaml."""
     app = create_app(name, [readiness.bp, *blueprints], prefix=name)
     catalog = Catalog.load(settings().models_file)
-    found = errands.Errands(client or JobsClient(settings().engine_socket), catalog, door, settings().limits)
-    found.model()
-    errands.install(app, found)
+    requests = Requests(client or JobsClient(settings().engine_socket), catalog, door, settings().limits)
+    requests.model()
+    requester.install(app, requests)
+    readiness.install(app)
     return app

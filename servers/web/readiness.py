@@ -5,25 +5,33 @@ Neither needs a key, so that load balancers can ask; neither waits for work.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, Flask, current_app
 
 from servers.errors import EngineUnavailable, ModelLoadFailed, SkylarkError
-from servers.web.errands import Errands, errands
+from servers.jobs.requests import Requests
+from servers.web.requester import requests
 
 ASK_S = 1.0
 RETRY_AFTER_S = 5.0
+STARTED_AT = "skylark.started_at"
 bp = Blueprint("readiness", __name__)
+
+
+def install(app: Flask) -> None:
+    """The app's uptime counts from here."""
+    app.extensions[STARTED_AT] = time.monotonic()
 
 
 @bp.get("/ready")
 def ready() -> dict[str, str]:
-    check_ready(errands())
+    check_ready(requests())
     return {"status": "ready"}
 
 
-def health(door: Errands) -> dict[str, Any]:
+def health(door: Requests) -> dict[str, Any]:
     """How the door, the engine and the default model are; never raises for an engine that is away."""
     model = door.model()
     about = {"status": "degraded", "model_loaded": False, "model": model.name}
@@ -36,10 +44,11 @@ def health(door: Errands) -> dict[str, Any]:
         about["status"] = engine["status"]
         about["model_loaded"] = {"type": model.backend, "name": model.name} in engine["loaded_models"]
         rest = {name: engine[name] for name in ("gpu_name", "device", "queue_depth")}
-    return about | rest | {"uptime_s": door.uptime_s}
+    uptime_s = round(time.monotonic() - current_app.extensions[STARTED_AT], 3)
+    return about | rest | {"uptime_s": uptime_s}
 
 
-def check_ready(door: Errands) -> None:
+def check_ready(door: Requests) -> None:
     """Raises EngineUnavailable or ModelLoadFailed unless the engine answers and the default model can run.
 
     A model that is not loaded is ready: its first request loads it.

@@ -8,11 +8,11 @@ from servers.jobs.client import JobsClient
 from servers.jobs.uploads import Uploads
 from servers.settings import settings
 from servers.web.door import create_door
-from servers.whisperx import health, listen, recordings
+from servers.whisperx import health, recordings, transcripts
 
 
 def create_app(client: JobsClient | None = None) -> Flask:
     """The app of a gunicorn worker; tests give it a client of a stand-in engine."""
-    app = create_door("whisperx", [health.bp, listen.bp], settings().whisperx, client)
+    app = create_door("whisperx", [health.bp, transcripts.bp], settings().whisperx, client)
     app.extensions[recordings.EXTENSION] = Uploads(settings().data_dir)
     return app

@@ -7,12 +7,12 @@ from typing import Any
 from flask import Blueprint
 
 from servers.web import readiness
-from servers.web.errands import errands
+from servers.web.requester import requests
 
 bp = Blueprint("health", __name__)
 
 
 @bp.get("/health")
 def health() -> dict[str, Any]:
-    about = {"engine": "whisperx", "backend": errands().door.model_type}
-    return readiness.health(errands()) | about
+    about = {"engine": "whisperx", "backend": requests().door.model_type}
+    return readiness.health(requests()) | about

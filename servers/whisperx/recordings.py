@@ -1,57 +1,60 @@
-"""Recordings on their way to the engine: checked, kept on the disk while their jobs last, then removed."""
+"""Recordings on their way to the engine: checked, and on the disk while their jobs need them."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from collections.abc import Mapping
+from functools import partial
+from typing import BinaryIO, cast
 
 from flask import current_app
 from werkzeug.datastructures import FileStorage
 
 from servers.audio.files import probe
 from servers.errors import AudioTooLong, InvalidRequest, MalformedBody, TooLarge, UnsupportedAudio
+from servers.jobs.request import Item, Requester
 from servers.jobs.uploads import Uploads
 from servers.settings import Limits
-from servers.whisperx.requests import Reading, Recording, Take, Task
+from servers.whisperx.bodies import AlignItem, AudioItem, TranscribeItem
 
 EXTENSION = "skylark.uploads"
 
 
-@contextmanager
-def queued(
-    task: Task, recordings: Sequence[Take], fields: Sequence[str], limits: Limits
-) -> Iterator[list[dict[str, Any]]]:
-    """A job's payload for each recording; inside the block their audio is on the disk.
+def saved(sent: Mapping[str, AudioItem], requester: Requester, limits: Limits) -> list[Item]:
+    """A job's item for each recording, by the name of the field that its audio came in, with its file saved.
 
-    `fields` are the names under which each audio was sent, for the errors: all are checked before one is
-    saved. Raises MalformedBody, UnsupportedAudio, AudioTooLong or TooLarge.
+    All are checked before one is saved. Raises MalformedBody, UnsupportedAudio, AudioTooLong or TooLarge.
     """
-    streams = [checked(each, field, limits) for each, field in zip(recordings, fields, strict=True)]
+    streams = {field: checked(each, field, limits) for field, each in sent.items()}
     uploads: Uploads = current_app.extensions[EXTENSION]
-    saved: list[Path] = []
+    items: list[Item] = []
     try:
-        for stream in streams:
-            saved.append(uploads.save(stream))
-        yield [
-            {"task": task, "audio_path": str(path)} | recording.told()
-            for path, recording in zip(saved, recordings, strict=True)
-        ]
-    finally:
-        for path in saved:
-            uploads.discard(path)
+        for index, (field, each) in enumerate(sent.items()):
+            path = uploads.save(streams[field], identity=_identity(requester, index))
+            items.append(Item(each.payload(str(path)), field_names(field), partial(uploads.discard, path)))
+    except BaseException:
+        if requester.idempotency_key is None:
+            for item in items:
+                item.release()
+        raise
+    return items
 
 
-def checked(recording: Take, field: str, limits: Limits) -> BinaryIO:
+def _identity(requester: Requester, index: int) -> tuple[str, ...] | None:
+    """The same request again, by its key, has the same files: they are in its jobs' payloads."""
+    if requester.idempotency_key is None:
+        return None
+    return requester.owner or "", requester.job_key(index)
+
+
+def checked(item: AudioItem, field: str, limits: Limits) -> BinaryIO:
     """The audio as a stream at its start, once its kind, its length and the text with it are possible."""
-    if isinstance(recording, Reading) and len(recording.text) > limits.max_text_chars:
-        message = f"{len(recording.text)} characters; at most {limits.max_text_chars} are possible"
-        raise TooLarge(message, param=names_of(field)["text"])
-    stream = _stream(recording.audio, field)
+    if isinstance(item, AlignItem) and len(item.text) > limits.max_text_chars:
+        message = f"{len(item.text)} characters; at most {limits.max_text_chars} are possible"
+        raise TooLarge(message, param=field_names(field)["text"])
+    stream = _stream(item.audio, field)
     try:
         duration_s = probe(stream).duration_s
     except UnsupportedAudio as error:
@@ -73,9 +76,9 @@ def _stream(audio: str | FileStorage, field: str) -> BinaryIO:
         raise MalformedBody(f"{field!r} is not base64", param=field) from None
 
 
-def names_of(field: str) -> dict[str, str]:
+def field_names(field: str) -> dict[str, str]:
     """What a payload's fields are called in the request, its audio being called `field`: items.2.audio."""
     parent = field.rpartition(".")[0]
     beside = f"{parent}." if parent else ""
-    told = (Recording.model_fields | Reading.model_fields).keys() - {"audio"}
-    return {"audio_path": field} | {name: f"{beside}{name}" for name in told}
+    options = (TranscribeItem.model_fields | AlignItem.model_fields).keys() - {"audio"}
+    return {"audio_path": field} | {name: f"{beside}{name}" for name in options}

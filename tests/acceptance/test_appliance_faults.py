@@ -75,6 +75,20 @@ def test_the_job_of_a_client_that_left_is_cancelled_and_the_next_one_starts(appl
     assert appliance.jobs.get(job_id)["status"] == "cancelled"
 
 
+def test_the_job_of_a_client_that_named_it_goes_on_and_is_his_when_he_asks_again(appliance, pool):
+    body, key = b'{"texts": ["a"], "model": "fake/paced"}', {"Idempotency-Key": "mine"}
+    with socket.create_connection(("127.0.0.1", appliance.ports["tts"])) as client:
+        client.sendall(b"POST /generate_batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        client.sendall(b"Idempotency-Key: mine\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        job_id = running_job(appliance)
+    other = appliance.post("tts", "/generate_batch", json=PACED | {"texts": ["b"]}, headers=key)
+    assert (other.status_code, other.json()["error"]["param"]) == (409, "Idempotency-Key")
+    again = appliance.post("tts", "/generate_batch", json=PACED | {"texts": ["a"]}, headers=key)
+    assert seconds(again) == [pytest.approx(10.0)]
+    assert again.json()["job_ids"] == [job_id]
+    assert appliance.jobs.get(job_id)["attempt"] == 1
+
+
 def test_sigterm_answers_what_is_in_hand_and_leaves_no_process(appliance, pool):
     waiting = pool.submit(speak, appliance, PACED)
     running_job(appliance)
@@ -92,11 +106,13 @@ def test_one_model_at_a_time_takes_turns_on_the_device(appliance):
 
 
 def test_a_full_door_still_answers_health(appliance, pool):
-    waiting = [pool.submit(speak, appliance, PACED) for _ in range(3)]
+    texts = ["a", "b"]  # several, which do not share the model
+    waiting = [pool.submit(speak, appliance, PACED | {"texts": texts}) for _ in range(3)]
     running_job(appliance)
+    eventually(lambda: len(appliance.jobs.queue()["queued"]) == 5, "the others wait")
     health = appliance.http.get(appliance.url("tts", "/health"), timeout=30).json()
     assert health["status"] == "ok"
-    assert health["queue_depth"] == 2
+    assert health["queue_depth"] == 5
     for job in appliance.jobs.queue()["queued"] + appliance.jobs.queue()["running"]:
         appliance.jobs.cancel(job["id"])
     assert {future.result().status_code for future in waiting} == {409}

@@ -1,20 +1,18 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from flask.testing import FlaskClient
 
 from servers.tts.app import create_app
+from tests.jobs.stand_in_engine import StandInEngine
 from tests.web import fixtures
-from tests.web.stand_in_engine import StandInEngine
 
 configure = fixtures.configure
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> StandInEngine:
-    return StandInEngine(tmp_path)
+def engine() -> StandInEngine:
+    return StandInEngine()
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from flask.testing import FlaskClient
 
 from servers.audio.encode import FORMATS
 from servers.errors import BackendFailed, InvalidRequest, RunnerCrashed, UnknownVoice
+from servers.tts import generate
 from servers.tts.app import create_app
 from servers.tts.generate import Generation
-from tests.web.stand_in_engine import RATE_HZ, Outcome, StandInEngine, speech
+from tests.jobs.stand_in_engine import RATE_HZ, Outcome, StandInEngine, speech
 
 PATH = "/generate_batch"
 
@@ -81,7 +82,7 @@ def test_a_job_says_what_the_request_said(client: FlaskClient, engine: StandInEn
             "model": "espeak-ng",
             "application_id": "book",
             "priority": 0,
-            "batch_key": "",
+            "batch_key": None,
             "expires": False,
             "payload": payload,
         }
@@ -93,14 +94,67 @@ def test_each_text_may_have_its_instruct(client: FlaskClient, engine: StandInEng
     assert [payload.get("instruct") for payload in engine.payloads] == ["loud", None, "soft"]
 
 
-def test_a_batch_shares_one_key_of_its_own(client: FlaskClient, engine: StandInEngine) -> None:
-    keys = []
-    for _ in range(2):
-        client.post(PATH, json={"texts": ["One.", "Two."], "batch": True})
-        (key,) = {job["batch_key"] for job in engine.submitted}
-        keys.append(key)
-    assert None not in keys
-    assert keys[0] != keys[1]
+@pytest.mark.parametrize(
+    ("body", "batch_key"),
+    [
+        ({"texts": ["One."]}, None),
+        ({"texts": ["One."], "batch": True}, None),
+        ({"texts": ["One.", "Two."], "batch": True}, None),
+        ({"texts": ["One.", "Two."]}, ""),
+    ],
+)
+def test_several_texts_share_the_model_only_where_they_say_so(
+    client: FlaskClient, engine: StandInEngine, body: dict[str, Any], batch_key: str | None
+) -> None:
+    client.post(PATH, json=body)
+    assert {job["batch_key"] for job in engine.submitted} == {batch_key}
+
+
+def test_a_text_is_encoded_before_the_next_one_is_made(
+    client: FlaskClient, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    tell, encode = engine.stream, generate.encode
+
+    def stream(jobs: Any, **options: Any) -> Any:
+        for event in tell(jobs, **options):
+            seen.append(f"{type(event).__name__} {getattr(event, 'index', '')}")
+            yield event
+
+    def encoding(*args: Any) -> bytes:
+        seen.append("encoded")
+        return encode(*args)
+
+    monkeypatch.setattr(engine, "stream", stream)
+    monkeypatch.setattr(generate, "encode", encoding)
+    engine.samples = engine.samples[:100]
+    engine.outcome = lambda payload: {**speech(payload), "samples": 100}  # type: ignore[dict-item]
+    assert client.post(PATH, json={"texts": ["One.", "Two."]}).status_code == 200
+    assert seen == ["Accepted ", "AudioChunk 0", "Ended 0", "encoded", "AudioChunk 1", "Ended 1", "encoded"]
+
+
+def test_audio_that_does_not_come_whole_is_no_reply(client: FlaskClient, engine: StandInEngine) -> None:
+    engine.samples = engine.samples[:100]
+    reply = client.post(PATH, json={"texts": ["One."]})
+    assert (reply.status_code, reply.json["error"]["code"]) == (500, "internal_error")
+
+
+def test_the_same_key_again_gives_the_same_jobs(client: FlaskClient, engine: StandInEngine) -> None:
+    headers = {"Idempotency-Key": "mine"}
+    first, again = (client.post(PATH, json={"texts": ["One."]}, headers=headers).json for _ in range(2))
+    assert first == again
+    assert [job["idempotency_key"] for job in engine.submitted] == ["mine/0"]
+    reply = client.post(PATH, json={"texts": ["Two."]}, headers=headers)
+    assert (reply.status_code, reply.json["error"]["param"]) == (409, "Idempotency-Key")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 193])
+def test_a_key_that_cannot_be_one_queues_nothing(
+    client: FlaskClient, engine: StandInEngine, key: str
+) -> None:
+    reply = client.post(PATH, json={"texts": ["One."]}, headers={"Idempotency-Key": key})
+    assert (reply.status_code, reply.json["error"]["param"]) == (422, "Idempotency-Key")
+    assert not engine.submitted
 
 
 def test_a_text_that_fails_leaves_the_others_alone(client: FlaskClient, engine: StandInEngine) -> None:

@@ -4,7 +4,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from servers.errors import ModelLoadFailed
-from tests.web.stand_in_engine import StandInEngine
+from tests.jobs.stand_in_engine import StandInEngine
 
 
 @pytest.mark.parametrize("path", ["/health", "/tts/health"])

@@ -1,20 +1,18 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from flask.testing import FlaskClient
 
 from servers.whisperx.app import create_app
+from tests.jobs.stand_in_engine import StandInEngine, transcript
 from tests.web import fixtures
-from tests.web.stand_in_engine import StandInEngine, transcript
 
 configure = fixtures.configure
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> StandInEngine:
-    return StandInEngine(tmp_path, transcript)
+def engine() -> StandInEngine:
+    return StandInEngine(transcript)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from tests.web.stand_in_engine import StandInEngine
+from tests.jobs.stand_in_engine import StandInEngine
 
 
 @pytest.mark.parametrize("path", ["/health", "/whisperx/health"])

@@ -4,6 +4,7 @@ import base64
 import io
 import os
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import soundfile
 from flask.testing import FlaskClient
 
 from servers.errors import BackendFailed, EngineUnavailable, UnsupportedAudio
+from servers.jobs.uploads import Uploads
 from servers.settings import settings
+from servers.web import requester
 from servers.whisperx.app import create_app
-from tests.web.stand_in_engine import Outcome, StandInEngine, transcript
+from tests.jobs.stand_in_engine import Outcome, StandInEngine, transcript
 
 FIELDS = {"text", "language", "duration_s", "segments", "words"}
 PNG = (
@@ -38,7 +41,7 @@ AUDIO = text_of(WAV)
 
 
 def form(data: bytes = WAV, **fields: str) -> dict[str, Any]:
-    return {"data": {"file": (io.BytesIO(data), "take.wav")} | fields}
+    return {"data": {"file": (io.BytesIO(data), "a.wav")} | fields}
 
 
 @pytest.fixture
@@ -85,18 +88,18 @@ WISHES = {
 }
 
 
-def told(engine: StandInEngine) -> list[dict[str, Any]]:
+def options_sent(engine: StandInEngine) -> list[dict[str, Any]]:
     """The payloads of the last request, their audio apart."""
     return [{name: value for name, value in each.items() if name != "audio_path"} for each in engine.payloads]
 
 
 def test_what_is_wished_of_a_transcript_reaches_the_model(client: FlaskClient, engine: StandInEngine) -> None:
     client.post("/transcribe", json={"audio": AUDIO} | WISHES)
-    assert told(engine) == [{"task": "transcribe"} | WISHES]
+    assert options_sent(engine) == [{"task": "transcribe"} | WISHES]
     client.post("/transcribe", **form(**{name: str(value) for name, value in WISHES.items()}))
-    assert told(engine) == [{"task": "transcribe"} | WISHES]
+    assert options_sent(engine) == [{"task": "transcribe"} | WISHES]
     client.post("/transcribe_batch", json={"items": [{"audio": AUDIO} | WISHES, {"audio": AUDIO}]})
-    assert told(engine) == [{"task": "transcribe"} | WISHES, {"task": "transcribe"}]
+    assert options_sent(engine) == [{"task": "transcribe"} | WISHES, {"task": "transcribe"}]
 
 
 def test_how_the_work_is_queued_is_not_told_to_the_model(client: FlaskClient, engine: StandInEngine) -> None:
@@ -165,6 +168,95 @@ def test_a_request_that_is_not_accepted_leaves_no_upload(
     reply = client.post("/transcribe", json={"audio": AUDIO})
     assert reply.json["error"]["code"] == EngineUnavailable.code
     assert os.listdir(uploads) == []
+
+
+MINE = {"Idempotency-Key": "mine"}
+
+
+@pytest.mark.parametrize("path", ["/transcribe", "/transcribe_batch"])
+def test_the_same_key_again_gives_the_same_jobs(
+    client: FlaskClient, engine: StandInEngine, uploads: Path, path: str
+) -> None:
+    body = {"audio": AUDIO} if path == "/transcribe" else {"items": [{"audio": AUDIO}] * 2}
+    first, again = (client.post(path, json=body, headers=MINE) for _ in range(2))
+    assert (first.status_code, first.json) == (200, again.json)
+    assert [job["idempotency_key"] for job in engine.submitted] == ["mine/0", "mine/1"][: len(engine.jobs)]
+    assert os.listdir(uploads) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/transcribe", {"audio": text_of(recording(seconds=2))}),
+        ("/transcribe", {"audio": AUDIO, "language": "en"}),
+        ("/align", {"audio": AUDIO, "text": "so"}),
+    ],
+)
+def test_another_request_under_the_same_key_is_a_conflict(
+    client: FlaskClient, engine: StandInEngine, path: str, body: dict[str, Any]
+) -> None:
+    assert client.post("/transcribe", json={"audio": AUDIO}, headers=MINE).status_code == 200
+    reply = client.post(path, json=body, headers=MINE)
+    assert (reply.status_code, reply.json["error"]["param"]) == (409, "Idempotency-Key")
+
+
+def test_a_recording_stays_while_a_job_of_its_key_needs_it(
+    client: FlaskClient, engine: StandInEngine, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client of the first request goes away, asks for something else by mistake, and comes back."""
+    engine.outcome = lambda _payload: None
+    with monkeypatch.context() as gone:
+        gone.setattr(requester, "connection", lambda: lambda: False)
+        gone.setattr(engine, "pass_time", lambda _seconds: None)
+        assert client.post("/transcribe", json={"audio": AUDIO}, headers=MINE).status_code == 409
+    (job,) = engine.jobs.values()
+    assert engine.cancelled == []
+    audio_path = Path(engine.payloads[0]["audio_path"])
+    assert audio_path.read_bytes() == WAV
+
+    mistake = {"items": [{"audio": AUDIO}, {"audio": AUDIO, "x": 1}]}
+    assert client.post("/transcribe_batch", json=mistake, headers=MINE).status_code == 422
+    assert client.post("/align", json={"audio": AUDIO, "text": "so"}, headers=MINE).status_code == 409
+    assert audio_path.read_bytes() == WAV
+
+    job |= {"status": "done", "finished_at": 1.0, "result": transcript({})}
+    reply = client.post("/transcribe", json={"audio": AUDIO}, headers=MINE)
+    assert (reply.status_code, reply.json["text"]) == (200, "so it is")
+    assert len(engine.jobs) == 1
+    assert os.listdir(uploads) == []
+
+
+def test_a_disk_that_is_full_keeps_no_recording_of_a_request_that_fails(
+    client: FlaskClient, engine: StandInEngine, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, saved = Uploads.save, []
+
+    def full_after_one(self: Uploads, *args: Any, **options: Any) -> Path:
+        if saved:
+            raise OSError("no space left")
+        saved.append(save(self, *args, **options))
+        return saved[0]
+
+    monkeypatch.setattr(Uploads, "save", full_after_one)
+    reply = client.post("/transcribe_batch", json={"items": [{"audio": AUDIO}] * 2})
+    assert reply.status_code == 500
+    assert len(saved) == 1
+    assert os.listdir(uploads) == []
+    assert not engine.submitted
+
+
+def test_recordings_of_two_owners_with_one_key_are_two_files(
+    configure: Callable[..., None], engine: StandInEngine
+) -> None:
+    keys = {name: sha256(name.encode()).hexdigest() for name in ("alice", "bob")}
+    configure(SKYLARK_API_KEYS=",".join(f"{name}:{digest}" for name, digest in keys.items()))
+    client, paths = create_app(engine).test_client(), set()
+    for name in keys:
+        engine.by_key.clear()  # the engine keeps the keys of each owner apart
+        reply = client.post("/transcribe", json={"audio": AUDIO}, headers=MINE | {"X-API-Key": name})
+        assert reply.status_code == 200
+        paths.add(engine.payloads[0]["audio_path"])
+    assert len(paths) == 2
 
 
 BAD_AUDIO = [

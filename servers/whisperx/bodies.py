@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from flask import request
 from pydantic import Field, PlainValidator
@@ -10,9 +10,9 @@ from pydantic_core import PydanticCustomError
 from werkzeug.datastructures import FileStorage
 
 from servers.errors import InvalidRequest
+from servers.jobs.requests import QueueOptions
 from servers.speech import Noun, Prompt, Speakers, Temperature, Text
 from servers.web.body import json_body
-from servers.web.errands import Order
 
 FILE = "file"
 FORM = "multipart/form-data"
@@ -25,19 +25,24 @@ def _sent(audio: object) -> str | FileStorage:
     raise PydanticCustomError("base64", "Input should be base64 text")
 
 
-class Take(Noun):
+class AudioItem(Noun):
     """`audio` is base64 text from JSON, or the file of a form."""
+
+    task: ClassVar[Task]
 
     audio: Annotated[str | FileStorage, PlainValidator(_sent)]
     language: str | None = None
 
-    def told(self) -> dict[str, Any]:
-        """What a job is told besides the audio: what was sent, for a model refuses what it does not know."""
-        return self.model_dump(exclude={"audio", *Order.model_fields}, exclude_none=True)
+    def payload(self, audio_path: str) -> dict[str, Any]:
+        """Its job's: what was sent and nothing else, for a model refuses what it does not know."""
+        options = self.model_dump(exclude={"audio", *QueueOptions.model_fields}, exclude_none=True)
+        return {"task": self.task, "audio_path": audio_path} | options
 
 
-class Recording(Take):
+class TranscribeItem(AudioItem):
     """What is not sent is the model's own default."""
+
+    task = "transcribe"
 
     prompt: Prompt | None = None
     temperature: Temperature | None = None
@@ -48,35 +53,37 @@ class Recording(Take):
     max_speakers: Speakers | None = None
 
 
-class Reading(Take):
+class AlignItem(AudioItem):
+    task = "align"
+
     text: Text
 
 
-class Transcription(Order, Recording):
+class TranscribeBody(QueueOptions, TranscribeItem):
     """The body of /transcribe."""
 
 
-class Alignment(Order, Reading):
+class AlignBody(QueueOptions, AlignItem):
     """The body of /align."""
 
 
-class Transcriptions(Order):
+class TranscribeBatchBody(QueueOptions):
     """The body of /transcribe_batch."""
 
-    items: list[Recording] = Field(min_length=1)
+    items: list[TranscribeItem] = Field(min_length=1)
 
 
-class Alignments(Order):
+class AlignBatchBody(QueueOptions):
     """The body of /align_batch."""
 
-    items: list[Reading] = Field(min_length=1)
+    items: list[AlignItem] = Field(min_length=1)
 
 
-R = TypeVar("R", bound=Take)
+B = TypeVar("B", bound=AudioItem)
 
 
-def one_recording(noun: type[R]) -> tuple[R, str]:
-    """The request, from a form or from JSON, and the field that its audio came in.
+def form_or_json(noun: type[B]) -> tuple[B, str]:
+    """The body with one recording, from a form or from JSON, and the field that its audio came in.
 
     Raises MalformedBody, or InvalidRequest naming the field.
     """

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,24 @@ def test_a_failed_save_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="no space"):
         Uploads(tmp_path).save(Broken())
     assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_with_an_identity_the_same_bytes_are_the_same_file(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path)
+    first = uploads.save(b"abc", ".wav", identity=("alice", "key/0"))
+    os.utime(first, (0, 0))
+    assert uploads.save(io.BytesIO(b"abc"), ".wav", identity=("alice", "key/0")) == first
+    assert first.read_bytes() == b"abc"
+    assert first.stat().st_mtime > 0, "the sweep would take it under the jobs of the second request"
+    others = [
+        uploads.save(b"abd", identity=("alice", "key/0")),
+        uploads.save(b"abc", identity=("alice", "key/1")),
+        uploads.save(b"abc", identity=("bob", "key/0")),
+        uploads.save(b"abc", identity=("bobk", "ey/0")),
+        uploads.save(b"abc"),
+        uploads.save(b"abc"),
+    ]
+    assert len({first.stem, *(path.stem for path in others)}) == 7
 
 
 @pytest.mark.parametrize("suffix", ["wav", "/../x", "./x", ".W", "."])

@@ -1,0 +1,210 @@
+"""The jobs of one request: who asks, what is asked, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from servers.errors import EngineUnavailable, InvalidRequest, JobCancelled, SkylarkError
+from servers.jobs.client import RETRY_AFTER_S, JobsClient
+from servers.jobs.job_stream import JobStream
+from servers.jobs.stream_events import AudioChunk, Ended
+from servers.speech import Chunk, ModelSpec
+
+logger = logging.getLogger(__name__)
+Result = dict[str, Any]
+Reply = dict[str, Any]
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+LONGEST_KEY = 200 - 8
+"""The engine's limit, less what names a job of the request: "/" and its index."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """What one job is asked to do.
+
+    `fields` says what the payload's fields are called in the client's request, where they differ.
+    `release` is called at the end of the request, once no job needs what the payload names, such as a file;
+    and not at all where a job may need it still.
+    """
+
+    payload: dict[str, Any]
+    fields: Mapping[str, str] = field(default_factory=dict)
+    release: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Requester:
+    """Who asks: the id of an API key, whether they are still there, and their name for this very request.
+
+    The same request with the same key is the same jobs: they go on when a client that gave one is lost.
+    Raises InvalidRequest for a key that is empty or longer than LONGEST_KEY.
+    """
+
+    owner: str | None = None
+    connected: Callable[[], bool] = lambda: True
+    idempotency_key: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.idempotency_key is not None and not 1 <= len(self.idempotency_key) <= LONGEST_KEY:
+            message = f"{IDEMPOTENCY_KEY} has to have from 1 to {LONGEST_KEY} characters"
+            raise InvalidRequest(message, param=IDEMPOTENCY_KEY)
+
+    def job_key(self, index: int) -> str:
+        return uuid.uuid4().hex if self.idempotency_key is None else f"{self.idempotency_key}/{index}"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a job that is done has made: its result, and its audio, which is empty where it makes none."""
+
+    job_id: str
+    result: Result
+    samples: NDArray[np.int16]
+
+
+class Request:
+    """The jobs of one request, in the order of its items. Its end as a context clears up.
+
+    Then the jobs that have not ended are cancelled, for nobody waits for them; those of a request with an
+    idempotency key go on, for whoever named it may ask for it again.
+    """
+
+    def __init__(
+        self,
+        client: JobsClient,
+        model: ModelSpec,
+        items: Sequence[Item],
+        requester: Requester,
+        stream: JobStream,
+    ) -> None:
+        self.model = model
+        self._client, self._items, self._stream = client, items, stream
+        self._keyed = requester.idempotency_key is not None
+
+    @property
+    def job_ids(self) -> list[str]:
+        return self._stream.job_ids
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stream.close()
+        if not self._keyed:
+            self.cancel()
+        for item in self._items[: self._stream.ended] if self._keyed else self._items:
+            item.release()
+
+    def open(self) -> None:
+        try:
+            self._stream.open()
+        except SkylarkError as error:
+            raise self._refusal(error) from None
+
+    def stream(self) -> Iterator[tuple[int, Chunk | Result | SkylarkError]]:
+        """For each item in order `(index, …)`: its audio as it is made, then its result or its error.
+
+        A job that is begun again after some of its audio was passed on ends all with EngineUnavailable: what
+        was heard cannot be taken back. Raises DeadlineExceeded, JobCancelled once the client has gone, and
+        EngineUnavailable when this server stops or the engine stays away.
+        """
+        last: AudioChunk | None = None
+        for event in self._events():
+            if isinstance(event, Ended):
+                last = None
+                yield event.index, self._result(event)
+                continue
+            if last is not None and last.attempt != event.attempt:
+                message = "the speech was begun again after a part of it had been sent: ask for it again"
+                raise EngineUnavailable(message, retry_after_s=RETRY_AFTER_S)
+            last = event
+            samples = np.frombuffer(event.pcm, dtype="<i2")
+            yield event.index, Chunk(samples, event.sample_rate, event.words)
+
+    def outcomes(self) -> Iterator[Done | SkylarkError]:
+        """What each job has made or why it failed, in order and as soon as it has ended.
+
+        Raises as `stream` does.
+        """
+        attempt, pcm = 0, bytearray()
+        for event in self._events():
+            if isinstance(event, Ended):
+                yield self._done(event, bytes(pcm))
+                pcm = bytearray()
+                continue
+            if attempt != event.attempt:
+                attempt, pcm = event.attempt, bytearray()
+            pcm += event.pcm
+
+    def replies(self, collect: Callable[[Done], Reply]) -> list[Reply]:
+        """For each job what `collect` makes of it once it is done, or {"error": {…}} where it failed.
+
+        Raises the first error if all failed, and as `stream` does.
+        """
+        replies = [each if isinstance(each, SkylarkError) else collect(each) for each in self.outcomes()]
+        errors = [reply for reply in replies if isinstance(reply, SkylarkError)]
+        if len(errors) == len(replies):
+            raise errors[0]
+        return [{"error": each.to_dict()} if isinstance(each, SkylarkError) else each for each in replies]
+
+    def cancel(self) -> None:
+        """Ends the jobs that have not ended: the last first, so that none starts while the running one ends.
+
+        An engine that is away is not asked for each: what is left of the jobs then runs for nobody.
+        """
+        for job_id in reversed(self.job_ids[self._stream.ended :]):
+            try:
+                self._client.cancel(job_id)
+            except SkylarkError as error:  # why the request ends matters more than this
+                fields = {"action": "cancel", "job_id": job_id, "error": error.code}
+                logger.warning("a job could not be cancelled", extra=fields)
+                if isinstance(error, EngineUnavailable):
+                    return
+
+    def _events(self) -> Iterator[AudioChunk | Ended]:
+        try:
+            yield from self._stream
+        except SkylarkError as error:
+            raise self._refusal(error) from None
+
+    def _done(self, event: Ended, pcm: bytes) -> Done | SkylarkError:
+        result = self._result(event)
+        if isinstance(result, SkylarkError):
+            return result
+        return Done(event.job["id"], result, np.frombuffer(pcm, dtype="<i2"))
+
+    def _result(self, event: Ended) -> Result | SkylarkError:
+        job = event.job
+        if job["status"] == "done":
+            result: Result = job["result"]
+            return result
+        if job["error"] is None:
+            return JobCancelled(f"job {job['id']} was {job['status']}")
+        return in_request_terms(SkylarkError.from_dict(job["error"]), self._items[event.index].fields)
+
+    def _refusal(self, error: SkylarkError) -> SkylarkError:
+        """What the engine says of the jobs: of one plainly, of several as jobs.2.payload.text."""
+        asked = self._items[self._stream.ended :]
+        several = re.fullmatch(r"jobs\.(\d+)\.(.+)", error.param or "")
+        if several:
+            error.param = several[2]
+            return in_request_terms(error, asked[int(several[1])].fields)
+        return in_request_terms(error, asked[0].fields if len(asked) == 1 else {})
+
+
+def in_request_terms(error: SkylarkError, fields: Mapping[str, str]) -> SkylarkError:
+    """The same error, its `param` in the request's words: a job's payload is the door's affair."""
+    if error.param is not None:
+        name = error.param.removeprefix("payload.")
+        # The endpoint is the task: what the client can change is the model that was to do it.
+        error.param = ({"task": "model"} | dict(fields)).get(name, name)
+    return error

@@ -1,0 +1,126 @@
+"""One way in for every door: what a door does for its client, whatever the client speaks.
+
+Submit jobs, wait for them or stream their audio as it is made while the client is there, and clear up.
+
+    with requests.submit(options, items, requester) as request:
+        for index, what in request.stream(): ...        # Chunk …, then a result or an error, for each item
+        replies = request.replies(collect)              # or: all at once, each outcome in its place
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from servers.catalog import Catalog
+from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled
+from servers.jobs.client import JobsClient
+from servers.jobs.job_stream import AWAY_S, JobStream
+from servers.jobs.request import Item, Request, Requester
+from servers.settings import Door, Limits
+from servers.speech import ModelSpec, Noun
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+DRAIN_S = 25.0
+"""How long a stopping door waits for its jobs: gunicorn's graceful_timeout less what clearing up takes."""
+
+
+class QueueOptions(Noun):
+    """What every request for work may say about how it is queued."""
+
+    model: Name | None = None
+    application_id: Name | None = None
+    priority: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+
+
+class Requests:
+    """One for each door. `clock` and `pause` are passed in, so that no test waits."""
+
+    def __init__(
+        self,
+        client: JobsClient,
+        catalog: Catalog,
+        door: Door,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.client, self.catalog, self.door, self.limits = client, catalog, door, limits
+        self._clock, self._pause = clock, pause
+        self._stop_at: float | None = None
+
+    def stop(self) -> None:
+        """From now on nobody is waited for longer than DRAIN_S. It takes no lock, for a signal calls it."""
+        self._stop_at = self._clock() + DRAIN_S
+
+    def model(self, name: str | None = None) -> ModelSpec:
+        """The model of that name, "name" or "backend/name"; the door's own where there is no name.
+
+        Of several models with one name the door's own backend's is meant. Raises UnknownModel.
+        """
+        if name is None:
+            return self.catalog.resolve(self.door.model_type, self.door.model)
+        return self.catalog.find(name, prefer=self.door.model_type)
+
+    def submit(
+        self,
+        options: QueueOptions,
+        items: Sequence[Item],
+        requester: Requester,
+        batch_key: str | None = None,
+    ) -> Request:
+        """A job for each item, all accepted or none, and in the queue when this returns.
+
+        Raises what is wrong with them, in the request's words; an engine that is not there is
+        EngineUnavailable at once. The items are then released, unless the requester's key may stand for
+        jobs that were accepted before and need them.
+        """
+        try:
+            model = self.model(options.model)
+            jobs = self._jobs(model, options, items, requester, batch_key)
+            check = self._checker(requester)
+            stream = JobStream(self.client, jobs, requester.owner, check, self._clock, self._pause)
+            request = Request(self.client, model, items, requester, stream)
+            request.open()
+        except BaseException:
+            if requester.idempotency_key is None:
+                for item in items:
+                    item.release()
+            raise
+        return request
+
+    def _jobs(
+        self,
+        model: ModelSpec,
+        options: QueueOptions,
+        items: Sequence[Item],
+        requester: Requester,
+        batch_key: str | None,
+    ) -> list[dict[str, Any]]:
+        # expires: a door cancels what nobody waits for, or the client named it to ask for it again
+        job = {"model_type": model.backend, "model": model.name, "batch_key": batch_key, "expires": False}
+        job |= options.model_dump(include={"application_id", "priority"}, exclude_none=True)
+        return [
+            job | {"payload": item.payload, "idempotency_key": requester.job_key(index)}
+            for index, item in enumerate(items)
+        ]
+
+    def _checker(self, requester: Requester) -> Callable[[], None]:
+        """Raises once nobody waits for a request that begins now."""
+        timeout_s = self.limits.request_timeout_s
+        deadline = self._clock() + timeout_s
+
+        def check() -> None:
+            if self._stop_at is not None and self._clock() >= self._stop_at:
+                raise EngineUnavailable("the server is stopping", retry_after_s=AWAY_S)
+            if not requester.connected():
+                raise JobCancelled("the client went away")
+            if self._clock() >= deadline:
+                raise DeadlineExceeded(f"the request was not done within {timeout_s:g} s")
+
+        return check

@@ -1,0 +1,134 @@
+"""What POST /jobs/stream tells of its jobs, one event a line of JSON: the same module reads and writes them.
+
+`Accepted` comes first and at once. The events of the jobs follow in the order of the jobs: the audio of one
+as it is made, then that it has ended, then the next one's. `Waiting` comes where nothing else is to be told.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from servers.errors import SkylarkError
+from servers.speech import Word
+
+WAITING_EVERY_S = 1.0
+"""No longer silence than about this: a reader that hears nothing for a few seconds has lost the engine."""
+BYTES_PER_SAMPLE = 2
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The jobs are in the queue, or were there already under the same keys: their ids, in order."""
+
+    job_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AudioChunk:
+    """A run of a job's audio as it was made: little-endian int16 mono PCM from sample `start` on.
+
+    `attempt` changes when the job is begun again: `start` is 0 then, and what came before is void. `words`
+    are those that became known, each given once.
+    """
+
+    index: int
+    attempt: int
+    start: int
+    sample_rate: int
+    pcm: bytes
+    words: tuple[Word, ...] = ()
+
+    @property
+    def end(self) -> int:
+        """The sample after its last one."""
+        return self.start + len(self.pcm) // BYTES_PER_SAMPLE
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job has ended, and all of its audio was told: the job as GET /jobs/<id> gives it."""
+
+    index: int
+    job: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing new."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The engine is stopping and tells no more: the same request goes on where this one ended."""
+
+    error: SkylarkError
+
+
+Event = Accepted | AudioChunk | Ended | Waiting | Broken
+
+
+@dataclass(frozen=True)
+class Position:
+    """How much of a job's audio somebody has: so many samples of that attempt."""
+
+    attempt: int
+    samples: int
+
+
+def to_line(event: Event) -> bytes:
+    """The event as one line of JSON, its newline included."""
+    return json.dumps(_wire(event), separators=(",", ":")).encode() + b"\n"
+
+
+def from_line(line: bytes) -> Event:
+    """The event of a line. Raises ValueError or KeyError for what `to_line` never wrote."""
+    wire = json.loads(line)
+    match wire["event"]:
+        case "accepted":
+            return Accepted(tuple(wire["job_ids"]))
+        case "audio":
+            return _audio(wire)
+        case "ended":
+            return Ended(wire["index"], wire["job"])
+        case "waiting":
+            return Waiting()
+        case "broken":
+            return Broken(SkylarkError.from_dict(wire["error"]))
+    raise ValueError(f"an unknown event: {wire['event']!r}")
+
+
+def _wire(event: Event) -> dict[str, Any]:
+    match event:
+        case Accepted():
+            return {"event": "accepted", "job_ids": event.job_ids}
+        case AudioChunk():
+            return {
+                "event": "audio",
+                "index": event.index,
+                "attempt": event.attempt,
+                "from": event.start,
+                "sample_rate": event.sample_rate,
+                "audio": base64.b64encode(event.pcm).decode("ascii"),
+                "words": [word.model_dump() for word in event.words],
+            }
+        case Ended():
+            return {"event": "ended", "index": event.index, "job": event.job}
+        case Waiting():
+            return {"event": "waiting"}
+        case Broken():
+            return {"event": "broken", "error": event.error.to_dict()}
+
+
+def _audio(wire: Mapping[str, Any]) -> AudioChunk:
+    return AudioChunk(
+        index=wire["index"],
+        attempt=wire["attempt"],
+        start=wire["from"],
+        sample_rate=wire["sample_rate"],
+        pcm=base64.b64decode(wire["audio"]),
+        words=tuple(Word.model_validate(word) for word in wire["words"]),
+    )

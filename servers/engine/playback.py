@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from servers.engine.news import News
 from servers.engine.runs import LiveJob
-from servers.engine.submission import Caller, Position
+from servers.engine.submission import Caller
 from servers.errors import Conflict, EngineUnavailable, JobCancelled, NotFound, SkylarkError
 from servers.jobs.job import Job, Status
 from servers.jobs.results import BYTES_PER_SAMPLE, LiveAudio, Results
+from servers.jobs.stream_events import WAITING_EVERY_S, AudioChunk, Ended, Position, Waiting
 from servers.speech import Word
 
 READ_BYTES = 64 * 1024
@@ -25,20 +26,6 @@ class Sound:
 
     sample_rate: int
     chunks: Iterator[bytes]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of a job's audio, from sample `start` on, as that claim of the job made it.
-
-    `words` are those that became known with it.
-    """
-
-    claim: int
-    start: int
-    sample_rate: int
-    pcm: bytes
-    words: Sequence[Word] = ()
 
 
 class Playback:
@@ -99,17 +86,17 @@ class Playback:
             raise EngineUnavailable("the job's attempt ended", retry_after_s=RETRY_AFTER_S)
 
     def stream(
-        self, job_id: str, caller: Caller, after: Position, connected: Callable[[], bool]
-    ) -> Iterator[Piece | Job | None]:
-        """The job's audio as it is made, None now and then while none comes; at last the job that has ended.
+        self, index: int, job_id: str, caller: Caller, after: Position, connected: Callable[[], bool]
+    ) -> Iterator[AudioChunk | Ended | Waiting]:
+        """What becomes of a job that is called `index`: its audio as it is made, at last that it has ended.
 
-        It goes on after the position, where the attempt is still that one, and begins anew with each other
-        attempt. Ends without the job when the engine stops, or nobody is connected.
+        It goes on after the position, where the job's claim is still that one, and begins anew with each
+        other claim. Ends before the job has when the engine stops, or nobody is connected.
         """
         position = after
         with ExitStack() as files:
             listening: tuple[LiveAudio, BinaryIO] | None = None
-            for fresh in self._news.watch(("audio", job_id), wanted=connected):
+            for fresh in self._news.watch(("audio", job_id), wanted=connected, every_s=WAITING_EVERY_S):
                 live = self._live_audio(job_id)
                 if live is not None and (listening is None or listening[0] is not live):
                     with suppress(FileNotFoundError):  # the attempt ended in this moment
@@ -117,21 +104,19 @@ class Playback:
                         position = _of_claim(position, live.claim)
                 is_growing = listening is not None and listening[0].complete is None
                 if listening is not None:
-                    for piece in _grown(*listening, position):
-                        position = _behind(piece)
-                        yield piece
-                if is_growing:
-                    if not fresh:
-                        yield None
-                    continue
-                job = self._find(job_id, caller)
-                if job.status.ended:
-                    yield from self._rest(job, position)
-                    yield job
-                    return
-                yield None
+                    for chunk in _grown(index, *listening, position):
+                        position = Position(chunk.attempt, chunk.end)
+                        yield chunk
+                if not is_growing:
+                    job = self._find(job_id, caller)
+                    if job.status.ended:
+                        yield from self._rest(index, job, position)
+                        yield Ended(index, job.to_dict())
+                        return
+                if not fresh:
+                    yield Waiting()
 
-    def _rest(self, job: Job, position: Position) -> Iterator[Piece]:
+    def _rest(self, index: int, job: Job, position: Position) -> Iterator[AudioChunk]:
         """What is missing of a recorded job's audio."""
         result = job.result or {}
         if job.status is not Status.DONE or "sample_rate" not in result:
@@ -140,10 +125,9 @@ class Playback:
         words = [(round(word["end"] * rate), Word(**word)) for word in result.get("words", ())]
         for data in _read(self._open(job), position.samples):
             start, end = position.samples, position.samples + len(data) // BYTES_PER_SAMPLE
-            known = [word for known_at, word in words if start < known_at <= end]
-            piece = Piece(job.token, start, rate, data, known)
-            position = _behind(piece)
-            yield piece
+            known = tuple(word for known_at, word in words if start < known_at <= end)
+            yield AudioChunk(index, job.token, start, rate, data, known)
+            position = Position(job.token, end)
 
     def _live_audio(self, job_id: str) -> LiveAudio | None:
         """What the job has made by now, if it runs and has made anything."""
@@ -152,7 +136,7 @@ class Playback:
         return audio if audio is not None and audio.sample_rate is not None else None
 
 
-def _grown(live: LiveAudio, file: BinaryIO, position: Position) -> Iterator[Piece]:
+def _grown(index: int, live: LiveAudio, file: BinaryIO, position: Position) -> Iterator[AudioChunk]:
     """What is there after the position."""
     end, start = live.samples, position.samples
     if start >= end:
@@ -160,17 +144,14 @@ def _grown(live: LiveAudio, file: BinaryIO, position: Position) -> Iterator[Piec
     file.seek(start * BYTES_PER_SAMPLE)
     while start < end and (data := file.read(min(READ_BYTES, (end - start) * BYTES_PER_SAMPLE))):
         until = start + len(data) // BYTES_PER_SAMPLE
-        words = live.words_between(start, until) if live.words else ()
-        yield Piece(live.claim, start, live.sample_rate or 0, data, words)
+        words = tuple(live.words_between(start, until)) if live.words else ()
+        yield AudioChunk(index, live.claim, start, live.sample_rate or 0, data, words)
         start = until
 
 
 def _of_claim(position: Position, claim: int) -> Position:
+    """The position in the audio of that claim: a claim is what a chunk calls an attempt."""
     return position if position.attempt == claim else Position(attempt=claim, samples=0)
-
-
-def _behind(piece: Piece) -> Position:
-    return Position(attempt=piece.claim, samples=piece.start + len(piece.pcm) // BYTES_PER_SAMPLE)
 
 
 def _failure(job: Job) -> SkylarkError:

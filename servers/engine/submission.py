@@ -17,11 +17,14 @@ from servers.engine.runs import SPEAKS
 from servers.errors import InvalidRequest
 from servers.jobs.job import Job
 from servers.jobs.outputs import check_output, check_path
+from servers.jobs.stream_events import Position
 from servers.settings import Settings
 from servers.speech import Noun
 
 NO_NUL = r"^[^\x00]*$"  # no database keeps one in a text
 MAX_JOBS = 10_000
+NOTHING = Position(attempt=0, samples=0)
+"""The position of a client that has nothing of a job's audio yet."""
 
 
 class Submission(Noun):
@@ -49,17 +52,6 @@ class Batch(Noun):
     jobs: list[Submission] = Field(min_length=1, max_length=MAX_JOBS)
 
 
-class Position(Noun):
-    """How much of a job's audio a client has: so many samples, as that attempt at the job made them.
-
-    `attempt` is the number that its audio came with: not the job's own, for one that was returned untried
-    has its number twice.
-    """
-
-    attempt: int = Field(default=0, ge=0)
-    samples: int = Field(default=0, ge=0)
-
-
 class Stream(Batch):
     """The body of POST /jobs/stream; `after` says for each job what the client has already."""
 
@@ -67,12 +59,12 @@ class Stream(Batch):
 
     def positions(self) -> Sequence[Position]:
         """Raises InvalidRequest unless there is one for each job."""
-        if self.after is None:
-            return [Position()] * len(self.jobs)
+        if not self.after:
+            return [NOTHING] * len(self.jobs)
         if len(self.after) != len(self.jobs):
             message = f"{len(self.after)} positions for {len(self.jobs)} jobs"
             raise InvalidRequest(message, param="after")
-        return [position or Position() for position in self.after]
+        return [position or NOTHING for position in self.after]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import time
@@ -13,14 +12,15 @@ from uuid import UUID
 
 from flask import Blueprint, Response, current_app, request
 
-from servers.engine.playback import Piece, Playback
+from servers.engine.playback import Playback
 from servers.engine.service import HEARTBEAT_EVERY_S, RETRY_AFTER_S, Service
 from servers.engine.submission import Batch, Caller, Stream, Submission
 from servers.errors import EngineUnavailable, InvalidRequest, SkylarkError
 from servers.jobs.client import OWNER_HEADER, RATE_HEADER
 from servers.jobs.job import Job
+from servers.jobs.stream_events import Accepted, AudioChunk, Broken, Ended, Event, Waiting, to_line
 from servers.web.auth import current_owner, over_unix_socket
-from servers.web.body import json_body
+from servers.web.body import json_body, json_object
 from servers.web.disconnect import client_connected, connection
 
 bp = Blueprint("jobs", __name__)
@@ -63,58 +63,51 @@ def submit_batch() -> dict[str, Any]:
 @bp.post("/jobs/stream")
 def stream() -> Response:
     """Takes jobs; gives their audio as it is made, and each job once it has ended: a JSON object a line."""
-    asked, who, connected = json_body(Stream), caller(), connection()
+    asked, who, connected = _stream_body(), caller(), connection()
     positions = asked.positions()
     job_ids = service().submit(asked.jobs, who)
     streams = [
-        partial(playback().stream, job_id, who, position, connected)
-        for job_id, position in zip(job_ids, positions, strict=True)
+        playback().stream(index, job_id, who, position, connected)
+        for index, (job_id, position) in enumerate(zip(job_ids, positions, strict=True))
     ]
-    lines = _lines(job_ids, streams, partial(service().keep_alive, caller=who))
-    return Response(lines, mimetype="application/x-ndjson", headers={"Cache-Control": "no-cache"})
+    events = _events(job_ids, streams, partial(service().keep_alive, caller=who))
+    return Response(
+        map(to_line, events), mimetype="application/x-ndjson", headers={"Cache-Control": "no-cache"}
+    )
 
 
-def _lines(
+def _stream_body() -> Stream:
+    """An error of a single job names its fields plainly, as POST /jobs does."""
+    body = json_object()
+    try:
+        return Stream.parse(body)
+    except InvalidRequest as error:
+        jobs = body.get("jobs")
+        if error.param is not None and isinstance(jobs, list) and len(jobs) == 1:
+            error.param = error.param.removeprefix("jobs.0.")
+        raise
+
+
+def _events(
     job_ids: list[str],
-    streams: Sequence[Callable[[], Iterator[Piece | Job | None]]],
+    streams: Sequence[Iterator[AudioChunk | Ended | Waiting]],
     keep_alive: Callable[[list[str]], None],
-) -> Iterator[str]:
-    yield _line("accepted", job_ids=job_ids)
+) -> Iterator[Event]:
+    """What is told of the jobs, one after the other; meanwhile none of them expires for want of interest."""
+    yield Accepted(tuple(job_ids))
     kept_alive_at = time.monotonic()
     try:
         for index, stream in enumerate(streams):
-            item: Piece | Job | None = None
-            for item in stream():
-                yield _streamed(index, item)
+            event: Event | None = None
+            for event in stream:
+                yield event
                 if time.monotonic() - kept_alive_at > HEARTBEAT_EVERY_S:
                     keep_alive(job_ids[index:])
                     kept_alive_at = time.monotonic()
-            if not isinstance(item, Job):
+            if not isinstance(event, Ended):
                 raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
     except SkylarkError as error:
-        yield _line("broken", error=error.to_dict())
-
-
-def _streamed(index: int, item: Piece | Job | None) -> str:
-    match item:
-        case None:
-            return _line("waiting")
-        case Job():
-            return _line("ended", index=index, job=item.to_dict())
-        case Piece():
-            return _line(
-                "audio",
-                index=index,
-                attempt=item.claim,
-                **{"from": item.start},
-                sample_rate=item.sample_rate,
-                audio=base64.b64encode(item.pcm).decode("ascii"),
-                words=[word.model_dump() for word in item.words],
-            )
-
-
-def _line(event: str, **fields: Any) -> str:
-    return json.dumps({"event": event} | fields, separators=(",", ":")) + "\n"
+        yield Broken(error)
 
 
 @bp.get("/jobs/<uuid:job_id>")

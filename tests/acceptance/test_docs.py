@@ -17,9 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from servers.backends.load import check_models
-from servers.catalog import Catalog
-from servers.settings import ROOT, Settings
+from servers.settings import ROOT
 from tests.acceptance.processes import Appliance, running_appliance
 from tests.docs.pages import PAGES, Block, blocks, differences, sample
 
@@ -28,40 +26,53 @@ pytestmark = pytest.mark.skipif(
     reason="curl is not on this machine, and the pages' requests are made with it",
 )
 BLOCK_S = 120
+PYTHON = [sys.executable, "-c"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+LOAD_SETTINGS = "from servers.settings import settings; settings()"
+LOAD_MODELS = """
+from pathlib import Path
+from servers.backends.load import check_models
+from servers.catalog import Catalog
+from servers.settings import settings
+file = settings().models_file
+check_models(Catalog.load(file), file, [Path("my_backends")])
+"""
 HTTP_ERROR = 22  # curl's exit code, where it is told that an answer may be one
 
 INSTALLS = "installs packages; tests/acceptance and tests/cli run what it starts"
 NOT_RUN = {
-    """
+    block.strip(): reason
+    for block, reason in {
+        """
 scripts/up      # sets up, starts everything, speaks an example, aligns it, serves until Ctrl-C
 scripts/test    # adds the large models' packages (2 GB), and passes the tests
 """: INSTALLS,
-    "scripts/up": INSTALLS,
-    'TTS_API_KEY="a long secret" scripts/up': INSTALLS,
-    """
+        "scripts/up": INSTALLS,
+        'TTS_API_KEY="a long secret" scripts/up': INSTALLS,
+        """
 lock=requirements-cuda.lock scripts/up    # Linux x86-64 with an NVIDIA GPU: CUDA 12.8, 7.5 GB
 lock=requirements-cpu.lock scripts/up     # without one, as scripts/test does: 2 GB
 """: INSTALLS,
-    """
+        """
 .venv/bin/uv pip install -e '.[spacy]'   # segment
 .venv/bin/uv pip install -e '.[nemo]'    # normalize
 """: INSTALLS,
-    """
+        """
 curl -sS --unix-socket $S http://engine/cpu/normalize -d '{"text": "It was $45.50."}'
 """: "needs the extra nemo, which scripts/test does not install; tests/engine/test_cpu.py",
-    """
+        """
 curl -sS --unix-socket $S http://engine/jobs -d '{
   "model_type": "qwen3_tts", "model": "1.7b-base", "payload": {"text": "Good morning.",
   "reference_audio_path": "/tmp/me.wav", "reference_text": "These are my own words."}}'
 """: "needs a checkpoint of gigabytes; tests/acceptance/test_qwen3_tts.py",
-    "skylark models pull qwen3-tts-1.7b-customvoice whisper-large-v3 align-en": "pulls gigabytes",
-    "skylark models verify    # hashes every file again": "nothing was pulled; tests/cli/test_models.py",
-    "skylark srv start --socket /tmp/my.sock --config models.yaml": (
-        "runs until Ctrl-C, on a queue of its own; tests/cli/test_srv.py"
-    ),
-    "skylark srv queue --watch": "needs a terminal; tests/cli/test_srv.py",
+        "skylark models pull qwen3-tts-1.7b-customvoice whisper-large-v3 align-en": "pulls gigabytes",
+        "skylark models verify    # hashes every file again": "nothing was pulled; tests/cli/test_models.py",
+        "skylark srv start --socket /tmp/my.sock --config models.yaml": (
+            "runs until Ctrl-C, on a queue of its own; tests/cli/test_srv.py"
+        ),
+        "skylark srv queue --watch": "needs a terminal; tests/cli/test_srv.py",
+    }.items()
 }
-NOT_RUN = {block.strip(): reason for block, reason in NOT_RUN.items()}
 ENDS_WITH = {"skylark srv cancel $ID": 1}
 """The exit code of a block that is to fail."""
 
@@ -74,16 +85,10 @@ class Reader:
 
     def __init__(self, folder: Path, appliance: Appliance, models: Path) -> None:
         self.folder = folder
-        self._state = folder / ".state"
         self._ports = {"5000": appliance.ports["tts"], "5001": appliance.ports["whisperx"]}
         self._answer = ""
-        self._venv = Path(sys.prefix)
-        for name, place in {
-            "var": appliance.folder,
-            ".venv": self._venv,
-            "examples": ROOT / "examples",
-        }.items():
-            (folder / name).symlink_to(place)
+        (folder / "var").symlink_to(appliance.folder)
+        (folder / ".venv").symlink_to(sys.prefix)
         (folder / ".curlrc").write_text("fail-with-body\n")
         (folder / ".config" / "skylark").mkdir(parents=True)
         (folder / ".config" / "skylark" / "server_config.json").write_text(
@@ -92,14 +97,18 @@ class Reader:
         self._environment = {
             "HOME": str(folder),
             "LANG": "C.UTF-8",
-            "PATH": f"{self._venv / 'bin'}:{os.environ['PATH']}",
+            "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "SKYLARK_DATA_DIR": str(appliance.folder),
             "SKYLARK_MODELS_FILE": str(models),
+            "HF_ENDPOINT": "http://127.0.0.1:9",  # nothing is pulled, whatever stands on a page
         }
 
     def read(self, block: Block) -> list[str]:
         """Does what the block is for. What is wrong with it, as lines; none if nothing is."""
+        if block.text.strip() in NOT_RUN:
+            self._answer = ""
+            return []
         match block.language, block.title:
             case "text", None:
                 return []
@@ -108,7 +117,7 @@ class Reader:
             case "json", None:
                 return self._compare(block)
             case "python", None:
-                return self._ended(0, self._run([sys.executable, "-c", block.text]))
+                return self._ended(0, self._run([*PYTHON, block.text]))
             case _, str(title):
                 return self._file(block, self.folder / title)
         return [f"a {block.language} block cannot be run"]
@@ -130,6 +139,8 @@ class Reader:
 
     def _compare(self, block: Block) -> list[str]:
         """With the last line that the block before it printed."""
+        if not self._answer:
+            return ["nothing was answered before it"]
         return differences(sample(block.text), json.loads(self._answer.splitlines()[-1]))
 
     def _file(self, block: Block, file: Path) -> list[str]:
@@ -137,15 +148,13 @@ class Reader:
         file.write_text(self._here(block.text))
         match file.name:
             case "skylark.yaml":
-                _settings_of(file)
+                return self._ended(0, self._run([*PYTHON, LOAD_SETTINGS], SKYLARK_CONFIG=str(file)))
             case "models.yaml":
-                check_models(Catalog.load(file), file, [self.folder / "my_backends"])
+                return self._ended(0, self._run([*PYTHON, LOAD_MODELS], SKYLARK_MODELS_FILE=str(file)))
             case "server_config.json":
                 pass  # the block after it names it
             case name if name.startswith("test_"):
-                return self._ended(
-                    0, self._run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", name])
-                )
+                return self._ended(0, self._run([*PYTEST, name]))
             case name if name.endswith(".py"):
                 pass  # the appliance has it
             case name:
@@ -157,11 +166,11 @@ class Reader:
             text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{ours}")
         return text
 
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+    def _run(self, command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=self._environment,
+            env=self._environment | more,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -175,15 +184,6 @@ class Reader:
         if ran.returncode == expected:
             return []
         return [f"ended with {ran.returncode}, and not {expected}: {ran.stdout[-2000:]}{ran.stderr[-2000:]}"]
-
-
-def _settings_of(file: Path) -> Settings:
-    """The file alone, without what the environment says. Raises ValidationError."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("SKYLARK_", "TTS_", "HF_"))]:
-            patch.delenv(name)
-        patch.setenv("SKYLARK_CONFIG", str(file))
-        return Settings()
 
 
 def titled(page: str, title: str) -> str:
@@ -218,11 +218,7 @@ def appliance(models: Path) -> Iterator[Appliance]:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_a_page_does_what_it_says(page, appliance, models, tmp_path):
     reader = Reader(tmp_path, appliance, models)
-    wrong = {
-        str(block): lines
-        for block in blocks(page)
-        if block.text.strip() not in NOT_RUN and (lines := reader.read(block))
-    }
+    wrong = {str(block): lines for block in blocks(page) if (lines := reader.read(block))}
     assert wrong == {}
 
 

@@ -38,18 +38,18 @@ def text_of(page: str) -> str:
 
 def blocks(page: str) -> list[Block]:
     """All of the page's, in order."""
-    return list(_blocks(page, text_of(page)))
+    return list(read_blocks(page, text_of(page)))
 
 
 def prose(page: str) -> str:
     """The page without its blocks."""
     text = text_of(page)
-    for block in _blocks(page, text):
+    for block in read_blocks(page, text):
         text = text.replace(block.text, "")
     return text
 
 
-def _blocks(page: str, text: str) -> Iterator[Block]:
+def read_blocks(page: str, text: str) -> Iterator[Block]:
     """Raises ValueError for a block without a language, without an end, or by indentation alone."""
     opening, opened, inside = None, 0, list[str]()
     for number, line in enumerate(text.splitlines(), 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import PurePath
 
 import pytest
 
@@ -196,6 +197,13 @@ def test_a_page_is_read_block_by_block():
 def test_a_block_that_the_test_would_miss_is_an_error(page):
     with pytest.raises(ValueError, match="p:"):
         list(read_blocks("p", page))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_block_that_is_a_file_is_told_where_it_goes(page):
+    for block in blocks(page):
+        if block.title is not None:
+            assert PurePath(block.title).name in prose(page), str(block)
 
 
 @pytest.mark.parametrize("page", PAGES)

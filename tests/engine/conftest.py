@@ -20,7 +20,7 @@ def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 
     yield make
     for rig in rigs:
-        rig.store.close()
+        rig.close()
 
 
 @pytest.fixture

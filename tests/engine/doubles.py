@@ -200,6 +200,12 @@ class Rig:
         )
         self.playback = Playback(self.service.get, self.runs.live, self.results, self.news)
 
+    def close(self) -> None:
+        for live in self.runs.live.values():
+            if live.audio is not None:
+                live.audio.abandon()
+        self.store.close()
+
     def _start(self, spec: ModelSpec) -> ToyRunner:
         if self.cannot_start is not None:
             raise self.cannot_start

@@ -126,3 +126,51 @@ def test_the_runner_follows_a_dead_engine_also_in_the_middle_of_work(runner):
     runner.hear()
     runner.wire.close()
     assert runner.process.wait(10) == 0
+
+
+def test_a_request_that_joins_is_served_in_the_same_run_at_the_next_index(runner):
+    runner.load(backend="joinable", step_s=0.02)
+    runner.run({"text": "a", "chunks": 40})
+    runner.hear()
+    runner.wire.send({"op": "join", "run": 1, "payloads": [{"text": "b", "chunks": 2}]})
+    ended = [m["index"] for m, _ in runner.hear_run() if m["op"] == "result"]
+    assert ended == [1, 0]
+
+
+def test_a_request_that_joins_a_run_that_has_ended_was_not_taken(runner):
+    runner.load(backend="joinable")
+    runner.run({"text": "a", "chunks": 1})
+    assert runner.hear_run()[-1][0]["taken"] == 1
+    runner.wire.send({"op": "join", "run": 1, "payloads": [{"text": "late"}]})
+    runner.run({"text": "b", "chunks": 1}, number=2)
+    assert {m["run"] for m, _ in runner.hear_run()} == {2}
+
+
+def test_one_request_of_a_run_is_called_off(runner):
+    runner.load(backend="joinable", step_s=0.02)
+    runner.run({"text": "a", "chunks": 20}, {"text": "b", "chunks": 10_000})
+    runner.hear()
+    runner.wire.send({"op": "cancel", "run": 1, "index": 1})
+    assert [m["index"] for m, _ in runner.hear_run() if m["op"] == "result"] == [0]
+
+
+def test_words_go_with_their_chunks(runner):
+    runner.load(backend="joinable")
+    runner.run({"text": "a", "chunks": 2})
+    frames = runner.hear_run()
+    assert [word["end"] for m, _ in frames if m["op"] == "chunk" for word in m["words"]] == [0.01, 0.02]
+
+
+def test_a_preemptible_run_is_paused_goes_on_and_is_saved_at_its_steps(runner, tmp_path):
+    runner.load(backend="counting")
+    payload = {"steps": 100_000, "log": str(tmp_path / "log"), "resume_from": str(tmp_path)}
+    runner.run(payload, task="train")
+    runner.hear()
+    runner.wire.send({"op": "pause", "run": 1})
+    while runner.hear()[0]["op"] != "paused":
+        continue
+    runner.wire.send({"op": "resume", "run": 1})
+    assert runner.hear()[0]["op"] == "progress"
+    runner.wire.send({"op": "save", "run": 1})
+    assert [m["op"] for m, _ in runner.hear_run()[-2:]] == ["saved", "end"]
+    assert int((tmp_path / "step").read_text()) >= 2

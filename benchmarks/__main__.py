@@ -7,7 +7,20 @@ import json
 import platform
 import sys
 
-from benchmarks import alignment, doors, endurance, kill, load, queue, qwen, sentence, streams, trace, zombies
+from benchmarks import (
+    alignment,
+    arrivals,
+    doors,
+    endurance,
+    kill,
+    load,
+    queue,
+    qwen,
+    sentence,
+    streams,
+    trace,
+    zombies,
+)
 from benchmarks.figures import Figure, table
 
 BENCHMARKS = {
@@ -22,6 +35,7 @@ BENCHMARKS = {
     "zombies": lambda chosen: zombies.measure(chosen.stops),
     "streams": lambda chosen: streams.measure(chosen.streams),
     "qwen": lambda _: qwen.measure(),
+    "arrivals": lambda chosen: arrivals.measure(chosen.seconds),
 }
 
 

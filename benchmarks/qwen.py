@@ -40,7 +40,7 @@ def measure() -> list[Figure]:
     torch.set_num_threads(THREADS)
     with tempfile.TemporaryDirectory(prefix="qwen-") as folder:
         checkpoint = write_endless(Path(folder) / "tiny", "tiny", Place("cpu", "float32"))
-        package, backend = _package(checkpoint), _backend(checkpoint)
+        package, backend = package_of(checkpoint), _backend(checkpoint)
         return [
             *_per_frame(package, backend),
             *_batch(backend),
@@ -49,7 +49,7 @@ def measure() -> list[Figure]:
         ]
 
 
-def _package(checkpoint: Path) -> Any:
+def package_of(checkpoint: Path) -> Any:
     import torch
     from qwen_tts import Qwen3TTSModel
 

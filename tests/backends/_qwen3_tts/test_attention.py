@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="needs the extra [qwen]")
 import torch
 from torch import Tensor
 
-from servers.backends._qwen3_tts.cache import KeyValues
+from servers.backends._qwen3_tts.attention import KeyValues
 
 LAYERS = 2
 

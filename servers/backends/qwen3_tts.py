@@ -19,7 +19,7 @@ import io
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
-from itertools import count
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from servers.backends._qwen3_tts.request import QwenOptions, QwenUtterance
@@ -92,25 +92,26 @@ class Qwen3Tts(Backend):
         asked = QwenUtterance(text=text, max_frames=WARM_UP_FRAMES)
         batch.add(0, self._generation(asked, VoicePrompt(), None))
         while not batch.is_over:
-            for _ in batch.step():
+            for _ in chain(batch.step(), batch.audio()):
                 pass
 
     def synthesize(self, utterances: Sequence[Utterance], arrivals: Arrivals | None = None) -> SynthesisItems:
-        """Utterances that arrive get their rows at the next frame, as long as there is room."""
-        arriving = arrivals or _Nobody()
-        batch, places, gone = self._batch(), count(len(utterances)), set[int]()
+        """Utterances that arrive get their rows at the next frame, as long as there is room.
+
+        Arrivals are asked before each frame, and again before its audio is decoded, which takes as long.
+        """
+        batch, asked = self._batch(), _Numbered(arrivals or _Nobody(), len(utterances))
         together_first = sorted(enumerate(utterances), key=lambda each: self._has_to_be_alone(each[1]))
         yield from self._add(batch, together_first)
         while True:
-            joined = arriving.joined()
-            if cancelled := arriving.cancelled():
-                gone.update(cancelled)
-                batch.drop(gone)
-            numbered = [(index, each) for each, index in zip(joined, places, strict=False)]
-            yield from self._add(batch, [each for each in numbered if each[0] not in gone])
-            if batch.is_over and not joined:
+            joined = asked.joined()
+            batch.drop(asked.gone)
+            yield from self._add(batch, joined)
+            if batch.is_over and not asked.came:
                 return
             yield from batch.step()
+            yield from self._add(batch, asked.joined())
+            yield from batch.audio()
 
     def _add(self, batch: ContinuousBatch, numbered: Iterable[tuple[int, Noun]]) -> SynthesisItems:
         """Each becomes part of the batch; where it cannot be spoken, its error is yielded."""
@@ -144,6 +145,24 @@ class Qwen3Tts(Backend):
         size = self._components.prompts.tokens
         prepared = PreparedUtterance.of(asked, voice, language, self._options, self._defaults, size)
         return Generation(prepared, self._components)
+
+
+class _Numbered:
+    """What arrives, with the indexes that follow a batch of `count`; without what was cancelled meanwhile."""
+
+    def __init__(self, arrivals: Arrivals, count: int) -> None:
+        self._arrivals, self._next = arrivals, count
+        self.gone: set[int] = set()
+        """Whoever was cancelled so far."""
+        self.came = False
+        """Whether anybody came when it was last asked, cancelled or not."""
+
+    def joined(self) -> list[tuple[int, Noun]]:
+        joined = list(enumerate(self._arrivals.joined(), self._next))
+        self._next += len(joined)
+        self.came = bool(joined)
+        self.gone.update(self._arrivals.cancelled())
+        return [(index, request) for index, request in joined if index not in self.gone]
 
 
 class _Nobody:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import torch
 from torch import Tensor
@@ -15,6 +16,11 @@ from servers.backends._qwen3_tts.talker import Talker, TalkerState
 from servers.backends.base import SynthesisItems
 from servers.errors import SkylarkError
 from servers.speech import Chunk, Speech
+
+FULL_CHUNKS_AT_ONCE, WHERE_SOMEBODY_MAY_JOIN = 8, 2
+"""On a CPU two take as long as a frame, and each of more than eight takes longer again."""
+COMES_ALONG_FROM, HELD_BACK_UNTIL = 1 / 2, 4 / 3
+"""Shares of a full chunk."""
 
 
 @dataclass(frozen=True)
@@ -60,34 +66,32 @@ class ContinuousBatch:
                 member.generation.wants = Wants.NOTHING
         self._clear_rows()
 
-    def step(self) -> SynthesisItems:
-        """A frame for each row, and whatever is heard of it: if nothing else, the progress of one.
-
-        A SkylarkError that one generation raises ends that one alone.
-        """
+    def step(self) -> Iterator[tuple[int, SkylarkError]]:
+        """A frame for each row. A SkylarkError that one generation raises ends that one alone."""
         self._begin_rows()
         if self._state is None:
             return
-        yield from self._frames(self._state)
-        yield from self._audio()
-        self._clear_rows()
-        if self._members:
-            member = self._members[self._steps % len(self._members)]
-            yield member.index, member.generation.progress()
-        self._steps += 1
-
-    def _frames(self, state: TalkerState) -> Iterator[tuple[int, SkylarkError]]:
-        for member, frame in zip(self._members, self._talker.step(state), strict=True):
+        for member, frame in zip(self._members, self._talker.step(self._state), strict=True):
             try:
                 member.generation.add_frame(frame)
             except SkylarkError as error:
                 member.generation.wants = Wants.NOTHING
                 yield member.index, error
 
-    def _audio(self) -> Iterator[tuple[int, Chunk | Speech]]:
+    def audio(self) -> SynthesisItems:
+        """Whatever is heard of the frames: if nothing else, the progress of one. It follows each step."""
+        yield from self._decoded()
+        self._clear_rows()
+        if self._members:
+            member = self._members[self._steps % len(self._members)]
+            yield member.index, member.generation.progress()
+        self._steps += 1
+
+    def _decoded(self) -> Iterator[tuple[int, Chunk | Speech]]:
         """What is due, decoded together where there is as much of it; first chunks, the shortest, first."""
         by_frames: dict[int, list[tuple[Member, Tensor]]] = {}
-        for member, codes in self._due():
+        for member in self._due():
+            codes = member.generation.waiting
             by_frames.setdefault(len(codes), []).append((member, codes))
         for _, group in sorted(by_frames.items()):
             streams = [member.generation.stream for member, _ in group]
@@ -96,20 +100,34 @@ class ContinuousBatch:
                 for item in member.generation.add_samples(each):
                     yield member.index, item
 
-    def _due(self) -> list[tuple[Member, Tensor]]:
-        """The codes (frames, 16) of whoever is to be heard now.
+    def _due(self) -> list[Member]:
+        """Whose codes are to be decoded now.
 
-        Where a chunk of full length is, all others that make such chunks are to be heard with fewer frames:
-        from then on they are due together, whenever they came, and one run of the decoder does for all.
+        1. Whoever is due, unless it is with a full chunk: first chunks, those that still grow, and ends.
+        2. Where a full chunk is due, those that have most of one, though not all have all of it: they are due
+           together from then on, whenever they came. As long as there is room for somebody to join, who would
+           wait for that, they are only a few at each frame.
+        3. While somebody was not heard yet, full chunks are held back a little: whoever waits for them has a
+           second of audio to listen to.
         """
-        speaking = [member for member in self._members if member.generation.wants is Wants.FRAME]
-        due = [(member, member.generation.due) for member in speaking]
-        if any(codes is not None and member.generation.is_in_full_chunks for member, codes in due):
-            due = [
-                (member, member.generation.due_with_others if codes is None else codes)
-                for member, codes in due
-            ]
-        return [(member, codes) for member, codes in due if codes is not None]
+        speaking = [each for each in self._members if each.generation.wants is Wants.FRAME]
+        shares = [
+            (share, each) for each in speaking if (share := each.generation.share_of_full_chunk) is not None
+        ]
+        now = [each for each in speaking if each.generation.is_due]
+        now = [each for each in now if each.generation.share_of_full_chunk is None]  # 1
+        if any(share >= self._full_enough() for share, _ in shares):
+            has_room = len(self._members) < self._width
+            at_once = WHERE_SOMEBODY_MAY_JOIN if has_room else FULL_CHUNKS_AT_ONCE
+            most = sorted(shares, key=lambda each: -each[0])[:at_once]
+            now += [each for share, each in most if share >= COMES_ALONG_FROM]  # 2
+        return now
+
+    def _full_enough(self) -> float:
+        """The share of a full chunk at which it is due."""
+        joining = islice(self._waiting, self._width - len(self._members))
+        is_all_heard = all(each.generation.is_heard for each in chain(self._members, joining))
+        return 1.0 if is_all_heard else HELD_BACK_UNTIL  # 3
 
     def _begin_rows(self) -> None:
         """A row for each that may have one now."""

@@ -78,7 +78,7 @@ class PieceGeneration:
 class Generation:
     """Ask for its `row` when it wants one, and `add_frame` that row's frames, until it wants nothing.
 
-    What is `due` after a frame is decoded in `stream`, and its samples are given to `add_samples`.
+    What is `waiting` is decoded in `stream` when it `is_due`, and its samples are given to `add_samples`.
     """
 
     wants: Wants
@@ -123,27 +123,32 @@ class Generation:
         return self._now.stream
 
     @property
-    def due(self) -> Tensor | None:
-        """The codes (frames, 16) that are to be decoded now; at the end of a piece there may be none of them.
+    def is_due(self) -> bool:
+        """Whether what waits is to be decoded now: in chunks that grow, and at the end of a piece.
 
-        They come in chunks that grow, or all at the end where the piece may have to be said again.
+        All of a piece waits for its end where it may have to be said again.
         """
+        now = self._now
+        return now.is_over or (not self._prepared.retries and len(now.waiting) >= now.chunk)
+
+    @property
+    def waiting(self) -> Tensor:
+        """The codes (frames, 16) that are not decoded yet; at the end of a piece there may be none."""
         waiting = self._now.waiting
-        holds = self._prepared.retries or len(waiting) < self._now.chunk
-        if holds and not self._now.is_over:
-            return None
         return torch.stack(waiting) if waiting else torch.zeros(0, CODES, dtype=torch.long)
 
     @property
-    def is_in_full_chunks(self) -> bool:
-        """Its chunks grow no more, and it waits for nothing else than a full one."""
-        return self._now.chunk >= self._components.options.chunk_frames and not self._prepared.retries
+    def share_of_full_chunk(self) -> float | None:
+        """How much of a full chunk waits; None where the next one is shorter, or waits for the end."""
+        now, full = self._now, self._components.options.chunk_frames
+        if now.is_over or not now.decoded or now.chunk < full or self._prepared.retries:
+            return None
+        return len(now.waiting) / now.chunk
 
     @property
-    def due_with_others(self) -> Tensor | None:
-        """What may be decoded before it is due, where that saves a run of the decoder later."""
-        waiting = self._now.waiting
-        return torch.stack(waiting) if waiting and self.is_in_full_chunks else None
+    def is_heard(self) -> bool:
+        """Whether anything of it was, or nobody hears any of it before its end."""
+        return bool(self._place or self._now.decoded or self._prepared.retries)
 
     def add_samples(self, samples: Mono) -> Iterator[Chunk | Speech]:
         """The samples of what was due; whatever can be heard of them comes out, and at last the Speech."""

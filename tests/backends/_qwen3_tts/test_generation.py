@@ -101,9 +101,8 @@ def heard(generation: Generation, *codes: int) -> list[Any]:
     items: list[Any] = []
     for code in codes:
         generation.add_frame(frame(code))
-        due = generation.due
-        if due is not None and generation.wants is Wants.FRAME:
-            items += generation.add_samples(generation.stream.decode(due))
+        if generation.is_due and generation.wants is Wants.FRAME:
+            items += generation.add_samples(generation.stream.decode(generation.waiting))
     return items
 
 

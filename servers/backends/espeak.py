@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
-from servers.backends._espeak_ng.abi import Event
 from servers.backends._espeak_ng.library import Library, shared_library
-from servers.backends._espeak_ng.marks import Script, word_times
+from servers.backends._espeak_ng.marks import MarkedText, WordTimes
 from servers.backends._espeak_ng.voices import Voices
 from servers.backends.base import About, Backend, Options, SynthesisItems, one_by_one
 from servers.errors import InvalidRequest
-from servers.speech import Chunk, ModelSpec, Speech, Utterance
+from servers.speech import Chunk, ModelSpec, Speech, Utterance, Word
 from servers.text.normalize import spoken_words
 
 
@@ -65,17 +64,21 @@ class Espeak(Backend):
     def synthesize(self, utterances: Sequence[Utterance]) -> SynthesisItems:
         return one_by_one(utterances, self._spoken)
 
-    def _spoken(self, utterance: Utterance) -> Iterator[Chunk | Speech]:
-        wanted = EspeakUtterance.model_validate(utterance.model_dump())
+    def _spoken(self, wanted: Utterance) -> Iterator[Chunk | Speech]:
+        assert isinstance(wanted, EspeakUtterance)
         voice = self._voices.chosen(wanted.voice, wanted.language)
         words = spoken_words(wanted.text, voice.language)
         if not any(word.spoken for word in words):
             raise InvalidRequest("the text has no words or numbers that can be spoken", param="text")
-        script, samples = Script.of(words), 0
-        events: list[Event] = []
-        for burst in self._library.stream(script.text, voice.identifier, wanted.speed, wanted.pitch):
-            events += burst.events
+        text, rate, samples = MarkedText.of(words), self._library.sample_rate, 0
+        times = WordTimes(text, rate)
+        given: list[Word] = []
+        known: tuple[Word, ...] = ()
+        for burst in self._library.stream(text.text, voice.identifier, wanted.speed, wanted.pitch):
             samples += len(burst.samples)
+            known += times.known(burst.events, samples)
             if len(burst.samples):
-                yield Chunk(burst.samples, self._library.sample_rate)
-        yield Speech(words=word_times(script, events, samples, self._library.sample_rate))
+                yield Chunk(burst.samples, rate, known)
+                given += known
+                known = ()
+        yield Speech(words=(*given, *known, *times.rest(samples)))

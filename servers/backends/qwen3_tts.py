@@ -15,33 +15,38 @@ whose codes they are shown. A piece that finds no end is cut at max(192, 12 × i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from servers.backends._qwen3_tts.package import imported
 from servers.backends._qwen3_tts.request import QwenOptions, QwenUtterance
-from servers.backends.base import About, Backend, Options, SynthesisItems
-from servers.errors import InvalidRequest, SkylarkError
-from servers.speech import ModelSpec, Utterance
+from servers.backends.base import About, Arrivals, Backend, Options, SynthesisItems
+from servers.errors import InvalidRequest, MissingExtra, SkylarkError
+from servers.speech import ModelSpec, Noun, Utterance
 
 if TYPE_CHECKING:
-    from servers.backends._qwen3_tts.casting import Casting
-    from servers.backends._qwen3_tts.performance import Performance, Studio
+    from servers.backends._qwen3_tts.batch import ContinuousBatch
+    from servers.backends._qwen3_tts.generation import Components, Generation
     from servers.backends._qwen3_tts.prompts import VoicePrompt
     from servers.backends._qwen3_tts.talker import Talker
+    from servers.backends._qwen3_tts.voices import Voices
 
 WARM_UP_FRAMES = 4
 
 
 class Qwen3Tts(Backend):
-    """Speaks batches of utterances in one talker batch, each in chunks as it is made."""
+    """Speaks batches of utterances in one talker batch, each in chunks as it is made; others join it."""
 
     requests = {"synthesize": QwenUtterance}  # noqa: RUF012 - the contract says ClassVar
     options = QwenOptions
+    takes_arrivals = frozenset({"synthesize"})
 
     _options: QwenOptions
-    _casting: Casting
-    _studio: Studio
+    _voices: Voices
+    _components: Components
     _talker: Talker
     _defaults: dict[str, Any]
 
@@ -51,30 +56,30 @@ class Qwen3Tts(Backend):
         return options.max_batch
 
     def load(self, model: ModelSpec, device: str) -> About:
-        imported()
+        package = imported()
         from servers.backends._qwen3_tts import checkpoint as checkpoints
-        from servers.backends._qwen3_tts.casting import Casting
         from servers.backends._qwen3_tts.codec import CodecDecoder
-        from servers.backends._qwen3_tts.performance import Studio
-        from servers.backends._qwen3_tts.prompts import Prompter
+        from servers.backends._qwen3_tts.generation import Components
+        from servers.backends._qwen3_tts.prompts import PromptBuilder
         from servers.backends._qwen3_tts.references import References
         from servers.backends._qwen3_tts.talker import Talker
+        from servers.backends._qwen3_tts.voices import Voices
 
         self._options = options = QwenOptions.model_validate(model.options)
         checkpoint = checkpoints.Checkpoint.at(options.checkpoint, model.name)
-        package = checkpoints.load(checkpoint, options, device)
-        prompter = Prompter(package.model, package.processor.tokenizer)
+        loaded = checkpoints.load(package, checkpoint, options, device)
+        prompts = PromptBuilder(loaded.model, loaded.processor.tokenizer)
         clones = checkpoint.variant == "base"
-        references = References(package, options.reference_cache_mb * 1e6) if clones else None
-        self._casting = Casting(checkpoint, prompter, references, options.default_voice)
-        self._talker = Talker(package.model)
-        decoder = CodecDecoder(package.model.speech_tokenizer.model)
-        self._studio = Studio(prompter, decoder, self._talker.end, options)
+        references = References(loaded, options.reference_cache_mb * 1e6) if clones else None
+        self._voices = Voices(checkpoint, prompts, references, options.default_voice)
+        self._talker = Talker(loaded.model)
+        decoder = CodecDecoder(loaded.model.speech_tokenizer.model)
+        self._components = Components(prompts, decoder, self._talker.end, options)
         self._defaults = checkpoint.generation
         return About(
-            voices=self._casting.voices,
-            languages=self._casting.language_tags,
-            default_voice=self._casting.default_voice,
+            voices=self._voices.voices,
+            languages=self._voices.language_tags,
+            default_voice=self._voices.default_voice,
             sample_rate=decoder.sample_rate,
             device=device,
         )
@@ -83,41 +88,106 @@ class Qwen3Tts(Backend):
         """A few frames of nobody in particular: every variant can speak without being told who."""
         from servers.backends._qwen3_tts.prompts import VoicePrompt
 
+        batch = self._batch()
         asked = QwenUtterance(text=text, max_frames=WARM_UP_FRAMES)
-        for _ in self._played([(0, self._performance(asked, VoicePrompt(), None))]):
-            pass
+        batch.add(0, self._generation(asked, VoicePrompt(), None))
+        while not batch.is_over:
+            for _ in chain(batch.step(), batch.audio()):
+                pass
 
-    def synthesize(self, utterances: Sequence[Utterance]) -> SynthesisItems:
-        together: list[tuple[int, Performance]] = []
-        alone: list[tuple[int, Performance]] = []
-        for index, utterance in enumerate(utterances):
-            asked = QwenUtterance.model_validate(utterance.model_dump())
+    def synthesize(self, utterances: Sequence[Utterance], arrivals: Arrivals | None = None) -> SynthesisItems:
+        """Utterances that arrive get their rows at the next frame, as long as there is room.
+
+        Arrivals are asked before each frame, and again before its audio is decoded, which takes as long.
+        """
+        batch, asked = self._batch(), _Numbered(arrivals or _Nobody(), len(utterances))
+        together_first = sorted(enumerate(utterances), key=lambda each: self._has_to_be_alone(each[1]))
+        yield from self._add(batch, together_first)
+        while True:
+            joined = asked.joined()
+            batch.drop(asked.gone)
+            yield from self._add(batch, joined)
+            if batch.is_over and not asked.came:
+                return
+            yield from batch.step()
+            yield from self._add(batch, asked.joined())
+            yield from batch.audio()
+
+    def _add(self, batch: ContinuousBatch, numbered: Iterable[tuple[int, Noun]]) -> SynthesisItems:
+        """Each becomes part of the batch; where it cannot be spoken, its error is yielded."""
+        for index, utterance in numbered:
+            assert isinstance(utterance, QwenUtterance)
             try:
-                _refuse_unspeakable(asked.text)
-                performance = self._performance(asked, *self._casting.cast(asked))
-                (alone if self._has_to_be_alone(asked) else together).append((index, performance))
+                _refuse_unspeakable(utterance.text)
+                generation = self._generation(utterance, *self._voices.chosen(utterance))
             except SkylarkError as error:
                 yield index, error
-        for acts in (together, *([act] for act in alone)):
-            yield from self._played(acts)
+            else:
+                batch.add(index, generation, alone=self._has_to_be_alone(utterance))
 
-    def _has_to_be_alone(self, asked: QwenUtterance) -> bool:
-        """In half precision sums are rounded by the size of the batch; a seed is to give the same audio."""
-        return asked.seed is not None and not self._talker.is_exact
+    def _has_to_be_alone(self, utterance: Utterance) -> bool:
+        """In half precision sums are rounded by the size of the batch; a seed is to give the same audio.
 
-    def _played(self, performances: Sequence[tuple[int, Performance]]) -> SynthesisItems:
-        from servers.backends._qwen3_tts.stage import Stage
+        In a batch that others join, such an utterance waits until those before it have ended, and whoever
+        arrives after it waits behind it: order is kept.
+        """
+        return utterance.seed is not None and not self._talker.is_exact
 
-        return Stage(self._talker, self._studio.decoder, self._options.max_batch, performances).play()
+    def _batch(self) -> ContinuousBatch:
+        from servers.backends._qwen3_tts.batch import ContinuousBatch
 
-    def _performance(self, asked: QwenUtterance, voice: VoicePrompt, language: str | None) -> Performance:
-        from servers.backends._qwen3_tts.performance import Performance
-        from servers.backends._qwen3_tts.script import Script
+        return ContinuousBatch(self._talker, self._components.decoder, self._options.max_batch)
 
-        script = Script.of(
-            asked, voice, language, self._options, self._defaults, self._studio.prompter.tokens
-        )
-        return Performance(script, self._studio)
+    def _generation(self, asked: QwenUtterance, voice: VoicePrompt, language: str | None) -> Generation:
+        from servers.backends._qwen3_tts.generation import Generation
+        from servers.backends._qwen3_tts.prepared import PreparedUtterance
+
+        size = self._components.prompts.tokens
+        prepared = PreparedUtterance.of(asked, voice, language, self._options, self._defaults, size)
+        return Generation(prepared, self._components)
+
+
+class _Numbered:
+    """What arrives, with the indexes that follow a batch of `count`; without what was cancelled meanwhile."""
+
+    def __init__(self, arrivals: Arrivals, count: int) -> None:
+        self._arrivals, self._next = arrivals, count
+        self.gone: set[int] = set()
+        """Whoever was cancelled so far."""
+        self.came = False
+        """Whether anybody came when it was last asked, cancelled or not."""
+
+    def joined(self) -> list[tuple[int, Noun]]:
+        joined = list(enumerate(self._arrivals.joined(), self._next))
+        self._next += len(joined)
+        self.came = bool(joined)
+        self.gone.update(self._arrivals.cancelled())
+        return [(index, request) for index, request in joined if index not in self.gone]
+
+
+class _Nobody:
+    """The arrivals of a batch that nobody joins."""
+
+    def joined(self) -> Sequence[Noun]:
+        return ()
+
+    def cancelled(self) -> Sequence[int]:
+        return ()
+
+
+def imported() -> Any:
+    """Upstream's Qwen3TTSModel; it takes seconds, and brings torch. Raises MissingExtra.
+
+    What it prints and logs about programs that nobody needs here is left out.
+    """
+    logging.getLogger("sox").disabled = True
+    try:
+        with redirect_stdout(io.StringIO()):
+            from qwen_tts import Qwen3TTSModel
+    except ImportError as error:
+        message = f"qwen_tts cannot be imported ({error}): pip install 'skylark[qwen]'"
+        raise MissingExtra(message) from error
+    return Qwen3TTSModel
 
 
 def _refuse_unspeakable(text: str) -> None:

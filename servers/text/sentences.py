@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from servers.text.packing import TextSpan, between
+
 PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
 SENTENCE_END = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s+)|[。！？]+[」』”’）]*)\s*")
 TITLES = "mr mrs ms dr prof rev hon sr jr st mt gen col lt sgt capt gov sen rep messrs".split()  # noqa: SIM905
@@ -22,13 +24,16 @@ def sentences(text: str) -> list[str]:
     A sentence ends at . ! ? … and what closes quotes after it, followed by white space, or at a full-width
     mark. No sentence ends at the full stop of a title, an initial or a short form, nor before a small letter.
     """
-    found, start = [], 0
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+def sentence_spans(text: str) -> list[TextSpan]:
+    """Where each of `sentences` is in the text."""
+    places = [0]
     for mark in SENTENCE_END.finditer(text):
-        if _ends_here(text[start : mark.start()], mark.group().strip(), text[mark.end() :]):
-            found.append(text[start : mark.end()].strip())
-            start = mark.end()
-    rest = text[start:].strip()
-    return [*found, rest] if rest else found
+        if _ends_here(text[places[-1] : mark.start()], mark.group().strip(), text[mark.end() :]):
+            places.append(mark.end())
+    return between(text, [*places, len(text)])
 
 
 def _ends_here(before: str, mark: str, after: str) -> bool:

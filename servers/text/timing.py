@@ -20,12 +20,14 @@ class Span:
     score: float | None = None
 
 
-def timed_words(words: Sequence[str], spans: Sequence[Span | None], duration_s: float) -> tuple[Word, ...]:
-    """A Word for each of `words`: in order, start ≤ end, none before the last one's start, all in 0…duration.
+def timed_words(
+    words: Sequence[str], spans: Sequence[Span | None], end_s: float, begin_s: float = 0.0
+) -> tuple[Word, ...]:
+    """A Word for each of `words`: in order, start ≤ end, none before the last one's start, all in begin…end.
 
     Words without a span share the gap between their neighbours equally, and are marked as interpolated.
     """
-    ordered = _in_order(_filled(spans, duration_s), duration_s)
+    ordered = _in_order(_filled(spans, begin_s, end_s), begin_s, end_s)
     return tuple(
         Word(
             word=word,
@@ -58,29 +60,29 @@ def timed_sentences(text: str, begins: Sequence[int], words: Sequence[Word]) -> 
     )
 
 
-def _filled(spans: Sequence[Span | None], duration_s: float) -> list[Span]:
+def _filled(spans: Sequence[Span | None], begin_s: float, end_s: float) -> list[Span]:
     filled: list[Span] = []
     for missing, run in groupby(range(len(spans)), key=lambda place: spans[place] is None):
         places = list(run)
         if missing:
-            filled += _shared(filled, spans[places[-1] + 1 :], len(places), duration_s)
+            start_s = filled[-1].end if filled else begin_s
+            following = spans[places[-1] + 1] if places[-1] + 1 < len(spans) else None
+            filled += _shared(start_s, following.start if following else end_s, len(places))
         else:
             filled += [span for place in places if (span := spans[place]) is not None]
     return filled
 
 
-def _shared(before: list[Span], after: Sequence[Span | None], count: int, duration_s: float) -> list[Span]:
-    start = before[-1].end if before else 0.0
-    following = after[0] if after else None
-    end = max(start, following.start if following else duration_s)
-    step = (end - start) / count
-    return [Span(start + step * place, start + step * (place + 1)) for place in range(count)]
+def _shared(start_s: float, end_s: float, count: int) -> list[Span]:
+    end_s = max(start_s, end_s)
+    step = (end_s - start_s) / count
+    return [Span(start_s + step * place, start_s + step * (place + 1)) for place in range(count)]
 
 
-def _in_order(spans: list[Span], duration_s: float) -> list[Span]:
-    ordered, earliest = [], 0.0
+def _in_order(spans: list[Span], begin_s: float, end_s: float) -> list[Span]:
+    ordered, earliest = [], begin_s
     for span in spans:
-        start = min(max(span.start, earliest), duration_s)
-        ordered.append(Span(start, min(max(span.end, start), duration_s), span.score))
+        start = min(max(span.start, earliest), end_s)
+        ordered.append(Span(start, min(max(span.end, start), end_s), span.score))
         earliest = start
     return ordered

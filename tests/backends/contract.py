@@ -1,24 +1,28 @@
 """What every backend promises, once: a test module subclasses `BackendContract`, or `SpeakingContract`.
 
 The subclass names its `kind` and gives fixtures: `backend`, loaded; `about`, what `load` returned; `good`,
-two requests or more for each of its tasks; and `bad`, requests with the errors that concern them alone.
+two requests or more for each of its tasks; and `bad`, requests with the errors that concern them alone. One
+whose batches others may join subclasses `ArrivalsContract` too, and gives `same`: requests of a joinable task
+that yield the same each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
 
-from servers.backends.base import About, Backend, default_task
+from servers.backends.base import About, Arrivals, Backend, default_task
 from servers.errors import SkylarkError, UnknownVoice
 from servers.speech import Chunk, Noun, Progress, Speech, Transcript, Utterance, Word
 
 Good = Mapping[str, Sequence[Noun]]
 Bad = Sequence[tuple[str, Noun, type[SkylarkError], str | None]]
+Same = Sequence[Noun]
+"""Requests that yield the same each time."""
 
 
 def run(backend: Backend, task: str, requests: Sequence[Noun]) -> Iterator[tuple[int, Any]]:
@@ -38,6 +42,35 @@ def result(backend: Backend, task: str, request: Noun) -> Any:
     return last
 
 
+class Timetable:
+    """Arrivals that come when they are asked for the n-th time, and cancellations as they are made."""
+
+    def __init__(self, joining: Mapping[int, Sequence[Noun]]) -> None:
+        self._joining = dict(joining)
+        self.asked = 0
+        self.gone: set[int] = set()
+
+    def joined(self) -> Sequence[Noun]:
+        self.asked += 1
+        return self._joining.pop(self.asked, ())
+
+    def cancelled(self) -> Collection[int]:
+        return self.gone
+
+
+def joined_by(
+    backend: Backend, task: str, requests: Sequence[Noun], arrivals: Arrivals
+) -> Iterator[tuple[int, Any]]:
+    return getattr(backend, task)(requests, arrivals)
+
+
+def by_index(yielded: Iterator[tuple[int, Any]]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for index, item in yielded:
+        found.setdefault(index, []).append(item)
+    return found
+
+
 def is_end(item: object) -> bool:
     return isinstance(item, SkylarkError) or not isinstance(item, Chunk | Progress)
 
@@ -50,6 +83,8 @@ class BackendContract:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "task" in metafunc.fixturenames:
             metafunc.parametrize("task", list(self.kind.requests))
+        if "joinable" in metafunc.fixturenames:
+            metafunc.parametrize("joinable", sorted(self.kind.takes_arrivals))
 
     @pytest.fixture
     def bad(self) -> Bad:
@@ -76,13 +111,7 @@ class BackendContract:
     def test_every_index_ends_with_exactly_one_result_and_nothing_after_it(
         self, backend: Backend, task: str, good: Good
     ) -> None:
-        seen: dict[int, list[Any]] = {}
-        for index, item in run(backend, task, good[task]):
-            seen.setdefault(index, []).append(item)
-        assert sorted(seen) == list(range(len(good[task])))
-        for yielded in seen.values():
-            assert [is_end(item) for item in yielded] == [False] * (len(yielded) - 1) + [True]
-            assert not isinstance(yielded[-1], SkylarkError)
+        check_served(by_index(run(backend, task, good[task])), range(len(good[task])))
 
     def test_results_survive_the_way_through_json(self, backend: Backend, task: str, good: Good) -> None:
         ended = result(backend, task, good[task][0])
@@ -129,6 +158,86 @@ class BackendContract:
         assert not isinstance(items(backend, task, good[task][0])[-1], SkylarkError)
 
 
+class ArrivalsContract(BackendContract):
+    """What else holds for the tasks whose running batch others may join: `joinable` is each of them."""
+
+    def test_it_says_which_of_its_tasks_others_may_join(self) -> None:
+        assert self.kind.takes_arrivals
+        assert self.kind.takes_arrivals <= set(self.kind.requests)
+
+    @pytest.mark.parametrize(("batch", "when"), [(0, 1), (1, 1), (1, 2), (1, 3), (2, 1), (2, 4)])
+    def test_whoever_arrives_is_served_once_and_counted_on(
+        self, backend: Backend, joinable: str, good: Good, batch: int, when: int
+    ) -> None:
+        first, second = good[joinable][:2]
+        arrivals = Timetable({when: [second, first]})
+        found = by_index(joined_by(backend, joinable, [first] * batch, arrivals))
+        check_served(found, range(batch + 2))
+
+    def test_whoever_arrives_at_the_very_end_is_served(
+        self, backend: Backend, joinable: str, good: Good
+    ) -> None:
+        first, second = good[joinable][:2]
+        alone = Timetable({})
+        check_served(by_index(joined_by(backend, joinable, [first], alone)), range(1))
+        last = Timetable({alone.asked: [second]})
+        check_served(by_index(joined_by(backend, joinable, [first], last)), range(2))
+        assert last.asked > alone.asked
+
+    def test_whoever_arrives_with_an_error_has_it_alone(
+        self, backend: Backend, joinable: str, good: Good, bad: Bad
+    ) -> None:
+        first, second = good[joinable][:2]
+        for task, request, error, param in bad:
+            if task == joinable:
+                found = by_index(joined_by(backend, task, [first], Timetable({2: [request, second]})))
+                check_served({index: items for index, items in found.items() if index != 1}, (0, 2))
+                (item,) = found[1]
+                assert type(item) is error
+                assert item.param == param
+
+    def test_a_batch_that_nobody_joins_is_a_plain_one(
+        self, backend: Backend, joinable: str, same: Same
+    ) -> None:
+        plain = list(run(backend, joinable, same))
+        asked = list(joined_by(backend, joinable, same, Timetable({})))
+        assert [(index, comparable(item)) for index, item in asked] == [
+            (index, comparable(item)) for index, item in plain
+        ]
+
+    @pytest.mark.parametrize("cancelled", [0, 1, 2])
+    def test_whoever_is_cancelled_yields_nothing_more_and_leaves_the_others(
+        self, backend: Backend, joinable: str, good: Good, cancelled: int
+    ) -> None:
+        first, second = good[joinable][:2]
+        arrivals = Timetable({2: [first]})
+        items = joined_by(backend, joinable, [first, second], arrivals)
+        found = {0: [], 1: [], 2: []}  # type: dict[int, list[Any]]
+        while arrivals.asked < 3:
+            index, item = next(items)
+            found[index].append(item)
+        arrivals.gone.add(cancelled)
+        before = len(found[cancelled])
+        asked = arrivals.asked
+        for index, item in items:
+            found[index].append(item)
+            if arrivals.asked == asked:
+                before = len(found[cancelled])  # until it asks again it cannot know
+        assert len(found[cancelled]) == before
+        assert not any(map(is_end, found[cancelled]))
+        check_served(
+            {index: each for index, each in found.items() if index != cancelled}, {0, 1, 2} - {cancelled}
+        )
+
+    def test_whoever_is_cancelled_before_it_is_begun_yields_nothing(
+        self, backend: Backend, joinable: str, good: Good
+    ) -> None:
+        first, second = good[joinable][:2]
+        arrivals = Timetable({2: [first]})
+        arrivals.gone.add(2)
+        check_served(by_index(joined_by(backend, joinable, [first, second], arrivals)), range(2))
+
+
 class SpeakingContract(BackendContract):
     """What else holds for a backend that synthesizes."""
 
@@ -149,6 +258,19 @@ class SpeakingContract(BackendContract):
         assert all(chunk.samples.ndim == 1 and len(chunk.samples) for chunk in sound)
         assert {str(chunk.samples.dtype) for chunk in sound} <= {"int16", "float32"}
 
+    def test_the_words_of_chunks_are_the_first_of_all_words_each_once(
+        self, backend: Backend, good: Good
+    ) -> None:
+        for request in good["synthesize"]:
+            *chunks, speech = items(backend, "synthesize", request)
+            heard_s, words = 0.0, []
+            for chunk in (item for item in chunks if isinstance(item, Chunk)):
+                heard_s += chunk.duration_s
+                words += chunk.words
+                assert all(word.end <= heard_s for word in chunk.words)
+            assert isinstance(speech, Speech)
+            assert list(speech.words[: len(words)]) == words
+
     def test_an_unknown_voice_is_an_error_that_lists_known_ones(
         self, backend: Backend, about: About, good: Good
     ) -> None:
@@ -167,3 +289,16 @@ def check_words(words: Sequence[Word], duration_s: float) -> None:
     assert all(0 <= word.start <= word.end <= duration_s + 0.02 for word in words)
     assert all(before.start <= after.start for before, after in pairwise(words))
     assert all(word.score is None or 0 <= word.score <= 1 for word in words)
+
+
+def check_served(found: Mapping[int, Sequence[Any]], indexes: Collection[int]) -> None:
+    """Each of these, and nobody else, ends with one result after what is none."""
+    assert sorted(found) == sorted(indexes)
+    for yielded in found.values():
+        assert [is_end(item) for item in yielded] == [False] * (len(yielded) - 1) + [True]
+        assert not isinstance(yielded[-1], SkylarkError)
+
+
+def comparable(item: Any) -> Any:
+    """A chunk as something that has an equality."""
+    return (item.samples.tobytes(), item.sample_rate, item.words) if isinstance(item, Chunk) else item

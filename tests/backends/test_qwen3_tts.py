@@ -16,7 +16,7 @@ from servers.backends.qwen3_tts import Qwen3Tts
 from servers.errors import AudioTooLong, InvalidRequest, UnknownVoice, UnsupportedAudio
 
 from .conftest import LoadQwen
-from .contract import Bad, Good, SpeakingContract
+from .contract import ArrivalsContract, Bad, Good, Same, SpeakingContract
 
 SHORT = 6
 """Frames: random weights find no end by themselves."""
@@ -28,7 +28,7 @@ def write_tone(path: Path, seconds: float, amplitude: float = 0.1) -> Path:
     return path
 
 
-class QwenContract(SpeakingContract):
+class QwenContract(SpeakingContract, ArrivalsContract):
     """The contract of every variant; a subclass says which, and how it is told who speaks."""
 
     kind = Qwen3Tts
@@ -50,6 +50,10 @@ class QwenContract(SpeakingContract):
     def good(self, who: Mapping[str, Any]) -> Good:
         first = QwenUtterance(text="Hello there.", max_frames=SHORT, seed=1, **who)
         return {"synthesize": [first, QwenUtterance(text="Guten Tag!", max_frames=4, language="de", **who)]}
+
+    @pytest.fixture
+    def same(self, good: Good) -> Same:
+        return [good["synthesize"][0].model_copy(update={"seed": seed}) for seed in range(2)]
 
     def unspeakable(self, who: Mapping[str, Any]) -> Bad:
         return [

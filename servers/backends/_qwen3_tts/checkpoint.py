@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-from servers.backends._qwen3_tts.package import imported
 from servers.backends._qwen3_tts.request import QwenOptions
 from servers.checkpoints import folder_of, locate, mend
 from servers.errors import ModelLoadFailed
@@ -125,8 +124,8 @@ def _not_one_of_ours(config: dict[str, Any], codec: dict[str, Any]) -> str | Non
     return None
 
 
-def load(checkpoint: Checkpoint, options: QwenOptions, device: str) -> Any:
-    """The package's Qwen3TTSModel on `device`. Raises ModelLoadFailed."""
+def load(package: Any, checkpoint: Checkpoint, options: QwenOptions, device: str) -> Any:
+    """The model on `device`, a `package` (its class Qwen3TTSModel). Raises ModelLoadFailed."""
     target = usable_device(device)
     dtype, attention = chosen_dtype(options.dtype, target), chosen_attention(options.attention, target)
     log.info(
@@ -135,7 +134,7 @@ def load(checkpoint: Checkpoint, options: QwenOptions, device: str) -> Any:
         extra={"action": "load_qwen3_tts"},
     )
     with _explained(checkpoint):
-        model = imported().from_pretrained(
+        model = package.from_pretrained(
             str(checkpoint.folder),
             device_map=str(target),
             dtype=dtype,

@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from servers.backends._qwen3_tts.cache import KeyValues
-from servers.backends._qwen3_tts.sampling import CODES, Draws
-from servers.backends._qwen3_tts.turns import Turns
+from servers.backends._qwen3_tts.attention import KeyValues, Rotary
+from servers.backends._qwen3_tts.sampling import CODES, Sampler
 
 
 class CodePredictor:
@@ -17,12 +16,12 @@ class CodePredictor:
 
     def __init__(self, module: Any) -> None:
         self._module, self._model = module, module.model
-        self._turns = Turns(self._model.rotary_emb)
+        self._rotary = Rotary(self._model.rotary_emb)
         self._cache = KeyValues(growth=CODES)
         self._needs_mask = module.config._attn_implementation == "eager"
 
     def rest(
-        self, hidden: Tensor, first: Tensor, embedded: Tensor, noise: Tensor, draws: Draws
+        self, hidden: Tensor, first: Tensor, embedded: Tensor, noise: Tensor, sampler: Sampler
     ) -> tuple[Tensor, Tensor]:
         """All codes of a frame, (rows, 16), and the sum of their embeddings, (rows, 1, hidden).
 
@@ -34,7 +33,7 @@ class CodePredictor:
         inputs = torch.cat((hidden, embedded), dim=1)
         for place in range(CODES - 1):
             scores = self._module.lm_head[place](self._last(inputs)).float()
-            codes.append(draws.choose(scores, noise[:, place]))
+            codes.append(sampler.choose(scores, noise[:, place]))
             inputs = self._model.codec_embedding[place](codes[-1][:, None])
             embeddings.append(inputs)
         return torch.stack(codes, dim=1), torch.cat(embeddings, dim=1).sum(1, keepdim=True)
@@ -44,12 +43,12 @@ class CodePredictor:
         states = self._module.small_to_mtp_projection(inputs)
         start = self._cache.length
         end = start + inputs.shape[1]
-        turns, mask = self._turns.span(start, end, states), self._mask(states)
+        rotary, mask = self._rotary.span(start, end, states), self._mask(states)
         for layer in self._model.layers:
             states = layer(
                 states,
                 attention_mask=mask,
-                position_embeddings=turns,
+                position_embeddings=rotary,
                 past_key_values=self._cache,
                 use_cache=True,
             )[0]

@@ -26,7 +26,7 @@ AFTER_SPOKEN_TOKENS = 2
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SpokenExample:
     """A text and the codes (frames, 16) of somebody speaking it, which the talker is to go on from."""
 
     text: str
@@ -39,7 +39,7 @@ class VoicePrompt:
 
     instruct: str | None = None
     speaker: Tensor | None = None
-    spoken: Spoken | None = None
+    example: SpokenExample | None = None
     is_text_first: bool = True
     """Upstream's non_streaming_mode: on for CustomVoice and VoiceDesign, off for Base."""
 
@@ -55,7 +55,7 @@ class Prompt:
     beside: Tensor
 
 
-class Prompter:
+class PromptBuilder:
     """Makes prompts with the embeddings of `model` (a Qwen3TTSForConditionalGeneration)."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
@@ -82,8 +82,8 @@ class Prompter:
         role = self._texts(words[:ROLE_TOKENS])
         opening = torch.cat((pad.expand(-1, tags.shape[1] - 2, -1), bos), dim=1) + tags[:, :-1]
         said = words[ROLE_TOKENS:-AFTER_TEXT_TOKENS]
-        if voice.spoken is not None:
-            body, beside = self._going_on(said, voice.spoken, voice.is_text_first, pad, eos)
+        if voice.example is not None:
+            body, beside = self._going_on(said, voice.example, voice.is_text_first, pad, eos)
         elif voice.is_text_first:
             body, beside = self._text_first(said, pad, eos), pad
         else:
@@ -116,13 +116,13 @@ class Prompter:
         return torch.cat((text + over, pad + self._codes([self._codec.codec_bos_id])), dim=1)
 
     def _going_on(
-        self, said: Sequence[int], spoken: Spoken, is_text_first: bool, pad: Tensor, eos: Tensor
+        self, said: Sequence[int], example: SpokenExample, is_text_first: bool, pad: Tensor, eos: Tensor
     ) -> tuple[Tensor, Tensor]:
-        before = self._assistant(spoken.text)[ROLE_TOKENS:-AFTER_SPOKEN_TOKENS]
+        before = self._assistant(example.text)[ROLE_TOKENS:-AFTER_SPOKEN_TOKENS]
         body, beside = self._model.generate_icl_prompt(
             text_id=self._tensor(said),
             ref_id=self._tensor(before),
-            ref_code=spoken.codes.to(self._talker.device),
+            ref_code=example.codes.to(self._talker.device),
             tts_pad_embed=pad,
             tts_eos_embed=eos,
             non_streaming_mode=is_text_first,

@@ -40,7 +40,7 @@ class References:
 
     def __init__(self, model: Any, limit_bytes: float) -> None:
         self._model, self._sample_rate = model, int(model.model.speaker_encoder_sample_rate)
-        self._kept = Kept(limit_bytes)
+        self._kept = ReferenceCache(limit_bytes)
 
     def of(self, path: Path) -> Reference:
         """Raises UnsupportedAudio, AudioTooLong or InvalidRequest, naming the field."""
@@ -58,7 +58,7 @@ class References:
         return Reference(item.ref_code, item.ref_spk_embedding)
 
 
-class Kept:
+class ReferenceCache:
     """References by key, the least recently used forgotten first, when they take more than `limit_bytes`."""
 
     def __init__(self, limit_bytes: float) -> None:

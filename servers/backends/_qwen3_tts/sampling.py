@@ -53,7 +53,7 @@ def noise(seed: int, place: Sequence[int], frames: int) -> Tensor:
     return torch.from_numpy(generator.random((frames, CODES), dtype=np.float32))
 
 
-class Draws:
+class Sampler:
     """The settings of all rows as tensors. `choose` makes no use of the host."""
 
     def __init__(self, rows: Sequence[Sampling], device: torch.device) -> None:

@@ -13,7 +13,7 @@ and go between two steps, each with its own settings and noise.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -22,11 +22,10 @@ from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
-from servers.backends._qwen3_tts.cache import KeyValues
+from servers.backends._qwen3_tts.attention import KeyValues, Rotary
 from servers.backends._qwen3_tts.predictor import CodePredictor
 from servers.backends._qwen3_tts.prompts import Prompt
-from servers.backends._qwen3_tts.sampling import Draws, Sampling
-from servers.backends._qwen3_tts.turns import Turns
+from servers.backends._qwen3_tts.sampling import Sampler, Sampling
 
 BROKEN = -1
 """The first code of a row whose scores are no numbers."""
@@ -48,7 +47,7 @@ class Row:
 
 
 @dataclass
-class State:
+class TalkerState:
     """A batch between two steps; the first dimension of each tensor is the row."""
 
     rows: list[Row]
@@ -59,24 +58,24 @@ class State:
     """(rows,): of the next input."""
     frame: Tensor
     """(rows,): how many were made."""
-    spoken: Tensor
+    said: Tensor
     """(rows, vocabulary): which first codes came already."""
     hidden: Tensor | None
     """(rows, 1, hidden): what the next frame is made from; None where the last one must be taken in first."""
     pending: Tensor | None = None
     """(rows, 1, hidden): the last frame, to be taken in."""
-    shared: Shared = field(init=False)
+    settings: RowSettings = field(init=False)
 
 
-class Shared:
-    """What follows from the rows of a batch, made again when they change."""
+class RowSettings:
+    """What follows from the rows of a batch, made again when they change; all of it is on the device."""
 
-    def __init__(self, state: State, device: torch.device) -> None:
+    def __init__(self, state: TalkerState, device: torch.device) -> None:
         rows = state.rows
-        self.talker = Draws([row.talker for row in rows], device)
-        self.predictor = Draws([row.predictor for row in rows], device)
+        self.talker = Sampler([row.talker for row in rows], device)
+        self.predictor = Sampler([row.predictor for row in rows], device)
         self.penalty = torch.tensor([[row.repetition_penalty] for row in rows], device=device)
-        self.noise = pad_sequence([row.noise for row in rows], batch_first=True).to(device)
+        self.noise = pad_sequence([row.noise for row in rows], batch_first=True)
         self.beside = pad_sequence([row.prompt.beside for row in rows], batch_first=True)
         self.last_beside = torch.tensor([len(row.prompt.beside) - 1 for row in rows], device=device)
         self.index = torch.arange(len(rows), device=device)
@@ -98,10 +97,10 @@ class Talker:
         self._mute = torch.zeros(self._config.vocab_size, device=self._device)
         self._mute[-CONTROL_CODES:] = -torch.inf
         self._mute[self.end] = 0
-        self._turns = Turns(self._talker.model.rotary_emb, axes=3)
+        self._rotary = Rotary(self._talker.model.rotary_emb, axes=3)
 
     @torch.inference_mode()
-    def begin(self, rows: Sequence[Row]) -> State:
+    def begin(self, rows: Sequence[Row]) -> TalkerState:
         """Reads the prompts, all at once; before the shorter ones there is nothing."""
         lengths = [len(row.prompt.before) for row in rows]
         inputs = _right_aligned([row.prompt.before for row in rows])
@@ -117,20 +116,20 @@ class Talker:
             past_key_values=cache,
             use_cache=True,
         )
-        state = State(
-            rows=list(rows),
+        state = TalkerState(
+            rows=[replace(row, noise=row.noise.to(self._device)) for row in rows],
             cache=KeyValues([layer.keys for layer in cache.layers], [layer.values for layer in cache.layers]),
             seen=seen.bool(),
             position=position[:, -1] + 1,
             frame=torch.zeros(len(rows), dtype=torch.long, device=self._device),
-            spoken=torch.zeros(len(rows), self._config.vocab_size, dtype=torch.bool, device=self._device),
+            said=torch.zeros(len(rows), self._config.vocab_size, dtype=torch.bool, device=self._device),
             hidden=read.last_hidden_state[:, -1:],
         )
-        state.shared = Shared(state, self._device)
+        state.settings = RowSettings(state, self._device)
         return state
 
     @torch.inference_mode()
-    def step(self, state: State) -> Tensor:
+    def step(self, state: TalkerState) -> Tensor:
         """The next frame of each row, shape (rows, 16), on the CPU.
 
         Its first code is `end` where the row has ended, BROKEN where the model's numbers overflowed; what the
@@ -139,54 +138,53 @@ class Talker:
         if state.hidden is None:
             self._take_in(state)
         assert state.hidden is not None
-        shared, now = state.shared, state.shared.noise[state.shared.index, state.frame]
+        settings = state.settings
+        now = settings.noise[settings.index, state.frame]
         scores = self._talker.codec_head(state.hidden)[:, -1].float()
-        first = shared.talker.choose(self._weighed(scores, state), now[:, 0])
-        state.spoken.scatter_(1, first[:, None], True)
+        first = settings.talker.choose(self._weighed(scores, state), now[:, 0])
+        state.said.scatter_(1, first[:, None], True)
         codes, embedded = self._predictor.rest(
             state.hidden,
             first,
             self._talker.model.codec_embedding(first[:, None]),
             now[:, 1:],
-            shared.predictor,
+            settings.predictor,
         )
-        beside = shared.beside[shared.index, state.frame.minimum(shared.last_beside)]
+        beside = settings.beside[settings.index, state.frame.minimum(settings.last_beside)]
         state.pending, state.hidden = embedded + beside[:, None], None
         state.frame = state.frame + 1
         codes[:, 0] = first.masked_fill(~scores.isfinite().all(-1), BROKEN)
         return codes.cpu()
 
-    def _weighed(self, scores: Tensor, state: State) -> Tensor:
+    def _weighed(self, scores: Tensor, state: TalkerState) -> Tensor:
         """The scores with repetitions made less likely, and without what cannot be said now."""
-        penalty = state.shared.penalty
-        scores = torch.where(
-            state.spoken, torch.where(scores < 0, scores * penalty, scores / penalty), scores
-        )
+        penalty = state.settings.penalty
+        scores = torch.where(state.said, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
         scores = scores + self._mute
         scores[:, self.end] = scores[:, self.end].masked_fill(state.frame < SHORTEST_FRAMES, -torch.inf)
         return scores
 
-    def _take_in(self, state: State) -> None:
+    def _take_in(self, state: TalkerState) -> None:
         """Runs the last frame through the talker's layers."""
         hidden = state.pending
         assert hidden is not None
         state.seen = pad(state.seen, (0, 1), value=True)
         mask = self._mask(state)
-        turns = self._turns.at(state.position, state.cache.length, hidden)
+        rotary = self._rotary.at(state.position, state.cache.length, hidden)
         for layer in self._talker.model.layers:
             hidden = layer(
                 hidden,
                 attention_mask=mask,
-                position_embeddings=turns,
+                position_embeddings=rotary,
                 past_key_values=state.cache,
                 use_cache=True,
             )[0]
         state.hidden, state.pending = self._talker.model.norm(hidden), None
         state.position = state.position + 1
 
-    def _mask(self, state: State) -> Tensor | None:
+    def _mask(self, state: TalkerState) -> Tensor | None:
         """What this checkpoint's attention takes as a mask of one position that sees the row's own ones."""
-        if not state.shared.is_padded:
+        if not state.settings.is_padded:
             return None
         if self._attention == "flash_attention_2":
             return state.seen.long()
@@ -197,35 +195,39 @@ class Talker:
         return torch.zeros_like(here, dtype=dtype).masked_fill(~here, torch.finfo(dtype).min)
 
     @torch.inference_mode()
-    def keep(self, state: State, rows: Sequence[int]) -> None:
-        """Forget all rows but these, in this order."""
+    def keep(self, state: TalkerState, rows: Sequence[int]) -> None:
+        """Forget all rows but these, in this order, and the positions that none of them sees.
+
+        Without the latter a batch that others join for hours would look back at all of them.
+        """
         if list(rows) == list(range(len(state.rows))):
             return
         chosen = torch.tensor(rows, device=self._device)
         state.rows = [state.rows[row] for row in rows]
-        state.cache.keep(chosen)
-        state.seen, state.position = state.seen[chosen], state.position[chosen]
-        state.frame, state.spoken = state.frame[chosen], state.spoken[chosen]
+        unseen = int((~state.seen[chosen]).all(0).sum())
+        state.cache.keep(chosen, unseen)
+        state.seen, state.position = state.seen[chosen, unseen:], state.position[chosen]
+        state.frame, state.said = state.frame[chosen], state.said[chosen]
         state.hidden = None if state.hidden is None else state.hidden[chosen]
         state.pending = None if state.pending is None else state.pending[chosen]
-        state.shared = Shared(state, self._device)
+        state.settings = RowSettings(state, self._device)
 
     @torch.inference_mode()
-    def join(self, *states: State) -> State:
+    def join(self, *states: TalkerState) -> TalkerState:
         """The rows of all of them, in order; they are not to be used alone any more."""
         for state in states:
             if state.hidden is None:
                 self._take_in(state)
-        joined = State(
+        joined = TalkerState(
             rows=[row for state in states for row in state.rows],
             cache=KeyValues.side_by_side([state.cache for state in states]),
             seen=_right_aligned([row for state in states for row in state.seen]),
             position=torch.cat([state.position for state in states]),
             frame=torch.cat([state.frame for state in states]),
-            spoken=torch.cat([state.spoken for state in states]),
+            said=torch.cat([state.said for state in states]),
             hidden=torch.cat([state.hidden for state in states if state.hidden is not None]),
         )
-        joined.shared = Shared(joined, self._device)
+        joined.settings = RowSettings(joined, self._device)
         return joined
 
 

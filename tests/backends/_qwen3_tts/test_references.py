@@ -23,9 +23,9 @@ def reference(size: int):
 
 
 def test_the_latest_used_are_kept_within_their_bytes(qwen_tts):
-    from servers.backends._qwen3_tts.references import Kept
+    from servers.backends._qwen3_tts.references import ReferenceCache
 
-    kept, made = Kept(limit_bytes=100), []
+    kept, made = ReferenceCache(limit_bytes=100), []
 
     def get(key: str) -> None:
         kept.get(key, lambda: made.append(key) or reference(40))
@@ -36,9 +36,9 @@ def test_the_latest_used_are_kept_within_their_bytes(qwen_tts):
 
 
 def test_one_that_is_larger_than_the_whole_room_is_used_and_not_kept(qwen_tts):
-    from servers.backends._qwen3_tts.references import Kept
+    from servers.backends._qwen3_tts.references import ReferenceCache
 
-    kept = Kept(limit_bytes=10)
+    kept = ReferenceCache(limit_bytes=10)
     assert kept.get("a", lambda: reference(40)).bytes == 40
     assert kept.get("a", lambda: reference(41)).bytes == 41
 
@@ -47,7 +47,7 @@ def test_a_clip_is_looked_at_once_under_any_name_and_again_when_it_changes(
     load_qwen, clip, tmp_path, monkeypatch
 ):
     backend = load_qwen("base")[0]
-    references = backend._casting._references
+    references = backend._voices._references
     calls, make = [], references._model.create_voice_clone_prompt
     monkeypatch.setattr(
         references._model, "create_voice_clone_prompt", lambda *a, **k: calls.append(a) or make(*a, **k)

@@ -8,7 +8,7 @@ pytest.importorskip("torch", reason="needs the extra [qwen]")
 
 import torch
 
-from servers.backends._qwen3_tts.sampling import CODES, Draws, Sampling, noise
+from servers.backends._qwen3_tts.sampling import CODES, Sampler, Sampling, noise
 
 CPU = torch.device("cpu")
 SCORES = torch.tensor([3.0, 1.0, 2.0, 0.5, -1.0]).log_softmax(-1)
@@ -17,7 +17,7 @@ SCORES = torch.tensor([3.0, 1.0, 2.0, 0.5, -1.0]).log_softmax(-1)
 def drawn(sampling: Sampling, count: int = 20_000) -> torch.Tensor:
     """How often each code comes, as a share."""
     even = (torch.arange(count) + 0.5) / count
-    codes = Draws([sampling] * count, CPU).choose(SCORES.expand(count, -1).clone(), even)
+    codes = Sampler([sampling] * count, CPU).choose(SCORES.expand(count, -1).clone(), even)
     return torch.bincount(codes, minlength=5) / count
 
 
@@ -55,7 +55,7 @@ def test_the_warpers_of_transformers_leave_the_same_codes():
         warped = row[None]
         for warper in (TemperatureLogitsWarper(0.9), TopKLogitsWarper(40), TopPLogitsWarper(0.8)):
             warped = warper(None, warped)
-        codes = Draws([Sampling(0.9, 40, 0.8)] * 4096, CPU).choose(row.expand(4096, -1), even)
+        codes = Sampler([Sampling(0.9, 40, 0.8)] * 4096, CPU).choose(row.expand(4096, -1), even)
         found = torch.bincount(codes, minlength=300) / 4096
         torch.testing.assert_close(found, warped.softmax(-1)[0], atol=1e-3, rtol=0)
 
@@ -64,15 +64,15 @@ def test_each_row_has_its_own_settings_and_nobody_elses():
     rows = [Sampling(0.0, 0, 1.0), Sampling(0.9, 50, 0.9), Sampling(1.3, 0, 1.0), Sampling(0.7, 3, 1.0)]
     scores = torch.randn(4, 3000, generator=torch.Generator().manual_seed(1)) * 2
     place = torch.tensor([0.9, 0.1, 0.6, 0.99])
-    together = Draws(rows, CPU).choose(scores, place)
-    alone = [Draws([row], CPU).choose(scores[[at]], place[[at]])[0] for at, row in enumerate(rows)]
+    together = Sampler(rows, CPU).choose(scores, place)
+    alone = [Sampler([row], CPU).choose(scores[[at]], place[[at]])[0] for at, row in enumerate(rows)]
     assert together.tolist() == alone
 
 
 @pytest.mark.parametrize("edge", [0.0, 1 - 2**-24])
 def test_the_ends_of_the_noise_are_codes_too(edge):
     for sampling in (Sampling(1.0, 0, 1.0), Sampling(1.0, 2, 1.0), Sampling(1.0, 0, 0.5)):
-        code = int(Draws([sampling], CPU).choose(SCORES[None], torch.tensor([edge])))
+        code = int(Sampler([sampling], CPU).choose(SCORES[None], torch.tensor([edge])))
         assert drawn(sampling)[code] > 0
 
 
@@ -80,7 +80,7 @@ def test_what_is_impossible_is_never_drawn():
     scores = torch.full((1, 3000), -torch.inf)
     scores[0, 17] = -5.0
     for edge in (0.0, 0.5, 1 - 2**-24):
-        assert int(Draws([Sampling(1.0, 50, 1.0)], CPU).choose(scores, torch.tensor([edge]))) == 17
+        assert int(Sampler([Sampling(1.0, 50, 1.0)], CPU).choose(scores, torch.tensor([edge]))) == 17
 
 
 def test_noise_is_the_seeds_and_longer_noise_begins_the_same():

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     import torch
 
-    from servers.backends._qwen3_tts.talker import Row, State, Talker
+    from servers.backends._qwen3_tts.talker import Row, Talker, TalkerState
 
 FRAMES = 10
 TEXTS = ["Hello there.", "A second, somewhat longer sentence to speak.", "Third"]
@@ -43,16 +43,16 @@ def rows(package: Any) -> list[Row]:
     """Greedy rows with prompts of different lengths."""
     import torch
 
-    from servers.backends._qwen3_tts.prompts import Prompter, VoicePrompt
+    from servers.backends._qwen3_tts.prompts import PromptBuilder, VoicePrompt
     from servers.backends._qwen3_tts.sampling import Sampling
     from servers.backends._qwen3_tts.talker import Row
 
-    prompter = Prompter(package.model, package.processor.tokenizer)
+    prompts = PromptBuilder(package.model, package.processor.tokenizer)
     greedy = Sampling(0, 0, 1)
     speakers = package.model.config.talker_config.spk_id
     return [
         Row(
-            prompt=prompter.prompt(text, "english", VoicePrompt(speaker=prompter.speaker(speakers[speaker]))),
+            prompt=prompts.prompt(text, "english", VoicePrompt(speaker=prompts.speaker(speakers[speaker]))),
             noise=torch.zeros(2 * FRAMES, 16),
             talker=greedy,
             predictor=greedy,
@@ -86,7 +86,7 @@ def upstreams(package: Any) -> list[torch.Tensor]:
     return said[0]
 
 
-def stepped(talker: Talker, state: State, frames: int = FRAMES) -> torch.Tensor:
+def stepped(talker: Talker, state: TalkerState, frames: int = FRAMES) -> torch.Tensor:
     """(rows, frames, 16)"""
     import torch
 

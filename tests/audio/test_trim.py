@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from servers.audio.take import FADE_S, KEPT_S, LONGEST_TRIM_S, Take
+from servers.audio.trim import FADE_S, KEPT_S, LONGEST_TRIM_S, Trimmer
 
 RATE = 24_000
 
@@ -22,7 +22,7 @@ def taken(
     samples: np.ndarray, size: int = 1920, pause_s: float | None = None, trims: bool = True
 ) -> np.ndarray:
     """The samples pushed in chunks of `size`."""
-    take = Take(RATE, trims)
+    take = Trimmer(RATE, trims)
     chunks = [take.push(samples[start : start + size]) for start in range(0, len(samples), size)]
     return np.concatenate([*chunks, take.end(pause_s)])
 
@@ -78,5 +78,5 @@ def test_a_pause_that_is_there_already_is_not_made_longer():
 
 
 def test_no_more_than_a_fade_is_held_back_while_somebody_speaks():
-    take = Take(RATE)
+    take = Trimmer(RATE)
     assert len(take.push(tone(0.16))) == round(0.16 * RATE) - round(FADE_S * RATE)

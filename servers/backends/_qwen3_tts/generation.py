@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from servers.audio.take import Mono, Take
+from servers.audio.trim import Mono, Trimmer
 from servers.backends._qwen3_tts.codec import CodecDecoder, CodecStream
-from servers.backends._qwen3_tts.pieces import Piece
-from servers.backends._qwen3_tts.prompts import Prompter, Spoken
+from servers.backends._qwen3_tts.prepared import Piece, PreparedUtterance
+from servers.backends._qwen3_tts.prompts import PromptBuilder, SpokenExample
 from servers.backends._qwen3_tts.request import QwenOptions
 from servers.backends._qwen3_tts.sampling import CODES, noise
-from servers.backends._qwen3_tts.script import Script
 from servers.backends._qwen3_tts.talker import BROKEN, Row
 from servers.errors import BackendFailed
 from servers.speech import Chunk, Progress, Speech
@@ -29,17 +28,17 @@ USUAL_FRAMES_PER_TOKEN = 4
 
 
 @dataclass(frozen=True)
-class Studio:
-    """What every performance uses, and none owns."""
+class Components:
+    """Of the loaded model: what every generation uses, and none owns."""
 
-    prompter: Prompter
+    prompts: PromptBuilder
     decoder: CodecDecoder
     end: int
     options: QwenOptions
 
 
 class Wants(Enum):
-    """What a performance needs next."""
+    """What a generation needs next."""
 
     ROW = "its next piece begun"
     FRAME = "the next frame"
@@ -47,15 +46,15 @@ class Wants(Enum):
 
 
 @dataclass
-class Attempt:
-    """One go at saying a piece."""
+class PieceGeneration:
+    """One go at a piece: what the talker said of it, and how much of that is decoded."""
 
     cap: int
     """In frames."""
     chunk: int
     """How many frames the next chunk is to have."""
     stream: CodecStream
-    take: Take
+    trimmer: Trimmer
     codes: list[Tensor] = field(default_factory=list)
     """A tensor of 16 for each frame."""
     decoded: int = 0
@@ -76,72 +75,88 @@ class Attempt:
         return self.codes[self.decoded :]
 
 
-class Performance:
-    """Ask for its `row` when it wants one, and let it `take` that row's frames, until it wants nothing.
+class Generation:
+    """Ask for its `row` when it wants one, and `add_frame` that row's frames, until it wants nothing.
 
-    What is `due` after a frame is decoded in `stream`, and its samples are given to `hear`.
+    What is `waiting` is decoded in `stream` when it `is_due`, and its samples are given to `add_samples`.
     """
 
     wants: Wants
 
-    def __init__(self, script: Script, studio: Studio) -> None:
-        self._script, self._studio = script, studio
-        self._voice = script.voice
-        self._sizes = [studio.prompter.tokens(piece.text) for piece in script.pieces]
+    def __init__(self, prepared: PreparedUtterance, components: Components) -> None:
+        self._prepared, self._components = prepared, components
+        self._voice = prepared.voice
+        self._sizes = [components.prompts.tokens(piece.text) for piece in prepared.pieces]
         self._place = self._retries = 0
-        self._frames_left = script.max_frames
+        self._frames_left = prepared.max_frames
         self._was_cut = False
         self._progress = 0.0
-        self._now = self._attempt()
+        self._now = self._begin_piece()
 
     def row(self) -> Row:
         """The talker's row for the piece at hand."""
         self.wants = Wants.FRAME
-        script = self._script
+        prepared = self._prepared
         return Row(
-            prompt=self._studio.prompter.prompt(self._piece.text, script.language, self._voice),
-            noise=noise(script.seed, (self._place, self._retries), self._now.cap),
-            talker=script.talker,
-            predictor=script.predictor,
-            repetition_penalty=script.repetition_penalty,
+            prompt=self._components.prompts.prompt(self._piece.text, prepared.language, self._voice),
+            noise=noise(prepared.seed, (self._place, self._retries), self._now.cap),
+            talker=prepared.talker,
+            predictor=prepared.predictor,
+            repetition_penalty=prepared.repetition_penalty,
         )
 
-    def take(self, frame: Tensor) -> None:
+    def add_frame(self, frame: Tensor) -> None:
         """The row's next frame, 16 codes. Raises BackendFailed where the model's numbers overflowed."""
         first, now = int(frame[0]), self._now
         if first == BROKEN:
             raise BackendFailed("the model's numbers overflowed; in models.yaml, dtype: float32 prevents it")
-        if first == self._studio.end:
+        if first == self._components.end:
             now.is_stopped = True
         else:
             now.codes.append(frame)
-        if now.is_cut and self._script.retries and not self._retries:
+        if now.is_cut and self._prepared.retries and not self._retries:
             self._retries = 1
-            self._now = self._attempt()
+            self._now = self._begin_piece()
 
     @property
     def stream(self) -> CodecStream:
         return self._now.stream
 
     @property
-    def due(self) -> Tensor | None:
-        """The codes (frames, 16) that are to be decoded now; at the end of a piece there may be none of them.
+    def is_due(self) -> bool:
+        """Whether what waits is to be decoded now: in chunks that grow, and at the end of a piece.
 
-        They come in chunks that grow, or all at the end where the piece may have to be said again.
+        All of a piece waits for its end where it may have to be said again.
         """
+        now = self._now
+        return now.is_over or (not self._prepared.retries and len(now.waiting) >= now.chunk)
+
+    @property
+    def waiting(self) -> Tensor:
+        """The codes (frames, 16) that are not decoded yet; at the end of a piece there may be none."""
         waiting = self._now.waiting
-        holds = self._script.retries or len(waiting) < self._now.chunk
-        if holds and not self._now.is_over:
-            return None
         return torch.stack(waiting) if waiting else torch.zeros(0, CODES, dtype=torch.long)
 
-    def hear(self, samples: Mono) -> Iterator[Chunk | Speech]:
-        """The samples of what was due: whatever can be heard of them comes out, and at last the Speech."""
+    @property
+    def share_of_full_chunk(self) -> float | None:
+        """How much of a full chunk waits; None where the next one is shorter, or waits for the end."""
+        now, full = self._now, self._components.options.chunk_frames
+        if now.is_over or not now.decoded or now.chunk < full or self._prepared.retries:
+            return None
+        return len(now.waiting) / now.chunk
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anything of it was, or nobody hears any of it before its end."""
+        return bool(self._place or self._now.decoded or self._prepared.retries)
+
+    def add_samples(self, samples: Mono) -> Iterator[Chunk | Speech]:
+        """The samples of what was due; whatever can be heard of them comes out, and at last the Speech."""
         now = self._now
         now.decoded = len(now.codes)
-        now.chunk = min(2 * now.chunk, max(self._studio.options.chunk_frames, now.chunk))
-        sounds = now.take.push(samples)
-        yield from self._end_piece(sounds) if now.is_over else self._heard(sounds)
+        now.chunk = min(2 * now.chunk, max(self._components.options.chunk_frames, now.chunk))
+        audible = now.trimmer.push(samples)
+        yield from self._end_piece(audible) if now.is_over else self._chunk(audible)
 
     def progress(self) -> Progress:
         """By tokens: exact between pieces, inside one as far as speech usually is after so many frames."""
@@ -153,32 +168,32 @@ class Performance:
 
     @property
     def _piece(self) -> Piece:
-        return self._script.pieces[self._place]
+        return self._prepared.pieces[self._place]
 
-    def _attempt(self) -> Attempt:
+    def _begin_piece(self) -> PieceGeneration:
         """A fresh one at the piece at hand, after whatever its voice goes on from."""
         self.wants = Wants.ROW
-        decoder, options = self._studio.decoder, self._studio.options
+        decoder, options = self._components.decoder, self._components.options
         cap = max(SHORTEST_CAP, FRAMES_PER_TOKEN * self._sizes[self._place])
-        attempt = Attempt(
+        begun = PieceGeneration(
             cap=min(cap, self._frames_left),
             chunk=options.first_chunk_frames,
             stream=decoder.stream(),
-            take=Take(decoder.sample_rate, options.trim_silence),
+            trimmer=Trimmer(decoder.sample_rate, options.trim_silence),
         )
-        if self._voice.spoken is not None:
-            attempt.stream.prime(self._voice.spoken.codes)
-        return attempt
+        if self._voice.example is not None:
+            begun.stream.prime(self._voice.example.codes)
+        return begun
 
-    def _end_piece(self, sounds: Mono) -> Iterator[Chunk | Speech]:
+    def _end_piece(self, audible: Mono) -> Iterator[Chunk | Speech]:
         """The last sounds of a piece, then what follows: the next one, or the Speech."""
         now = self._now
         self._was_cut = self._was_cut or now.is_cut
         self._frames_left -= len(now.codes)
-        has_more = self._place + 1 < len(self._script.pieces)
+        has_more = self._place + 1 < len(self._prepared.pieces)
         goes_on = has_more and self._frames_left > 0
-        rest = now.take.end(self._piece.pause_s if goes_on else None)
-        yield from self._heard(np.concatenate((sounds, rest)))
+        rest = now.trimmer.end(self._piece.pause_s if goes_on else None)
+        yield from self._chunk(np.concatenate((audible, rest)))
         if goes_on:
             self._go_on()
         else:
@@ -188,12 +203,12 @@ class Performance:
     def _go_on(self) -> None:
         """The next piece; one without a voice of its own goes on from the first that came to an end."""
         now = self._now
-        if self._script.is_anchored and self._voice.spoken is None and now.is_stopped:
-            spoken = Spoken(self._piece.text, torch.stack(now.codes))
-            self._voice = replace(self._voice, spoken=spoken, is_text_first=True)
+        if self._prepared.is_anchored and self._voice.example is None and now.is_stopped:
+            example = SpokenExample(self._piece.text, torch.stack(now.codes))
+            self._voice = replace(self._voice, example=example, is_text_first=True)
         self._place, self._retries = self._place + 1, 0
-        self._now = self._attempt()
+        self._now = self._begin_piece()
 
-    def _heard(self, samples: Mono) -> Iterator[Chunk]:
+    def _chunk(self, samples: Mono) -> Iterator[Chunk]:
         if len(samples):
-            yield Chunk(samples, self._studio.decoder.sample_rate)
+            yield Chunk(samples, self._components.decoder.sample_rate)

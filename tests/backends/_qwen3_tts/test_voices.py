@@ -9,52 +9,52 @@ import pytest
 
 pytest.importorskip("qwen_tts", reason="needs the extra [qwen]")
 
-from servers.backends._qwen3_tts.casting import Casting
 from servers.backends._qwen3_tts.checkpoint import Checkpoint
 from servers.backends._qwen3_tts.request import QwenUtterance
+from servers.backends._qwen3_tts.voices import Languages, Voices
 from servers.errors import InvalidRequest, UnknownVoice
 from tests.backends.qwen_models import LANGUAGES
 
 SPEAKERS = {"Vivian": 1, "uncle_fu": 2, "Eric": 3}
 
 
-class FakePrompter:
+class FakePromptBuilder:
     def speaker(self, row: int) -> int:
         return row
 
 
-def casting(variant: str = "custom_voice", size: str = "1b7", default: str | None = None) -> Casting:
+def voices(variant: str = "custom_voice", size: str = "1b7", default: str | None = None) -> Voices:
     talker = {"codec_language_id": LANGUAGES, "spk_id": {}, "spk_is_dialect": {}}
     if variant == "custom_voice":
         talker |= {"spk_id": SPEAKERS, "spk_is_dialect": {"Eric": "sichuan_dialect", "Vivian": False}}
     config = {"tts_model_type": variant, "tts_model_size": size, "talker_config": talker}
     checkpoint = Checkpoint("mine", Path("mine"), Path("mine"), config, {})
-    return Casting(checkpoint, FakePrompter(), None, default)  # type: ignore[arg-type]
+    return Voices(checkpoint, FakePromptBuilder(), None, default)  # type: ignore[arg-type]
 
 
 def asked(**fields: Any) -> QwenUtterance:
     return QwenUtterance.model_validate({"text": "Hello."} | fields)
 
 
-def refused(who: Casting, **fields: Any) -> InvalidRequest:
+def refused(who: Voices, **fields: Any) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as raised:
-        who.cast(asked(**fields))
+        who.chosen(asked(**fields))
     return raised.value
 
 
 @pytest.mark.parametrize("voice", ["vivian", "VIVIAN", " Vivian "])
 def test_a_speaker_is_found_however_it_is_written(voice):
-    assert casting().cast(asked(voice=voice))[0].speaker == 1
+    assert voices().chosen(asked(voice=voice))[0].speaker == 1
 
 
 def test_nobody_named_is_the_default_or_the_first():
-    assert casting().cast(asked())[0].speaker == 1
-    assert casting(default="UNCLE_FU").cast(asked(voice=""))[0].speaker == 2
-    assert casting(default="UNCLE_FU").default_voice == "uncle_fu"
+    assert voices().chosen(asked())[0].speaker == 1
+    assert voices(default="UNCLE_FU").chosen(asked(voice=""))[0].speaker == 2
+    assert voices(default="UNCLE_FU").default_voice == "uncle_fu"
 
 
 def test_an_unknown_speaker_lists_all_and_the_nearest():
-    error = refused(casting(), voice="vivien")
+    error = refused(voices(), voice="vivien")
     assert isinstance(error, UnknownVoice)
     assert "Vivian, uncle_fu, Eric; near it is vivian" in error.message
 
@@ -71,22 +71,22 @@ def test_an_unknown_speaker_lists_all_and_the_nearest():
     ],
 )
 def test_a_speaker_with_a_dialect_speaks_it_where_it_may_be_chinese(voice, language, spoken):
-    assert casting().cast(asked(voice=voice, language=language))[1] == spoken
+    assert voices().chosen(asked(voice=voice, language=language))[1] == spoken
 
 
 def test_a_speakers_own_dialect_is_listed_first():
-    languages = {voice.name: voice.languages for voice in casting().voices}
+    languages = {voice.name: voice.languages for voice in voices().voices}
     assert languages["Eric"][0] == "zh-SC"
     assert languages["Vivian"][0] != "zh-SC"
     assert set(languages["Eric"]) == set(languages["Vivian"])
 
 
 def test_the_small_custom_voice_refuses_an_instruct_that_its_package_would_drop():
-    assert casting().cast(asked(instruct="gladly"))[0].instruct == "gladly"
-    error = refused(casting(size="0b6"), instruct="gladly")
+    assert voices().chosen(asked(instruct="gladly"))[0].instruct == "gladly"
+    error = refused(voices(size="0b6"), instruct="gladly")
     assert error.param == "instruct"
     assert "1.7B" in error.message
-    assert casting(size="0b6").cast(asked(instruct=""))[0].speaker == 1
+    assert voices(size="0b6").chosen(asked(instruct=""))[0].speaker == 1
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,33 @@ def test_the_small_custom_voice_refuses_an_instruct_that_its_package_would_drop(
     ],
 )
 def test_what_a_variant_cannot_do_is_refused_with_what_it_can(variant, fields, param, possible):
-    error = refused(casting(variant), **fields)
+    error = refused(voices(variant), **fields)
     assert error.param == param
     assert "mine" in error.message
     assert possible in error.message
+
+
+KNOWN = Languages(LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [("en", "english"), ("en-US", "english"), ("EN_gb", "english"), ("English", "english"),
+     ("zh", "chinese"), ("zh-CN", "chinese"), ("zh-Hant-TW", "chinese"), ("pt-BR", "portuguese"),
+     ("zh-SC", "sichuan_dialect"), ("zh-BJ", "beijing_dialect"), ("beijing_dialect", "beijing_dialect"),
+     ("auto", None), ("Auto", None), ("", None), (None, None)],
+)  # fmt: skip
+def test_a_language_has_many_names(language, name):
+    assert KNOWN.named(language) == name
+
+
+@pytest.mark.parametrize("language", ["nl", "Klingon", "x", "e", "🙂"])
+def test_an_unknown_language_lists_the_possible_ones(language):
+    with pytest.raises(InvalidRequest, match=r"possible are .*en.*zh-SC, auto") as raised:
+        KNOWN.named(language)
+    assert raised.value.param == "language"
+
+
+def test_dialects_come_last():
+    assert KNOWN.tags[-2:] == ("zh-BJ", "zh-SC")
+    assert len(KNOWN.tags) == len(LANGUAGES)

@@ -19,27 +19,27 @@ LONGEST_TRIM_S = 1.0
 FADE_S = 0.005
 
 
-class Take:
+class Trimmer:
     """Pushed samples come out as they may be heard: FADE_S and the silence before a sound are held back."""
 
     def __init__(self, sample_rate: int, trims: bool = True) -> None:
         self._rate = sample_rate
-        self._opening: Opening | None = Opening(sample_rate) if trims else None
+        self._leading: LeadingSilence | None = LeadingSilence(sample_rate) if trims else None
         self._held: Mono = np.zeros(0, np.float32)
         self._quiet = 0
 
     def push(self, samples: Mono) -> Mono:
         """What can be heard now; it may be nothing."""
-        if self._opening is not None:
-            samples = self._opening.push(samples)
-            if self._opening.is_over:
-                self._opening = None
+        if self._leading is not None:
+            samples = self._leading.push(samples)
+            if self._leading.is_over:
+                self._leading = None
         return self._passed(samples)
 
     def end(self, pause_s: float | None = None) -> Mono:
         """The rest. With a pause it is faded out, and as much silence follows as is lacking to `pause_s`."""
-        rest = self._held if self._opening is None else np.concatenate((self._held, self._opening.rest()))
-        self._opening, self._held = None, rest[:0]
+        rest = self._held if self._leading is None else np.concatenate((self._held, self._leading.rest()))
+        self._leading, self._held = None, rest[:0]
         if pause_s is None:
             return rest
         self._count_quiet(rest)
@@ -60,7 +60,7 @@ class Take:
         self._quiet = len(samples) - 1 - int(loud[-1]) if len(loud) else self._quiet + len(samples)
 
 
-class Opening:
+class LeadingSilence:
     """The silence before the first sound, of which all but KEPT_S is left out, up to LONGEST_TRIM_S."""
 
     def __init__(self, sample_rate: int) -> None:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.backends._qwen3_tts.pieces import PARAGRAPH_PAUSE_S, SENTENCE_PAUSE_S, pieces
+pytest.importorskip("torch", reason="needs the extra [qwen]")
+
+from servers.backends._qwen3_tts.prepared import PARAGRAPH_PAUSE_S, SENTENCE_PAUSE_S, pieces
 
 
 def words(text: str) -> int:

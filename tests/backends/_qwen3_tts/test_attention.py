@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="needs the extra [qwen]")
 import torch
 from torch import Tensor
 
-from servers.backends._qwen3_tts.cache import KeyValues
+from servers.backends._qwen3_tts.attention import KeyValues
 
 LAYERS = 2
 
@@ -59,3 +59,13 @@ def test_caches_side_by_side_end_at_the_same_place():
     assert both[:, 1:, :, 3:5].equal(second)
     assert not both[:, 1:, :, :3].any()
     assert both[:, :, :, 5:].equal(drawn(3, 1, 3))
+
+
+def test_positions_that_nobody_sees_are_forgotten_with_the_rows_that_did():
+    cache = KeyValues()
+    whole = written(cache, drawn(3, 5, 1))
+    cache.keep(torch.tensor([1]), start=2)
+    assert cache.length == 3
+    after = written(cache, drawn(1, 1, 2))
+    assert after[:, :, :, :3].equal(whole[:, [1], :, 2:])
+    assert after[:, :, :, 3:].equal(drawn(1, 1, 2))

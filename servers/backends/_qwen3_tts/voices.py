@@ -1,17 +1,22 @@
-"""Who speaks: what a checkpoint's variant can be asked for, and what it cannot."""
+"""Who speaks, and in which language: what a checkpoint's variant can be asked for, and what it cannot."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 
 from servers.backends._qwen3_tts.checkpoint import Checkpoint
-from servers.backends._qwen3_tts.languages import Languages, tag_of
-from servers.backends._qwen3_tts.prompts import Prompter, Spoken, VoicePrompt
+from servers.backends._qwen3_tts.prompts import PromptBuilder, SpokenExample, VoicePrompt
 from servers.backends._qwen3_tts.references import FIELD, References
 from servers.backends._qwen3_tts.request import QwenUtterance
 from servers.errors import InvalidRequest, ModelLoadFailed, UnknownVoice
 from servers.speech import Voice
+from servers.text.languages import CODES, language_code
 
+DIALECTS = {"beijing_dialect": "zh-BJ", "sichuan_dialect": "zh-SC"}
+"""The codec's dialects under a tag of the language and the province."""
+
+ANY_LANGUAGE = frozenset({"", "auto"})
 CHINESE = "chinese"
 WHO_SPEAKS = {
     "custom_voice": "name one of its speakers in voice",
@@ -20,13 +25,17 @@ WHO_SPEAKS = {
 }
 
 
-class Casting:
+class Voices:
     """The voices of one checkpoint. `references` is there for variant base."""
 
     def __init__(
-        self, checkpoint: Checkpoint, prompter: Prompter, references: References | None, default: str | None
+        self,
+        checkpoint: Checkpoint,
+        prompts: PromptBuilder,
+        references: References | None,
+        default: str | None,
     ) -> None:
-        self._checkpoint, self._prompter, self._references = checkpoint, prompter, references
+        self._checkpoint, self._prompts, self._references = checkpoint, prompts, references
         self._languages = Languages(checkpoint.languages)
         self._speakers = {name.casefold(): name for name in checkpoint.speakers}
         self.default_voice = self._default(default)
@@ -40,7 +49,7 @@ class Casting:
         """A speaker speaks every language of the checkpoint; one with a dialect, that one in Chinese."""
         return tuple(Voice(name=name, languages=self._spoken_by(name)) for name in self._speakers.values())
 
-    def cast(self, asked: QwenUtterance) -> tuple[VoicePrompt, str | None]:
+    def chosen(self, asked: QwenUtterance) -> tuple[VoicePrompt, str | None]:
         """Who speaks and in which language (the codec's name, None for any).
 
         Raises UnknownVoice or InvalidRequest naming the field and what this checkpoint can do instead.
@@ -49,7 +58,7 @@ class Casting:
         language = self._languages.named(asked.language)
         if self._checkpoint.variant == "custom_voice":
             name = self._speaker(asked.voice)
-            return self._spoken_in_person(name, asked.instruct), self._dialect(name, language)
+            return self._of_speaker(name, asked.instruct), self._dialect(name, language)
         if self._checkpoint.variant == "voice_design":
             return VoicePrompt(instruct=asked.instruct), language
         return self._cloned(asked), language
@@ -84,8 +93,8 @@ class Casting:
         known = ", ".join(self._speakers.values())
         raise UnknownVoice(f"there is no voice {wanted!r}; there are {known}{hint}", param="voice")
 
-    def _spoken_in_person(self, name: str, instruct: str | None) -> VoicePrompt:
-        return VoicePrompt(instruct=instruct, speaker=self._prompter.speaker(self._checkpoint.speakers[name]))
+    def _of_speaker(self, name: str, instruct: str | None) -> VoicePrompt:
+        return VoicePrompt(instruct=instruct, speaker=self._prompts.speaker(self._checkpoint.speakers[name]))
 
     def _dialect(self, name: str, language: str | None) -> str | None:
         """A speaker with a dialect speaks it wherever the language may be Chinese."""
@@ -100,8 +109,8 @@ class Casting:
             raise self._not_possible("the words of the reference are needed", "reference_text")
         assert self._references is not None
         reference = self._references.of(asked.reference_audio_path)
-        spoken = None if asked.x_vector_only else Spoken(text, reference.codes)
-        return VoicePrompt(speaker=reference.speaker, spoken=spoken, is_text_first=False)
+        example = None if asked.x_vector_only else SpokenExample(text, reference.codes)
+        return VoicePrompt(speaker=reference.speaker, example=example, is_text_first=False)
 
     def _spoken_by(self, name: str) -> tuple[str, ...]:
         dialect = self._checkpoint.dialects.get(name)
@@ -118,3 +127,37 @@ class Casting:
         raise ModelLoadFailed(
             f"{self._checkpoint.name}: default_voice {wanted!r} is not a speaker of it: {known}"
         )
+
+
+class Languages:
+    """Those of one checkpoint, the keys of its codec_language_id; clients name them by BCP-47 tags."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = {tag_of(name): name for name in sorted(names, key=lambda name: name in DIALECTS)}
+        self._exact = {word.casefold(): name for tag, name in self._names.items() for word in (tag, name)}
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return tuple(self._names)
+
+    def named(self, language: str | None) -> str | None:
+        """The codec's name for a tag ("en-US", "zh-SC"), an English name or the codec's own; None for any.
+
+        Raises InvalidRequest listing the possible ones.
+        """
+        wanted = (language or "").strip().casefold().replace("_", "-")
+        if wanted in ANY_LANGUAGE:
+            return None
+        if found := self._exact.get(wanted) or self._exact.get(wanted.replace("-", "_")):
+            return found
+        try:
+            return self._names[language_code(wanted, self._names)]
+        except InvalidRequest:
+            possible = ", ".join(self.tags)
+            message = f"this checkpoint does not speak {language!r}; possible are {possible}, auto"
+            raise InvalidRequest(message, param="language") from None
+
+
+def tag_of(name: str) -> str:
+    """The BCP-47 tag for one of the codec's names; a language that has none here keeps its name."""
+    return DIALECTS.get(name) or CODES.get(name, name)

@@ -1,0 +1,160 @@
+"""Continuous batching: generations share the talker's steps, and come and go one by one between them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import torch
+from torch import Tensor
+
+from servers.backends._qwen3_tts.codec import CodecDecoder
+from servers.backends._qwen3_tts.generation import Generation, Wants
+from servers.backends._qwen3_tts.talker import Talker, TalkerState
+from servers.backends.base import SynthesisItems
+from servers.errors import SkylarkError
+from servers.speech import Chunk, Speech
+
+FULL_CHUNKS_AT_ONCE, WHERE_SOMEBODY_MAY_JOIN = 8, 2
+"""On a CPU two take as long as a frame, and each of more than eight takes longer again."""
+COMES_ALONG_FROM, HELD_BACK_UNTIL = 1 / 2, 4 / 3
+"""Shares of a full chunk."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A generation in the batch; `index` is its request's place, and what it yields goes by that."""
+
+    index: int
+    generation: Generation
+    is_alone: bool
+    """Nobody may be in the batch beside it."""
+
+
+class ContinuousBatch:
+    """Rows for `width` generations at once; the others wait, in order, for one to leave."""
+
+    def __init__(self, talker: Talker, decoder: CodecDecoder, width: int) -> None:
+        self._talker, self._decoder, self._width = talker, decoder, width
+        self._waiting: deque[Member] = deque()
+        self._members: list[Member] = []
+        """Those that have a row, in the order of the rows."""
+        self._state: TalkerState | None = None
+        self._steps = 0
+
+    @property
+    def is_over(self) -> bool:
+        return not self._members and not self._waiting
+
+    def add(self, index: int, generation: Generation, *, alone: bool = False) -> None:
+        """It gets its row at the next step that has room.
+
+        One that is to be alone waits until all before it have ended. Those after it wait behind it, though
+        there may be room for them: they would keep it waiting for ever.
+        """
+        self._waiting.append(Member(index, generation, alone))
+
+    def drop(self, indexes: Collection[int]) -> None:
+        """Nothing more is computed or yielded for these requests."""
+        if not indexes:
+            return
+        self._waiting = deque(member for member in self._waiting if member.index not in indexes)
+        for member in self._members:
+            if member.index in indexes:
+                member.generation.wants = Wants.NOTHING
+        self._clear_rows()
+
+    def step(self) -> Iterator[tuple[int, SkylarkError]]:
+        """A frame for each row. A SkylarkError that one generation raises ends that one alone."""
+        self._begin_rows()
+        if self._state is None:
+            return
+        for member, frame in zip(self._members, self._talker.step(self._state), strict=True):
+            try:
+                member.generation.add_frame(frame)
+            except SkylarkError as error:
+                member.generation.wants = Wants.NOTHING
+                yield member.index, error
+
+    def audio(self) -> SynthesisItems:
+        """Whatever is heard of the frames: if nothing else, the progress of one. It follows each step."""
+        yield from self._decoded()
+        self._clear_rows()
+        if self._members:
+            member = self._members[self._steps % len(self._members)]
+            yield member.index, member.generation.progress()
+        self._steps += 1
+
+    def _decoded(self) -> Iterator[tuple[int, Chunk | Speech]]:
+        """What is due, decoded together where there is as much of it; first chunks, the shortest, first."""
+        by_frames: dict[int, list[tuple[Member, Tensor]]] = {}
+        for member in self._due():
+            codes = member.generation.waiting
+            by_frames.setdefault(len(codes), []).append((member, codes))
+        for _, group in sorted(by_frames.items()):
+            streams = [member.generation.stream for member, _ in group]
+            samples = self._decoder.decode(streams, torch.stack([codes for _, codes in group]))
+            for (member, _), each in zip(group, samples, strict=True):
+                for item in member.generation.add_samples(each):
+                    yield member.index, item
+
+    def _due(self) -> list[Member]:
+        """Whose codes are to be decoded now.
+
+        1. Whoever is due, unless it is with a full chunk: first chunks, those that still grow, and ends.
+        2. Where a full chunk is due, those that have most of one, though not all have all of it: they are due
+           together from then on, whenever they came. As long as there is room for somebody to join, who would
+           wait for that, they are only a few at each frame.
+        3. While somebody was not heard yet, full chunks are held back a little: whoever waits for them has a
+           second of audio to listen to.
+        """
+        speaking = [each for each in self._members if each.generation.wants is Wants.FRAME]
+        shares = [
+            (share, each) for each in speaking if (share := each.generation.share_of_full_chunk) is not None
+        ]
+        now = [each for each in speaking if each.generation.is_due]
+        now = [each for each in now if each.generation.share_of_full_chunk is None]  # 1
+        if any(share >= self._full_enough() for share, _ in shares):
+            has_room = len(self._members) < self._width
+            at_once = WHERE_SOMEBODY_MAY_JOIN if has_room else FULL_CHUNKS_AT_ONCE
+            most = sorted(shares, key=lambda each: -each[0])[:at_once]
+            now += [each for share, each in most if share >= COMES_ALONG_FROM]  # 2
+        return now
+
+    def _full_enough(self) -> float:
+        """The share of a full chunk at which it is due."""
+        joining = islice(self._waiting, self._width - len(self._members))
+        is_all_heard = all(each.generation.is_heard for each in chain(self._members, joining))
+        return 1.0 if is_all_heard else HELD_BACK_UNTIL  # 3
+
+    def _begin_rows(self) -> None:
+        """A row for each that may have one now."""
+        fresh = list(self._next())
+        if not fresh:
+            return
+        begun = self._talker.begin([member.generation.row() for member in fresh])
+        self._state = begun if self._state is None else self._talker.join(self._state, begun)
+        self._members += fresh
+
+    def _next(self) -> Iterator[Member]:
+        """Those that wait, as long as there is room and nobody among them is to be alone."""
+        beside = list(self._members)
+        while self._waiting and len(beside) < self._width:
+            if beside and (self._waiting[0].is_alone or beside[0].is_alone):
+                return
+            beside.append(self._waiting.popleft())
+            yield beside[-1]
+
+    def _clear_rows(self) -> None:
+        """Rows that have ended go; whoever wants another one is the next to get it."""
+        for member in reversed(self._members):
+            if member.generation.wants is Wants.ROW:
+                self._waiting.appendleft(member)
+        kept = [row for row, each in enumerate(self._members) if each.generation.wants is Wants.FRAME]
+        self._members = [self._members[row] for row in kept]
+        if not kept:
+            self._state = None
+        elif self._state is not None:
+            self._talker.keep(self._state, kept)

@@ -1,6 +1,6 @@
-"""Requests that come at random while others are spoken: Qwen3-TTS on a tiny random checkpoint, by the real engine.
+"""Requests that come at random while others are spoken: a tiny random Qwen3-TTS, run by the real engine.
 
-They come as a Poisson process of a given part of capacity, which is what one full batch gives after the other.
+They come as a Poisson process of a given part of capacity, which is what full batches give after each other.
 Measured is how long each waits for its first chunk, and how much audio is made; with requests that join the
 running batch, the same with joins off, and the same requests served by the package one after the other.
 """
@@ -32,7 +32,13 @@ MODELS = """
 backends:
   qwen3_tts:
     default: tiny
-    models: {{tiny: {{checkpoint: {folder}, max_frames: {frames}, max_batch: {batch}, trim_silence: false, preload: true}}}}
+    models:
+      tiny:
+        checkpoint: {folder}
+        max_frames: {frames}
+        max_batch: {batch}
+        trim_silence: false
+        preload: true
 """
 
 

@@ -13,7 +13,7 @@ from servers.text.sentences import sentences
 
 @dataclass(frozen=True)
 class Span:
-    """When a word is heard, in seconds, and the confidence in it, None where its source has none."""
+    """When a word is said, in seconds, and the confidence in it, None where its source has none."""
 
     start: float
     end: float
@@ -32,18 +32,18 @@ def timed_words(words: Sequence[str], spans: Sequence[Span | None], duration_s: 
             start=round(span.start, 4),
             end=round(span.end, 4),
             score=span.score,
-            interpolated=heard is None,
+            interpolated=known is None,
         )
-        for word, span, heard in zip(words, ordered, spans, strict=True)
+        for word, span, known in zip(words, ordered, spans, strict=True)
     )
 
 
 def timed_sentences(text: str, begins: Sequence[int], words: Sequence[Word]) -> tuple[Segment, ...]:
     """The sentences of a text with their words, each in the one where it begins: `begins` says where."""
-    starts, place = [], 0
+    starts, end = [], 0
     for sentence in sentences(text):
-        starts.append(text.index(sentence, place))
-        place = starts[-1] + len(sentence)
+        starts.append(text.index(sentence, end))
+        end = starts[-1] + len(sentence)
     grouped: dict[int, list[int]] = {}
     for number, begin in enumerate(begins):
         grouped.setdefault(bisect_right(starts, begin), []).append(number)
@@ -60,12 +60,12 @@ def timed_sentences(text: str, begins: Sequence[int], words: Sequence[Word]) -> 
 
 def _filled(spans: Sequence[Span | None], duration_s: float) -> list[Span]:
     filled: list[Span] = []
-    for missing, run in groupby(range(len(spans)), key=lambda place: spans[place] is None):
-        places = list(run)
+    for missing, run in groupby(range(len(spans)), key=lambda index: spans[index] is None):
+        indices = list(run)
         if missing:
-            filled += _shared(filled, spans[places[-1] + 1 :], len(places), duration_s)
+            filled += _shared(filled, spans[indices[-1] + 1 :], len(indices), duration_s)
         else:
-            filled += [span for place in places if (span := spans[place]) is not None]
+            filled += [span for index in indices if (span := spans[index]) is not None]
     return filled
 
 
@@ -74,7 +74,7 @@ def _shared(before: list[Span], after: Sequence[Span | None], count: int, durati
     following = after[0] if after else None
     end = max(start, following.start if following else duration_s)
     step = (end - start) / count
-    return [Span(start + step * place, start + step * (place + 1)) for place in range(count)]
+    return [Span(start + step * index, start + step * (index + 1)) for index in range(count)]
 
 
 def _in_order(spans: list[Span], duration_s: float) -> list[Span]:

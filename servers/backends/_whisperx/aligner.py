@@ -86,7 +86,7 @@ class Aligner:
         if needed_bytes(len(tokenized.tokens), round(expected_s * SAMPLE_RATE / HOP)) > MOST_BYTES:
             raise TooLarge(
                 f"{expected_s:.0f} s of audio with {len(tokenized.tokens)} letters are too much for one "
-                "alignment; cut both in parts",
+                "alignment; cut both in pieces",
                 param="text",
             )
         return tokenized

@@ -6,8 +6,22 @@ import argparse
 import json
 import platform
 import sys
+from pathlib import Path
 
-from benchmarks import alignment, doors, endurance, kill, load, queue, qwen, sentence, streams, trace, zombies
+from benchmarks import (
+    alignment,
+    doors,
+    endurance,
+    kill,
+    load,
+    queue,
+    qwen,
+    recognition,
+    sentence,
+    streams,
+    trace,
+    zombies,
+)
 from benchmarks.figures import Figure, table
 
 BENCHMARKS = {
@@ -22,6 +36,7 @@ BENCHMARKS = {
     "zombies": lambda chosen: zombies.measure(chosen.stops),
     "streams": lambda chosen: streams.measure(chosen.streams),
     "qwen": lambda _: qwen.measure(),
+    "recognition": lambda chosen: recognition.measure(chosen.minutes, chosen.whisper),
 }
 
 
@@ -34,6 +49,10 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
     parser.add_argument("--jobs", type=int, default=50_000, help="how many no-op jobs the endurance takes")
     parser.add_argument("--trace-jobs", type=int, default=1000, help="how many jobs the mixed trace has")
+    parser.add_argument("--minutes", type=float, default=1.0, help="how long the recognised recording is")
+    parser.add_argument(
+        "--whisper", type=Path, help="a folder in ctranslate2's form; a tiny random one without"
+    )
     parser.add_argument("--store", choices=kill.STORES, default="sqlite", help="where the queue is kept")
     parser.add_argument(
         "--side-by-side", type=int, default=1, metavar="N", help="engines that share the kills"

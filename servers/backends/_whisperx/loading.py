@@ -55,11 +55,11 @@ def import_libraries() -> None:
                 f"whisperx cannot be imported ({error}); its packages fit together as requirements-cpu.lock "
                 "and requirements-cuda.lock name them"
             ) from error
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its import sets another
 
 
 def _quieten() -> None:
     """Without a handler whisperx makes one that prints to stdout; and its warnings quote texts."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     chatter = logging.getLogger("whisperx")
     chatter.setLevel(logging.ERROR)
     if not chatter.handlers:

@@ -59,11 +59,11 @@ class PocketSphinx(Backend):
             raise ModelLoadFailed(f"pocketsphinx cannot be loaded ({error}); {mend}") from error
         return About(languages=("en",))
 
-    def transcribe(self, recordings: Sequence[TranscribeRequest]) -> TranscriptItems:
-        return one_by_one(recordings, self._transcribed)
+    def transcribe(self, requests: Sequence[TranscribeRequest]) -> TranscriptItems:
+        return one_by_one(requests, self._transcribed)
 
-    def align(self, readings: Sequence[AlignRequest]) -> TranscriptItems:
-        return one_by_one(readings, self._aligned)
+    def align(self, requests: Sequence[AlignRequest]) -> TranscriptItems:
+        return one_by_one(requests, self._aligned)
 
     def _transcribed(self, request: TranscribeRequest) -> Iterator[Progress | Transcript]:
         _check_language(request.language)

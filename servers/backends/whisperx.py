@@ -73,14 +73,14 @@ class Whisperx(Backend):
             recogniser.detect_speech(silence, vad.onset, vad.offset, vad.chunk_s)
             recogniser.decode([silence], DecodeOptions(ENGLISH))
 
-    def transcribe(self, recordings: Sequence[TranscribeRequest]) -> TranscriptItems:
-        requests = cast("Sequence[WhisperxRequest]", recordings)  # as `requests` says, and parse_payload does
+    def transcribe(self, requests: Sequence[TranscribeRequest]) -> TranscriptItems:
+        own = cast("Sequence[WhisperxRequest]", requests)  # what `requests` above has parse_payload make
         with out_of_memory(self._device.name):
-            yield from Transcription(self._model).items(requests)
+            yield from Transcription(self._model).items(own)
 
-    def align(self, readings: Sequence[AlignRequest]) -> TranscriptItems:
+    def align(self, requests: Sequence[AlignRequest]) -> TranscriptItems:
         with out_of_memory(self._device.name):
-            yield from one_by_one(readings, self._aligned)
+            yield from one_by_one(requests, self._aligned)
 
     def _aligned(self, request: AlignRequest) -> Iterator[Progress | Transcript]:
         expected_s = _expected_s(request)

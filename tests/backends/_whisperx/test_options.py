@@ -23,10 +23,10 @@ def example() -> dict[str, object]:
 
 def test_the_example_of_models_yaml_has_every_option_with_its_default():
     assert set(example()) == set(WhisperxOptions.model_fields)
-    told = WhisperxOptions.model_validate(example())
+    options = WhisperxOptions.model_validate(example())
     own = {"checkpoint", "align", "diarization"}
     plain = WhisperxOptions(checkpoint=Path("whisper-large-v3"))
-    assert told.model_dump(exclude=own) == plain.model_dump(exclude=own)
+    assert options.model_dump(exclude=own) == plain.model_dump(exclude=own)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import argparse
 import json
 import platform
 import sys
+from pathlib import Path
 
 from benchmarks import (
     alignment,
@@ -16,6 +17,7 @@ from benchmarks import (
     load,
     queue,
     qwen,
+    recognition,
     sentence,
     streams,
     trace,
@@ -36,6 +38,7 @@ BENCHMARKS = {
     "streams": lambda chosen: streams.measure(chosen.streams),
     "qwen": lambda _: qwen.measure(),
     "arrivals": lambda chosen: arrivals.measure(chosen.seconds),
+    "recognition": lambda chosen: recognition.measure(chosen.minutes, chosen.whisper),
 }
 
 
@@ -48,6 +51,10 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
     parser.add_argument("--jobs", type=int, default=50_000, help="how many no-op jobs the endurance takes")
     parser.add_argument("--trace-jobs", type=int, default=1000, help="how many jobs the mixed trace has")
+    parser.add_argument("--minutes", type=float, default=1.0, help="how long the recognised recording is")
+    parser.add_argument(
+        "--whisper", type=Path, help="a folder in ctranslate2's form; a tiny random one without"
+    )
     parser.add_argument("--store", choices=kill.STORES, default="sqlite", help="where the queue is kept")
     parser.add_argument(
         "--side-by-side", type=int, default=1, metavar="N", help="engines that share the kills"

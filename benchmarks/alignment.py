@@ -1,4 +1,4 @@
-"""How well a text is aligned to its audio, and heard: against the synthesiser's own word times."""
+"""How well a text is aligned to its audio, and recognised: against the synthesiser's own word times."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def measure() -> list[Figure]:
         begun = time.perf_counter()
         aligned = appliance.post("whisperx", "/align", files=file, data={"text": EXAMPLE}).json()
         align_s = time.perf_counter() - begun
-        heard = appliance.post("whisperx", "/transcribe", files=file).json()
-        heard_s = time.perf_counter() - begun - align_s
+        recognised = appliance.post("whisperx", "/transcribe", files=file).json()
+        transcribe_s = time.perf_counter() - begun - align_s
     pairs = list(zip(result["words"], aligned["words"], strict=True))
     errors = [abs(a["start"] - b["start"]) * 1000 for a, b in pairs]
     return [
@@ -28,6 +28,6 @@ def measure() -> list[Figure]:
         Figure("word start against the synthesiser's, median error", median(errors), "ms"),
         Figure("word start against the synthesiser's, largest error", max(errors), "ms"),
         Figure("/align, time for each second of audio", align_s / result["duration_s"], "s"),
-        Figure("/transcribe, time for each second of audio", heard_s / result["duration_s"], "s"),
-        Figure("word error rate of the transcript", word_error_rate(EXAMPLE, heard["text"]), ""),
+        Figure("/transcribe, time for each second of audio", transcribe_s / result["duration_s"], "s"),
+        Figure("word error rate of the transcript", word_error_rate(EXAMPLE, recognised["text"]), ""),
     ]

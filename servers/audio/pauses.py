@@ -1,4 +1,4 @@
-"""Where to cut a long recording: in its pauses, or at the latest possible place where it has none."""
+"""Where to cut a long recording: in its pauses, or at the latest possible frame where it has none."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def stretches(speech: Sequence[bool], pause: int, shortest: int, longest: int) -
 
 
 def _middles(speech: Sequence[bool], pause: int) -> list[int]:
-    middles, place = [], 0
+    middles, frame = [], 0
     for is_speech, run in groupby(speech):
         length = len(list(run))
         if not is_speech and length >= pause:
-            middles.append(place + length // 2)
-        place += length
+            middles.append(frame + length // 2)
+        frame += length
     return middles
 
 
@@ -47,6 +47,6 @@ def _forced(speech: Sequence[bool], start: int, end: int, longest: int) -> list[
     cuts = []
     while end - start > longest:
         second_half = range(start + longest, start + longest // 2, -1)
-        start = next((place for place in second_half if not speech[place]), start + longest)
+        start = next((frame for frame in second_half if not speech[frame]), start + longest)
         cuts.append(start)
     return cuts

@@ -13,7 +13,13 @@ from servers.audio.files import read
 from servers.audio.pauses import Stretch, stretches
 from servers.audio.pcm import to_int16, with_noise_floor
 from servers.backends._pocketsphinx.aligner import Aligner
-from servers.backends._pocketsphinx.decoders import SAMPLE_RATE, Ear, HeardWord, Meter, SpeechDetector
+from servers.backends._pocketsphinx.decoders import (
+    SAMPLE_RATE,
+    CepstralMean,
+    DecodedWord,
+    SpeechDetector,
+    WordDecoder,
+)
 from servers.backends.base import About, Backend, TranscriptItems, one_by_one
 from servers.errors import InvalidRequest, ModelLoadFailed
 from servers.speech import AlignRequest, ModelSpec, Progress, Segment, TranscribeRequest, Transcript, Word
@@ -21,7 +27,7 @@ from servers.text.normalize import spoken_words
 from servers.text.timing import timed_sentences, timed_words
 
 NOISE_FLOOR_DBFS = -60.0
-"""Digital silence breaks the recogniser: with this noise under it, it hears about as well as ever."""
+"""Digital silence breaks the recogniser: with this noise under it, it does about as well as ever."""
 PAUSE_S, SHORTEST_S, LONGEST_S = 0.15, 2.0, 30.0
 """A recording is cut where nobody speaks for PAUSE_S, into stretches between these lengths."""
 LEAST_S = 0.1
@@ -30,43 +36,43 @@ ENGLISH = ("en", "english", "auto", "")
 
 
 class PocketSphinx(Backend):
-    """Hears about three words in four of clear speech: a basic fallback. Its alignment is good: 20 ms.
+    """Recognises about three words in four of clear speech: a basic fallback. Its alignment is good: 20 ms.
 
     `prompt` and `temperature` are accepted, for clients send them to every model, and change nothing.
     """
 
     requests = {"transcribe": TranscribeRequest, "align": AlignRequest}  # noqa: RUF012 - the contract says ClassVar
 
-    _recogniser: Ear
+    _decoder: WordDecoder
     _aligner: Aligner
-    _meter: Meter
+    _mean: CepstralMean
     _detector: SpeechDetector
 
     def load(self, model: ModelSpec, device: str) -> About:  # noqa: ARG002 - it needs neither
         try:
-            self._recogniser = Ear()
+            self._decoder = WordDecoder()
             self._aligner = Aligner()
-            self._meter = Meter()
+            self._mean = CepstralMean()
             self._detector = SpeechDetector()
         except (ImportError, RuntimeError) as error:
             mend = "mend it with: pip install --force-reinstall pocketsphinx"
             raise ModelLoadFailed(f"pocketsphinx cannot be loaded ({error}); {mend}") from error
         return About(languages=("en",))
 
-    def transcribe(self, recordings: Sequence[TranscribeRequest]) -> TranscriptItems:
-        return one_by_one(recordings, self._transcribed)
+    def transcribe(self, requests: Sequence[TranscribeRequest]) -> TranscriptItems:
+        return one_by_one(requests, self._transcribed)
 
-    def align(self, readings: Sequence[AlignRequest]) -> TranscriptItems:
-        return one_by_one(readings, self._aligned)
+    def align(self, requests: Sequence[AlignRequest]) -> TranscriptItems:
+        return one_by_one(requests, self._aligned)
 
-    def _transcribed(self, recording: TranscribeRequest) -> Iterator[Progress | Transcript]:
-        _check_language(recording.language)
-        audio = _listen(recording.audio_path)
+    def _transcribed(self, request: TranscribeRequest) -> Iterator[Progress | Transcript]:
+        _check_language(request.language)
+        audio = _load(request.audio_path)
         segments: list[Segment] = []
         if audio.duration_s >= LEAST_S:
-            mean = self._meter.mean(audio.samples)
+            mean = self._mean.estimate(audio.samples)
             for stretch in self._stretches(audio.samples):
-                yield from self._heard(audio, stretch, mean, segments)
+                yield from self._decoded(audio, stretch, mean, segments)
         yield Transcript(
             text=" ".join(segment.text for segment in segments),
             language="en",
@@ -87,38 +93,38 @@ class PocketSphinx(Backend):
         ]
         return [*cut[:-1], Stretch(cut[-1].start, len(samples), cut[-1].has_speech)]
 
-    def _heard(
+    def _decoded(
         self, audio: _Audio, stretch: Stretch, mean: str, segments: list[Segment]
     ) -> Iterator[Progress]:
-        """Recognise one stretch; what is heard in it is added to `segments`."""
+        """Recognises one stretch; its words are added to `segments`."""
         total = len(audio.samples)
         if stretch.has_speech:
-            for part in self._recogniser.hear(audio.samples[stretch.start : stretch.end], mean):
-                yield Progress((stretch.start + part * (stretch.end - stretch.start)) / total)
-            words = self._recogniser.heard()
+            for done in self._decoder.decode(audio.samples[stretch.start : stretch.end], mean):
+                yield Progress((stretch.start + done * (stretch.end - stretch.start)) / total)
+            words = self._decoder.words()
             segments += _segment(words, stretch.start / SAMPLE_RATE, stretch.end / SAMPLE_RATE)
         else:
             yield Progress(stretch.end / total)
 
-    def _aligned(self, reading: AlignRequest) -> Iterator[Progress | Transcript]:
-        _check_language(reading.language)
-        audio = _listen(reading.audio_path)
+    def _aligned(self, request: AlignRequest) -> Iterator[Progress | Transcript]:
+        _check_language(request.language)
+        audio = _load(request.audio_path)
         if audio.duration_s < LEAST_S:
             raise InvalidRequest(
                 f"the audio is too short to hold a word: {audio.duration_s:.3f} s", param="text"
             )
-        tokens = spoken_words(reading.text)
-        for item in self._aligner.align(audio.samples, self._meter.mean(audio.samples), tokens):
+        tokens = spoken_words(request.text)
+        for item in self._aligner.align(audio.samples, self._mean.estimate(audio.samples), tokens):
             if isinstance(item, float):
                 yield Progress(item)
             else:
                 words = timed_words([token.word for token in tokens], item, audio.duration_s)
                 begins = [token.start for token in tokens]
                 yield Transcript(
-                    text=reading.text,
+                    text=request.text,
                     language="en",
                     duration_s=audio.duration_s,
-                    segments=timed_sentences(reading.text, begins, words),
+                    segments=timed_sentences(request.text, begins, words),
                     words=words,
                 )
 
@@ -131,7 +137,7 @@ class _Audio:
     duration_s: float
 
 
-def _listen(path: Path) -> _Audio:
+def _load(path: Path) -> _Audio:
     samples, _ = read(path, SAMPLE_RATE)
     return _Audio(to_int16(with_noise_floor(samples, NOISE_FLOOR_DBFS)), len(samples) / SAMPLE_RATE)
 
@@ -145,9 +151,9 @@ def _check_language(language: str | None) -> None:
     )
 
 
-def _segment(heard: list[HeardWord], offset_s: float, end_s: float) -> list[Segment]:
-    """One segment of a stretch's words, in the recording's time; none where none were heard."""
-    if not heard:
+def _segment(decoded: list[DecodedWord], offset_s: float, end_s: float) -> list[Segment]:
+    """One segment of a stretch's words, in the recording's time; none where there are none."""
+    if not decoded:
         return []
     words = tuple(
         Word(
@@ -156,7 +162,7 @@ def _segment(heard: list[HeardWord], offset_s: float, end_s: float) -> list[Segm
             end=round(min(offset_s + word.end, end_s), 3),
             score=round(word.probability, 4),
         )
-        for word in heard
+        for word in decoded
     )
     text = " ".join(word.word for word in words)
     return [Segment(start=words[0].start, end=words[-1].end, text=text, words=words)]

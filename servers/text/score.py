@@ -1,4 +1,4 @@
-"""How far a transcript is from what was really said."""
+"""The word error rate: how far a transcript is from what was really said."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def word_error_rate(reference: str, hypothesis: str, language: str = "en") -> fl
     Both sides are compared as spoken, so case and punctuation do not count and "12" equals "twelve".
     Against an empty reference an empty hypothesis scores 0 and any other 1.
     """
-    said, heard = _as_spoken(reference, language), _as_spoken(hypothesis, language)
-    if not said:
-        return float(bool(heard))
-    return float(jiwer.wer(said, heard))
+    expected, found = _as_spoken(reference, language), _as_spoken(hypothesis, language)
+    if not expected:
+        return float(bool(found))
+    return float(jiwer.wer(expected, found))
 
 
 def _as_spoken(text: str, language: str) -> str:

@@ -13,7 +13,7 @@ from servers.text.sentences import sentences
 
 @dataclass(frozen=True)
 class Span:
-    """When a word is heard, in seconds, and the confidence in it, None where its source has none."""
+    """When a word is said, in seconds, and the confidence in it, None where its source has none."""
 
     start: float
     end: float
@@ -34,18 +34,18 @@ def timed_words(
             start=round(span.start, 4),
             end=round(span.end, 4),
             score=span.score,
-            interpolated=heard is None,
+            interpolated=known is None,
         )
-        for word, span, heard in zip(words, ordered, spans, strict=True)
+        for word, span, known in zip(words, ordered, spans, strict=True)
     )
 
 
 def timed_sentences(text: str, begins: Sequence[int], words: Sequence[Word]) -> tuple[Segment, ...]:
     """The sentences of a text with their words, each in the one where it begins: `begins` says where."""
-    starts, place = [], 0
+    starts, end = [], 0
     for sentence in sentences(text):
-        starts.append(text.index(sentence, place))
-        place = starts[-1] + len(sentence)
+        starts.append(text.index(sentence, end))
+        end = starts[-1] + len(sentence)
     grouped: dict[int, list[int]] = {}
     for number, begin in enumerate(begins):
         grouped.setdefault(bisect_right(starts, begin), []).append(number)
@@ -62,21 +62,21 @@ def timed_sentences(text: str, begins: Sequence[int], words: Sequence[Word]) -> 
 
 def _filled(spans: Sequence[Span | None], begin_s: float, end_s: float) -> list[Span]:
     filled: list[Span] = []
-    for missing, run in groupby(range(len(spans)), key=lambda place: spans[place] is None):
-        places = list(run)
+    for missing, run in groupby(range(len(spans)), key=lambda index: spans[index] is None):
+        indices = list(run)
         if missing:
             start_s = filled[-1].end if filled else begin_s
-            following = spans[places[-1] + 1] if places[-1] + 1 < len(spans) else None
-            filled += _shared(start_s, following.start if following else end_s, len(places))
+            following = spans[indices[-1] + 1] if indices[-1] + 1 < len(spans) else None
+            filled += _shared(start_s, following.start if following else end_s, len(indices))
         else:
-            filled += [span for place in places if (span := spans[place]) is not None]
+            filled += [span for index in indices if (span := spans[index]) is not None]
     return filled
 
 
 def _shared(start_s: float, end_s: float, count: int) -> list[Span]:
     end_s = max(start_s, end_s)
     step = (end_s - start_s) / count
-    return [Span(start_s + step * place, start_s + step * (place + 1)) for place in range(count)]
+    return [Span(start_s + step * index, start_s + step * (index + 1)) for index in range(count)]
 
 
 def _in_order(spans: list[Span], begin_s: float, end_s: float) -> list[Span]:

@@ -27,11 +27,11 @@ def test_speech_without_a_pause_is_cut_at_its_last_gap_that_fits():
 
 
 def test_speech_without_any_gap_is_cut_at_the_longest():
-    assert [part.end - part.start for part in cut("#" * 25)] == [10, 10, 5]
+    assert [stretch.end - stretch.start for stretch in cut("#" * 25)] == [10, 10, 5]
 
 
 def test_silence_has_no_speech():
-    assert not any(part.has_speech for part in cut("." * 30))
+    assert not any(stretch.has_speech for stretch in cut("." * 30))
 
 
 def test_no_frames_are_no_stretches():
@@ -40,7 +40,9 @@ def test_no_frames_are_no_stretches():
 
 @given(st.lists(st.booleans(), max_size=300), st.integers(1, 8), st.integers(1, 9))
 def test_stretches_cover_everything_once_and_none_is_too_long(speech, pause, shortest):
-    parts = stretches(speech, pause, shortest, longest=20)
-    assert [frame for part in parts for frame in range(part.start, part.end)] == list(range(len(speech)))
-    assert all(part.end - part.start <= 20 for part in parts)
-    assert all(part.has_speech == any(speech[part.start : part.end]) for part in parts)
+    found = stretches(speech, pause, shortest, longest=20)
+    assert [frame for stretch in found for frame in range(stretch.start, stretch.end)] == list(
+        range(len(speech))
+    )
+    assert all(stretch.end - stretch.start <= 20 for stretch in found)
+    assert all(stretch.has_speech == any(speech[stretch.start : stretch.end]) for stretch in found)

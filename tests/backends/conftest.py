@@ -50,10 +50,10 @@ class WhisperxFolders:
     german: Path
     punkt: Path
     tokens: ClassVar[int] = 12
-    """So many are heard of each stretch: random weights never come to an end of their own."""
+    """So many are decoded of each chunk: random weights never come to an end of their own."""
 
     def spec(self, **options: object) -> ModelSpec:
-        """A model that listens with all of them, in floats: what a batch changes in them is nothing."""
+        """A model that has all of them, in floats: what a batch changes in them is nothing."""
         usual = {
             "checkpoint": self.whisper,
             "compute_type": "float32",

@@ -47,7 +47,9 @@ def found(loaded_pocketsphinx: tuple[PocketSphinx, About], paragraph: Spoken) ->
 
 
 @pytest.fixture(scope="session")
-def heard(loaded_pocketsphinx: tuple[PocketSphinx, About], paragraph: Spoken) -> list[Progress | Transcript]:
+def transcription(
+    loaded_pocketsphinx: tuple[PocketSphinx, About], paragraph: Spoken
+) -> list[Progress | Transcript]:
     """Everything that transcribing the paragraph yields."""
     return items(loaded_pocketsphinx[0], "transcribe", TranscribeRequest(audio_path=paragraph.path))
 
@@ -62,9 +64,9 @@ class TestPocketSphinx(BackendContract):
 
     @pytest.fixture
     def good(self, greeting: Spoken) -> Good:
-        reading = AlignRequest(audio_path=greeting.path, text=" ".join(word.word for word in greeting.words))
-        recording = TranscribeRequest(audio_path=greeting.path)
-        return {"transcribe": [recording, recording], "align": [reading, reading]}
+        align = AlignRequest(audio_path=greeting.path, text=" ".join(word.word for word in greeting.words))
+        transcribe = TranscribeRequest(audio_path=greeting.path)
+        return {"transcribe": [transcribe, transcribe], "align": [align, align]}
 
     @pytest.fixture
     def bad(self, greeting: Spoken, tmp_path: Path) -> Bad:
@@ -149,40 +151,40 @@ def test_a_name_in_another_script_is_aligned_as_well(backend, greeting):
     assert [word.word for word in words][3:7] == ["Wójcik.", "We", "have", "三"]
 
 
-def test_clear_speech_is_mostly_understood(heard, paragraph):
-    transcript = heard[-1]
+def test_clear_speech_is_mostly_understood(transcription, paragraph):
+    transcript = transcription[-1]
     assert word_error_rate(PARAGRAPH, transcript.text) < 0.35
     assert all(word.score is not None for word in transcript.words)
     assert transcript.duration_s == pytest.approx(paragraph.duration_s, abs=0.001)
 
 
-def test_a_recording_is_cut_at_its_pauses(heard):
-    segments = heard[-1].segments
+def test_a_recording_is_cut_at_its_pauses(transcription):
+    segments = transcription[-1].segments
     assert len(segments) >= 3
     assert all(before.end <= after.start for before, after in pairwise(segments))
 
 
-def test_progress_comes_for_every_stretch(heard):
-    *progress, transcript = heard
+def test_progress_comes_for_every_stretch(transcription):
+    *progress, transcript = transcription
     assert len(progress) >= len(transcript.segments)
     assert progress[-1].fraction == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.02, 0.09, 0.11, 0.5, 4.0])
 def test_silence_of_any_length_is_an_empty_transcript(backend, tmp_path, seconds):
-    heard = transcribed(backend, silence(tmp_path / "silence.wav", seconds))
-    assert (heard.text, heard.words, heard.segments) == ("", (), ())
-    assert heard.duration_s == pytest.approx(seconds, abs=0.001)
+    found = transcribed(backend, silence(tmp_path / "silence.wav", seconds))
+    assert (found.text, found.words, found.segments) == ("", (), ())
+    assert found.duration_s == pytest.approx(seconds, abs=0.001)
 
 
-def test_digital_silence_around_speech_does_not_break_it(backend, paragraph, heard, tmp_path):
+def test_digital_silence_around_speech_does_not_break_it(backend, paragraph, transcription, tmp_path):
     samples, rate = soundfile.read(paragraph.path, dtype="int16")
     quiet = np.zeros(rate * 2, np.int16)
     soundfile.write(tmp_path / "quiet.wav", np.concatenate([quiet, samples, quiet]), rate)
     quietly = aligned(backend, tmp_path / "quiet.wav", PARAGRAPH)
     assert quietly.words[0].start == pytest.approx(2.0, abs=0.1)
     # 0.1 is seven words: what other noise around them changes is two or three.
-    without = word_error_rate(PARAGRAPH, heard[-1].text)
+    without = word_error_rate(PARAGRAPH, transcription[-1].text)
     assert word_error_rate(PARAGRAPH, transcribed(backend, tmp_path / "quiet.wav").text) < without + 0.1
 
 

@@ -13,7 +13,7 @@ import soundfile
 
 from servers.audio.files import read
 from servers.backends._whisperx import transcription
-from servers.backends._whisperx.options import WhisperxRecording
+from servers.backends._whisperx.options import WhisperxRequest
 from servers.backends.base import About
 from servers.backends.whisperx import Whisperx
 from servers.errors import InvalidRequest, OutOfMemory, SkylarkError, UnsupportedAudio
@@ -47,7 +47,7 @@ def other(speak: Callable[[str], Spoken]) -> Spoken:
 
 @pytest.fixture(scope="session")
 def long(greeting: Spoken, other: Spoken, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three things that are said so far apart that no stretch of 30 s has two of them."""
+    """Three things that are said so far apart that no chunk of 30 s has two of them."""
     first, rate = soundfile.read(greeting.path, dtype="int16")
     last, _ = soundfile.read(other.path, dtype="int16")
     path = tmp_path_factory.mktemp("long") / "long.wav"
@@ -62,7 +62,7 @@ def silence(path: Path, seconds: float) -> Path:
 
 
 def transcribed(backend: Whisperx, path: Path, **wanted: object) -> Transcript:
-    return result(backend, "transcribe", WhisperxRecording.model_validate({"audio_path": path} | wanted))
+    return result(backend, "transcribe", WhisperxRequest.model_validate({"audio_path": path} | wanted))
 
 
 class TestWhisperx(BackendContract):
@@ -72,7 +72,7 @@ class TestWhisperx(BackendContract):
     def good(self, greeting: Spoken, other: Spoken) -> Good:
         spoken = (greeting, other)
         return {
-            "transcribe": [WhisperxRecording(audio_path=each.path) for each in spoken],
+            "transcribe": [WhisperxRequest(audio_path=each.path) for each in spoken],
             "align": [AlignRequest(audio_path=each.path, text=TEXT) for each in spoken],
         }
 
@@ -82,17 +82,17 @@ class TestWhisperx(BackendContract):
         no_audio.write_text("not audio at all")
         brief = silence(tmp_path / "brief.wav", 0.05)
 
-        def recording(**wanted: object) -> WhisperxRecording:
-            return WhisperxRecording.model_validate({"audio_path": path} | wanted)
+        def request(**wanted: object) -> WhisperxRequest:
+            return WhisperxRequest.model_validate({"audio_path": path} | wanted)
 
         return [
-            ("transcribe", recording(audio_path=no_audio), UnsupportedAudio, None),
-            ("transcribe", recording(audio_path=tmp_path / "nothing.wav"), UnsupportedAudio, None),
-            ("transcribe", recording(language="xx"), InvalidRequest, "language"),
-            ("transcribe", recording(language="fr", words=True), InvalidRequest, "language"),
-            ("transcribe", recording(translate=True, words=True), InvalidRequest, "words"),
-            ("transcribe", recording(diarize=True), InvalidRequest, "diarize"),
-            ("transcribe", recording(max_speakers=2), InvalidRequest, "max_speakers"),
+            ("transcribe", request(audio_path=no_audio), UnsupportedAudio, None),
+            ("transcribe", request(audio_path=tmp_path / "nothing.wav"), UnsupportedAudio, None),
+            ("transcribe", request(language="xx"), InvalidRequest, "language"),
+            ("transcribe", request(language="fr", words=True), InvalidRequest, "language"),
+            ("transcribe", request(translate=True, words=True), InvalidRequest, "words"),
+            ("transcribe", request(diarize=True), InvalidRequest, "diarize"),
+            ("transcribe", request(max_speakers=2), InvalidRequest, "max_speakers"),
             ("align", AlignRequest(audio_path=no_audio, text="Hi."), UnsupportedAudio, None),
             ("align", AlignRequest(audio_path=path, text="Hi.", language="fr"), InvalidRequest, "language"),
             ("align", AlignRequest(audio_path=path, text="— 🙂"), InvalidRequest, "text"),
@@ -102,7 +102,7 @@ class TestWhisperx(BackendContract):
         ]
 
 
-def test_it_hears_what_whisperx_hears(backend, whisperx_folders: WhisperxFolders, paragraph):
+def test_it_recognises_what_whisperx_does(backend, whisperx_folders: WhisperxFolders, paragraph):
     import whisperx
 
     theirs = whisperx.load_model(
@@ -138,7 +138,7 @@ def test_it_aligns_as_whisperx_does(backend, whisperx_folders: WhisperxFolders, 
         assert word.score == pytest.approx(each["score"], abs=0.01)
 
 
-def test_an_alignment_has_every_word_as_written_with_numerals_heard_and_dashes_interpolated(
+def test_an_alignment_has_every_word_as_written_with_numerals_timed_and_dashes_interpolated(
     backend, paragraph
 ):
     text = "His name — Thomas — was 45, $45.50 in 三 years!\n\nIt said so. 🙂"
@@ -162,10 +162,10 @@ def test_a_language_aligns_with_its_own_model(backend, greeting):
 
 
 def test_a_long_recording_is_aligned_block_by_block(backend, paragraph, monkeypatch):
-    reading = AlignRequest(audio_path=paragraph.path, text=PARAGRAPH)
-    at_once = result(backend, "align", reading)
+    request = AlignRequest(audio_path=paragraph.path, text=PARAGRAPH)
+    at_once = result(backend, "align", request)
     monkeypatch.setattr("servers.backends.whisperx.BLOCK_S", 6.0)
-    *progress, in_blocks = items(backend, "align", reading)
+    *progress, in_blocks = items(backend, "align", request)
     assert [item.fraction * paragraph.duration_s for item in progress] == pytest.approx(
         [6, 12, 18, paragraph.duration_s], abs=0.01
     )
@@ -173,14 +173,16 @@ def test_a_long_recording_is_aligned_block_by_block(backend, paragraph, monkeypa
     assert in_blocks.duration_s == at_once.duration_s
 
 
-def test_several_recordings_are_heard_at_once_as_each_is_alone(backend, greeting, other, long, tmp_path):
+def test_several_recordings_are_transcribed_at_once_as_each_is_alone(
+    backend, greeting, other, long, tmp_path
+):
     paths = [greeting.path, silence(tmp_path / "silence.wav", 3.0), long, other.path]
-    recordings = [WhisperxRecording(audio_path=path) for path in paths]
-    together = {index: item for index, item in backend.transcribe(recordings) if isinstance(item, Transcript)}
+    requests = [WhisperxRequest(audio_path=path) for path in paths]
+    together = {index: item for index, item in backend.transcribe(requests) if isinstance(item, Transcript)}
     assert [together[index] for index in range(4)] == [transcribed(backend, path) for path in paths]
 
 
-def test_a_transcript_has_words_with_times_and_what_whisper_says_of_each_stretch(backend, long):
+def test_a_transcript_has_words_with_times_and_what_whisper_says_of_each_chunk(backend, long):
     found = transcribed(backend, long)
     assert found.words
     assert found.language == "en"
@@ -196,14 +198,16 @@ def test_a_transcript_has_words_with_times_and_what_whisper_says_of_each_stretch
 
 
 @pytest.mark.parametrize("wanted", [{"words": False}, {"translate": True}, {"language": "fr"}])
-def test_without_times_of_words_a_stretch_is_a_segment(backend, greeting, wanted):
+def test_without_times_of_words_a_chunk_is_a_segment(backend, greeting, wanted):
     found = transcribed(backend, greeting.path, **wanted)
     assert found.words == ()
     assert found.text
     assert found.language == ("fr" if "language" in wanted else "en")
 
 
-def test_a_language_that_is_not_named_is_heard_in_the_recording(backend, greeting, about, whisperx_folders):
+def test_a_language_that_is_not_named_is_detected_in_the_recording(
+    backend, greeting, about, whisperx_folders
+):
     by_name = transcribed(backend, greeting.path, language="auto", words=False)
     assert by_name.language in about.languages
     assert by_name.language != "en"  # what the tiny model takes everything for
@@ -211,7 +215,7 @@ def test_a_language_that_is_not_named_is_heard_in_the_recording(backend, greetin
     assert as_spoken == by_name
 
 
-def test_a_language_that_was_heard_and_cannot_be_aligned_is_an_error(backend, greeting):
+def test_a_language_that_was_detected_and_cannot_be_aligned_is_an_error(backend, greeting):
     with pytest.raises(InvalidRequest, match="possible are de, en"):
         transcribed(backend, greeting.path, language="auto", words=True)
     with pytest.raises(InvalidRequest, match="possible are de, en"):
@@ -231,24 +235,24 @@ def test_a_prompt_of_any_length_is_possible(backend, greeting):
 
 @pytest.mark.parametrize("seconds", [0.001, 0.02, 0.09, 0.11, 0.5, 4.0])
 def test_silence_of_any_length_is_an_empty_transcript(backend, tmp_path, seconds):
-    heard = transcribed(backend, silence(tmp_path / "silence.wav", seconds))
-    assert (heard.text, heard.words, heard.segments, heard.language) == ("", (), (), "en")
-    assert heard.duration_s == pytest.approx(seconds, abs=0.001)
+    found = transcribed(backend, silence(tmp_path / "silence.wav", seconds))
+    assert (found.text, found.words, found.segments, found.language) == ("", (), (), "en")
+    assert found.duration_s == pytest.approx(seconds, abs=0.001)
 
 
 def test_silence_is_in_no_language(backend, tmp_path):
     assert transcribed(backend, silence(tmp_path / "silence.wav", 1.0), language="auto").language == "und"
 
 
-def test_a_recording_longer_than_what_is_looked_at_once_is_heard_the_same(backend, long, monkeypatch):
+def test_a_recording_longer_than_a_block_has_the_same_transcript(backend, long, monkeypatch):
     at_once = transcribed(backend, long)
-    monkeypatch.setattr(transcription, "LOOK_S", 35.0)
+    monkeypatch.setattr(transcription, "VAD_BLOCK_S", 35.0)
     assert transcribed(backend, long).text == at_once.text
 
 
-def test_progress_comes_with_every_stretch(backend, long):
-    recording = WhisperxRecording(audio_path=long, batch_size=1)
-    fractions = [item.fraction for item in items(backend, "transcribe", recording)[:-1]]
+def test_progress_comes_with_every_chunk(backend, long):
+    request = WhisperxRequest(audio_path=long, batch_size=1)
+    fractions = [item.fraction for item in items(backend, "transcribe", request)[:-1]]
     assert len(fractions) >= 3
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1.0)
@@ -259,7 +263,7 @@ def test_full_memory_is_one_type_of_error_and_not_the_end(backend, greeting, mon
         raise RuntimeError("CUDA failed with error out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(backend._parts.ear, "hear", full)
+        patch.setattr(backend._model.recogniser, "decode", full)
         with pytest.raises(OutOfMemory):
             transcribed(backend, greeting.path)
     assert transcribed(backend, greeting.path).words
@@ -283,5 +287,5 @@ def test_about_lists_languages_as_bcp_47(about):
 
 
 def test_an_error_is_never_raised_for_one_recording(backend, greeting, tmp_path):
-    ends = dict(backend.transcribe([WhisperxRecording(audio_path=tmp_path / "no.wav")]))
+    ends = dict(backend.transcribe([WhisperxRequest(audio_path=tmp_path / "no.wav")]))
     assert isinstance(ends[0], SkylarkError)

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from servers.backends._whisperx.folders import Folder
-from servers.backends._whisperx.loading import Aligners
-from servers.backends._whisperx.options import WhisperxRecording
+from servers.backends._whisperx.loading import Aligners, Folder
+from servers.backends._whisperx.options import WhisperxRequest
 from servers.backends.base import About
 from servers.backends.whisperx import Whisperx
 from servers.errors import InvalidRequest, MissingExtra, ModelLoadFailed
@@ -114,11 +113,11 @@ def test_weights_that_are_cut_off_are_met_when_they_are_needed(whisperx_folders,
     backend = load(whisperx_folders, align={"en": folder})
     with pytest.raises(ModelLoadFailed, match=r"align\.en"):
         result(backend, "align", AlignRequest(audio_path=spoken.path, text="It rained."))
-    recordings = [
-        WhisperxRecording(audio_path=spoken.path),
-        WhisperxRecording(audio_path=spoken.path, words=False),
+    requests = [
+        WhisperxRequest(audio_path=spoken.path),
+        WhisperxRequest(audio_path=spoken.path, words=False),
     ]
-    ends = dict(backend.transcribe(recordings))
+    ends = dict(backend.transcribe(requests))
     assert isinstance(ends[0], ModelLoadFailed)
     assert isinstance(ends[1], Transcript)
 
@@ -151,8 +150,8 @@ def test_a_broken_pipeline_is_the_error_of_who_asks_for_it(whisperx_folders, tmp
     (tmp_path / "config.yaml").write_text(config)
     backend = load(whisperx_folders, diarization=tmp_path)
     with pytest.raises(ModelLoadFailed, match="diarization"):
-        result(backend, "transcribe", WhisperxRecording(audio_path=spoken.path, diarize=True))
-    assert result(backend, "transcribe", WhisperxRecording(audio_path=spoken.path)).words
+        result(backend, "transcribe", WhisperxRequest(audio_path=spoken.path, diarize=True))
+    assert result(backend, "transcribe", WhisperxRequest(audio_path=spoken.path)).words
 
 
 class Pipeline:
@@ -167,8 +166,8 @@ def test_with_a_pipeline_every_word_has_its_speaker(whisperx_folders, tmp_path, 
     (tmp_path / "config.yaml").write_text("pipeline: {}")
     backend = load(whisperx_folders, diarization=tmp_path)
     monkeypatch.setattr("servers.backends._whisperx.loading.diarization", lambda *_: Pipeline())
-    recording = WhisperxRecording(audio_path=spoken.path, diarize=True, max_speakers=2)
-    *progress, found = items(backend, "transcribe", recording)
+    request = WhisperxRequest(audio_path=spoken.path, diarize=True, max_speakers=2)
+    *progress, found = items(backend, "transcribe", request)
     assert {word.speaker for word in found.words} <= {"SPEAKER_00", "SPEAKER_01"}
     assert all(segment.speaker for segment in found.segments)
     assert progress[-1].fraction < 1
@@ -177,9 +176,9 @@ def test_with_a_pipeline_every_word_has_its_speaker(whisperx_folders, tmp_path, 
 def test_fewer_speakers_than_the_least_are_refused(whisperx_folders, tmp_path, spoken):
     (tmp_path / "config.yaml").write_text("pipeline: {}")
     backend = load(whisperx_folders, diarization=tmp_path)
-    recording = WhisperxRecording(audio_path=spoken.path, diarize=True, min_speakers=3, max_speakers=2)
+    request = WhisperxRequest(audio_path=spoken.path, diarize=True, min_speakers=3, max_speakers=2)
     with pytest.raises(InvalidRequest, match="more than max_speakers") as raised:
-        result(backend, "transcribe", recording)
+        result(backend, "transcribe", request)
     assert raised.value.param == "min_speakers"
 
 

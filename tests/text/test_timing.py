@@ -29,7 +29,7 @@ def test_a_score_stays_with_its_word_and_none_is_made_up():
 def test_sentences_have_the_words_that_begin_in_them():
     text = " It rained.  He said: “No!”\nand left。So it is"
     begins = [match.start() for match in re.finditer(r"\S+", text)]
-    words = timed_words(text.split(), [Span(place, place + 1) for place in range(len(begins))], 20)
+    words = timed_words(text.split(), [Span(index, index + 1) for index in range(len(begins))], 20)
     found = timed_sentences(text, begins, words)
     assert [segment.text for segment in found] == ["It rained.", "He said: “No!” and left。So", "it is"]
     assert [(segment.start, segment.end) for segment in found] == [(0, 2), (2, 7), (7, 9)]

@@ -1,1 +1,5 @@
-"""The parts of the pocketsphinx backend: its decoders, and pronunciations for words it does not know."""
+"""pocketsphinx, in reading order:
+
+decoders    audio in, words with times out; the cepstral mean; voice activity detection
+aligner     forced alignment, with espeak-ng's pronunciations for words that the dictionary does not know
+"""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from servers.backends._espeak_ng.library import shared_library
-from servers.backends._pocketsphinx.decoders import SAMPLE_RATE, Ear, HeardWord
+from servers.backends._pocketsphinx.decoders import SAMPLE_RATE, DecodedWord, WordDecoder
 from servers.errors import InvalidRequest
 from servers.text.arpabet import arpabet
 from servers.text.normalize import SpokenWord
@@ -17,7 +17,7 @@ from servers.text.timing import Span
 
 PRONOUNCING_VOICE = "gmw/en-US"
 WIDE_BEAMS = {"beam": 1e-300, "wbeam": 1e-300, "pbeam": 1e-300, "maxhmmpf": -1}
-"""With the usual beams a single wrong word in the text loses the way; these cost no time worth measuring."""
+"""With the usual beams a single wrong word in the text loses the path; these cost no time worth measuring."""
 HALF_SURE, PER_STEP = -80.0, 10.0
 """The fit that scores 0.5, and how much more scores 0.73.
 
@@ -32,7 +32,7 @@ class Aligner:
     def __init__(self) -> None:
         # All senones are computed in each frame, so that a word's fit is against the best sound of all and
         # not against the best of those the text allows: only so does a wrong text score low.
-        self._ear = Ear(lm=None, bestpath=False, compallsen=True, **WIDE_BEAMS)
+        self._decoder = WordDecoder(lm=None, bestpath=False, compallsen=True, **WIDE_BEAMS)
 
     def align(
         self, samples: NDArray[np.int16], mean: str, words: Sequence[SpokenWord]
@@ -41,35 +41,36 @@ class Aligner:
 
         Raises InvalidRequest where the text cannot be made to fit the recording.
         """
-        said = [[part for part in word.spoken if self._can_say(part)] for word in words]
-        script = [part for parts in said for part in parts]
-        if not script:
+        pronounceable = [[each for each in word.spoken if self._can_say(each)] for word in words]
+        expected = [each for spoken in pronounceable for each in spoken]
+        if not expected:
             raise InvalidRequest("the text has no words that can be spoken", param="text")
-        self._ear.decoder.set_align_text(" ".join(script))
-        yield from self._ear.hear(samples, mean)
-        heard = self._ear.heard()
-        if [word.word for word in heard] != script:
+        self._decoder.sphinx.set_align_text(" ".join(expected))
+        yield from self._decoder.decode(samples, mean)
+        decoded = self._decoder.words()
+        if [word.word for word in decoded] != expected:
             raise _does_not_fit(len(words), len(samples) / SAMPLE_RATE)
-        parts = iter(heard)
-        yield [_span([next(parts) for _ in said_word]) for said_word in said]
+        following = iter(decoded)
+        yield [_span([next(following) for _ in spoken]) for spoken in pronounceable]
 
     def _can_say(self, word: str) -> bool:
         """Whether the dictionary has the word, after adding it where espeak-ng can say it."""
-        if self._ear.decoder.lookup_word(word) is not None:
+        if self._decoder.sphinx.lookup_word(word) is not None:
             return True
         phonemes = shared_library().phonemes(word, PRONOUNCING_VOICE)
-        pronunciation = arpabet(phoneme for part in phonemes for phoneme in part)
+        pronunciation = arpabet(phoneme for group in phonemes for phoneme in group)
         if pronunciation:
-            self._ear.decoder.add_word(word, pronunciation, update=False)
+            self._decoder.sphinx.add_word(word, pronunciation, update=False)
         return bool(pronunciation)
 
 
-def _span(parts: list[HeardWord]) -> Span | None:
-    if not parts:
+def _span(decoded: list[DecodedWord]) -> Span | None:
+    """Of one word of the text, which is said in so many words."""
+    if not decoded:
         return None
-    length = sum(part.end - part.start for part in parts)
-    fit = sum(part.fit * (part.end - part.start) for part in parts) / length
-    return Span(parts[0].start, parts[-1].end, score(fit))
+    length = sum(word.end - word.start for word in decoded)
+    fit = sum(word.fit * (word.end - word.start) for word in decoded) / length
+    return Span(decoded[0].start, decoded[-1].end, score(fit))
 
 
 def score(fit: float) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 SAMPLE_RATE = 16000
 FRAMES_PER_S = 100
-PIECE_SAMPLES = 5 * SAMPLE_RATE
+BLOCK_SAMPLES = 5 * SAMPLE_RATE
 """What is decoded between two chances to cancel: about a second of work."""
 MEAN_SAMPLES = 60 * SAMPLE_RATE
 """What the mean of the features is measured on; beyond it the decoder follows the audio itself."""
@@ -21,8 +21,8 @@ VARIANT = re.compile(r"\(\d+\)$")
 
 
 @dataclass(frozen=True)
-class HeardWord:
-    """A word as it was heard: `probability` in 0…1, `fit` how well the sound fits the word in each frame.
+class DecodedWord:
+    """A recognised word: `probability` in 0…1, `fit` how well the sound fits the word in each frame.
 
     `fit` is 0 where each frame sounds exactly like the word, and falls below −100 where it does not at all.
     """
@@ -34,8 +34,8 @@ class HeardWord:
     fit: float
 
 
-class Ear:
-    """One decoder, for one recording at a time.
+class WordDecoder:
+    """One decoder of pocketsphinx, for one recording at a time.
 
     It takes the mean of the features from outside: a decoder that measures it for itself does so badly on a
     short stretch of speech, and needs the whole of a long one before it begins.
@@ -44,40 +44,40 @@ class Ear:
     def __init__(self, **settings: Any) -> None:
         from pocketsphinx import Decoder
 
-        self.decoder = Decoder(samprate=SAMPLE_RATE, cmn="live", loglevel="FATAL", **settings)
-        self._log = self.decoder.get_logmath().log
+        self.sphinx = Decoder(samprate=SAMPLE_RATE, cmn="live", loglevel="FATAL", **settings)
+        self._log = self.sphinx.get_logmath().log
 
-    def hear(self, samples: NDArray[np.int16], mean: str) -> Iterator[float]:
+    def decode(self, samples: NDArray[np.int16], mean: str) -> Iterator[float]:
         """Decode the samples, yielding the fraction that is done after each few seconds."""
-        self.decoder.set_cmn(mean)
-        self.decoder.start_utt()
+        self.sphinx.set_cmn(mean)
+        self.sphinx.start_utt()
         try:
-            for start in range(0, len(samples), PIECE_SAMPLES):
-                piece = samples[start : start + PIECE_SAMPLES]
-                self.decoder.process_raw(piece.tobytes())
-                yield (start + len(piece)) / len(samples)
+            for start in range(0, len(samples), BLOCK_SAMPLES):
+                block = samples[start : start + BLOCK_SAMPLES]
+                self.sphinx.process_raw(block.tobytes())
+                yield (start + len(block)) / len(samples)
         finally:
-            self.decoder.end_utt()
+            self.sphinx.end_utt()
 
-    def heard(self) -> list[HeardWord]:
+    def words(self) -> list[DecodedWord]:
         """The words of the last recording; empty where none were made out."""
-        if self.decoder.hyp() is None:
+        if self.sphinx.hyp() is None:
             return []
-        return [self._word(part) for part in self.decoder.seg() if not FILLER.match(part.word)]
+        return [self._word(segment) for segment in self.sphinx.seg() if not FILLER.match(segment.word)]
 
-    def _word(self, part: Any) -> HeardWord:
-        frames = part.end_frame - part.start_frame + 1
-        return HeardWord(
-            word=VARIANT.sub("", part.word),
-            start=part.start_frame / FRAMES_PER_S,
-            end=(part.end_frame + 1) / FRAMES_PER_S,
-            probability=min(max(part.prob, 0.0), 1.0),
-            fit=self._log(part.ascore) / frames,
+    def _word(self, segment: Any) -> DecodedWord:
+        frames = segment.end_frame - segment.start_frame + 1
+        return DecodedWord(
+            word=VARIANT.sub("", segment.word),
+            start=segment.start_frame / FRAMES_PER_S,
+            end=(segment.end_frame + 1) / FRAMES_PER_S,
+            probability=min(max(segment.prob, 0.0), 1.0),
+            fit=self._log(segment.ascore) / frames,
         )
 
 
-class Meter:
-    """Measures the mean of a recording's features: what the microphone and the room add to speech."""
+class CepstralMean:
+    """Estimates the mean of a recording's features: what the microphone and the room add to speech."""
 
     def __init__(self) -> None:
         from pocketsphinx import Decoder
@@ -85,7 +85,7 @@ class Meter:
         self._decoder = Decoder(samprate=SAMPLE_RATE, cmn="batch", lm=None, loglevel="FATAL")
         self._decoder.set_align_text("a")  # a decoder wants something to search for
 
-    def mean(self, samples: NDArray[np.int16]) -> str:
+    def estimate(self, samples: NDArray[np.int16]) -> str:
         self._decoder.start_utt()
         self._decoder.process_raw(samples[:MEAN_SAMPLES].tobytes(), no_search=True, full_utt=True)
         mean: str = self._decoder.get_cmn(False)
@@ -94,7 +94,7 @@ class Meter:
 
 
 class SpeechDetector:
-    """Says of each 30 ms of a recording whether somebody speaks in it."""
+    """Voice activity detection: whether somebody speaks in each 30 ms of a recording."""
 
     FRAME_S = 0.03
     STRICTNESS = 2

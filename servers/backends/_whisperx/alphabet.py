@@ -21,24 +21,24 @@ def words_of(text: str, language: str) -> list[SpokenWord]:
     if language not in UNSPACED:
         return spoken_words(text, language)
     return [
-        SpokenWord(word=char, start=place, end=place + 1, spoken=(char,), speakable=char)
-        for place, char in enumerate(text)
+        SpokenWord(word=char, start=index, end=index + 1, spoken=(char,), speakable=char)
+        for index, char in enumerate(text)
         if not char.isspace()
     ]
 
 
 @dataclass(frozen=True)
-class Script:
-    """A text in tokens; `places` are those of each word's tokens, and `known` says of each token whether the
-    alphabet has it: the others are wildcards."""
+class TokenizedText:
+    """A text in tokens; `positions` are those of each word's tokens, and `known` says of each token whether
+    the alphabet has it: the others are wildcards."""
 
     tokens: NDArray[np.intp]
     known: Sequence[bool]
-    places: Sequence[Sequence[int]]
+    positions: Sequence[Sequence[int]]
 
-    def is_heard(self, word: int) -> bool:
+    def is_known(self, word: int) -> bool:
         """Whether the alphabet has anything of this word."""
-        return any(self.known[place] for place in self.places[word])
+        return any(self.known[position] for position in self.positions[word])
 
 
 class Alphabet:
@@ -48,18 +48,18 @@ class Alphabet:
         self._letters, self._wildcard = letters, size
         self.blank = next((letters[blank] for blank in BLANKS if blank in letters), 0)
 
-    def script(self, words: Sequence[SpokenWord]) -> Script:
+    def tokenize(self, words: Sequence[SpokenWord]) -> TokenizedText:
         """The words, a separator between them where the model has one."""
         tokens: list[int] = []
-        places: list[range] = []
+        positions: list[range] = []
         for word in words:
             spelt = self._spelt(word)
             if spelt and tokens:
                 tokens += self._separator()
-            places.append(range(len(tokens), len(tokens) + len(spelt)))
+            positions.append(range(len(tokens), len(tokens) + len(spelt)))
             tokens += spelt
         known = [token != self._wildcard for token in tokens]
-        return Script(np.array(tokens, np.intp), known, places)
+        return TokenizedText(np.array(tokens, np.intp), known, positions)
 
     def _spelt(self, word: SpokenWord) -> list[int]:
         """As it is written; as it is spoken where only that has all its letters, as "45" does; else as it is

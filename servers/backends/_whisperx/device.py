@@ -17,7 +17,7 @@ FULL = ("out of memory", "can't allocate memory", "failed to allocate")
 
 
 @dataclass(frozen=True)
-class Place:
+class Device:
     """ctranslate2's words for a device of torch's, which is `name`."""
 
     name: str
@@ -26,7 +26,7 @@ class Place:
     compute_type: str
 
 
-def place(device: str, compute_type: str) -> Place:
+def find_device(device: str, compute_type: str) -> Device:
     """Raises ModelLoadFailed for a device that is not there, or that cannot compute so."""
     import ctranslate2
 
@@ -36,7 +36,7 @@ def place(device: str, compute_type: str) -> Place:
         raise ModelLoadFailed(f"there is no device {device!r}; possible here are {', '.join(['cpu', *gpus])}")
     kind, index = matched[1] or matched[2], int(matched[3] or 0)
     possible = ctranslate2.get_supported_compute_types(kind, index)
-    return Place(device, kind, index, choose_compute_type(compute_type, PREFERRED[kind], possible, device))
+    return Device(device, kind, index, choose_compute_type(compute_type, PREFERRED[kind], possible, device))
 
 
 def _gpus() -> list[str]:

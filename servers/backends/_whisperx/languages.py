@@ -27,7 +27,7 @@ UNSPACED = frozenset(("ja", "zh", "yue"))
 
 
 def is_auto(language: str) -> bool:
-    """Whether it is to be heard."""
+    """Whether it is to be detected."""
     return language.strip().lower() in ("auto", "")
 
 

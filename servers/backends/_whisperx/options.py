@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from servers.backends.base import Options
+from servers.errors import InvalidRequest
 from servers.speech import Noun, Speakers, TranscribeRequest
 
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 BatchSize = Annotated[int, Field(ge=1, le=128)]
 
 
-class Vad(Noun):
-    """Where somebody speaks: from `onset` until the probability falls under `offset`.
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How a chunk is decoded, in Whisper's words. Chunks with the same options are decoded together."""
 
-    Stretches that follow each other are heard together, up to `chunk_s`: Whisper hears 30 s at a time.
+    language: str
+    prompt: str | None = None
+    temperature: float = 0.0
+    translate: bool = False
+    batch_size: int = 1
+
+
+class Vad(Noun):
+    """Voice activity detection: somebody speaks from `onset` until the probability falls under `offset`.
+
+    Stretches of speech that follow each other are one chunk, up to `chunk_s`: Whisper's window is 30 s.
     """
 
     onset: Threshold = 0.5
@@ -35,12 +48,12 @@ class WhisperxOptions(Options):
     cpu_threads: Annotated[int, Field(ge=0)] = 0
     """Of a model on a CPU; 0 is one for each core."""
     batch_size: BatchSize = 16
-    """Stretches of up to 30 s that are heard at once; halve it where the memory is too small."""
+    """Chunks of up to 30 s that are decoded at once; halve it where the memory is too small."""
     beam_size: Annotated[int, Field(ge=1, le=20)] = 5
     max_new_tokens: Annotated[int, Field(ge=1, le=444)] | None = None
-    """At most so many tokens for one stretch; None is Whisper's own limit, 448 with the prompt."""
+    """At most so many tokens for one chunk; None is Whisper's own limit, 448 with the prompt."""
     language: str = "en"
-    """Of a request that names none (seed 000 says "en"); "auto" hears which it is."""
+    """Of a request that names none (seed 000 says "en"); "auto" detects which it is."""
     vad: Vad = Vad()
     align: dict[str, Path] = Field(default_factory=dict)
     """Folders of wav2vec2 CTC models by language, which give words their times."""
@@ -50,7 +63,7 @@ class WhisperxOptions(Options):
     """The folder of a pyannote pipeline with its models, which tells speakers apart."""
 
 
-class WhisperxRecording(TranscribeRequest):
+class WhisperxRequest(TranscribeRequest):
     """A TranscribeRequest with what WhisperX can do besides. None is the model's own setting."""
 
     words: bool | None = None
@@ -64,3 +77,16 @@ class WhisperxRecording(TranscribeRequest):
     batch_size: BatchSize | None = None
     vad_onset: Threshold | None = None
     vad_offset: Threshold | None = None
+
+    def check(self) -> None:
+        """Raises InvalidRequest, naming the field, for what contradicts itself."""
+        if self.translate and self.words:
+            raise InvalidRequest("a translation has no times of words", param="words")
+        least, most = self.min_speakers, self.max_speakers
+        for field, count in (("min_speakers", least), ("max_speakers", most)):
+            if count is not None and not self.diarize:
+                raise InvalidRequest(f"{field} is for diarize: true", param=field)
+        if least is not None and most is not None and least > most:
+            raise InvalidRequest(
+                f"min_speakers {least} is more than max_speakers {most}", param="min_speakers"
+            )

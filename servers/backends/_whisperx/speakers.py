@@ -1,4 +1,4 @@
-"""Who speaks when, and whose a word is."""
+"""Diarization: who speaks when, and which speaker says a word."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from servers.backends._whisperx.cutting import Audio
+from servers.backends._whisperx.chunks import Audio
 from servers.speech import Segment, Word
 
 T = TypeVar("T", Word, Segment)
@@ -30,17 +30,17 @@ class Diarizer:
         self._load = load
         self._pipeline: Any = None
 
-    def turns(self, samples: Audio, least: int | None, most: int | None) -> list[Turn]:
+    def turns(self, samples: Audio, min_speakers: int | None, max_speakers: int | None) -> list[Turn]:
         """Raises ModelLoadFailed where the pipeline cannot be loaded."""
         if self._pipeline is None:
             self._pipeline = self._load()
-        found = self._pipeline(samples, min_speakers=least, max_speakers=most)
+        found = self._pipeline(samples, min_speakers=min_speakers, max_speakers=max_speakers)
         rows = zip(found["start"], found["end"], found["speaker"], strict=True)
         return [Turn(float(start), float(end), str(speaker)) for start, end, speaker in rows]
 
 
 class Speakers:
-    """Whose a stretch of time is, by the turns."""
+    """Who speaks in a stretch of time, by the turns."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         self.names = sorted({turn.speaker for turn in turns})
@@ -48,7 +48,7 @@ class Speakers:
         self._ends = np.array([turn.end for turn in turns])
         self._speakers = np.array([self.names.index(turn.speaker) for turn in turns], np.intp)
 
-    def of(self, start: float, end: float) -> str | None:
+    def speaker_at(self, start: float, end: float) -> str | None:
         """Who speaks for most of it; whoever is nearest where nobody does, None where nobody ever does."""
         if not self.names:
             return None
@@ -58,12 +58,14 @@ class Speakers:
             return self.names[int(shares.argmax())]
         return self.names[int(self._speakers[shared.argmax()])]
 
-    def told(self, said: T) -> T:
-        return said.model_copy(update={"speaker": self.of(said.start, said.end)})
+    def labelled(self, timed: T) -> T:
+        return timed.model_copy(update={"speaker": self.speaker_at(timed.start, timed.end)})
 
-    def told_all(self, segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    def labelled_segments(self, segments: Sequence[Segment]) -> tuple[Segment, ...]:
         """The segments and their words, each with its speaker."""
         return tuple(
-            self.told(segment).model_copy(update={"words": tuple(self.told(word) for word in segment.words)})
+            self.labelled(segment).model_copy(
+                update={"words": tuple(self.labelled(word) for word in segment.words)}
+            )
             for segment in segments
         )

@@ -1,170 +1,200 @@
-"""Recordings to transcripts: cut, heard in batches that they share, aligned, and told who speaks."""
+"""Recordings to transcripts: cut into VAD chunks, decoded in batches that they share, aligned, diarized."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from servers.audio.files import blocks, probe, read
-from servers.backends._whisperx.cutting import SAMPLE_RATE, Audio, Piece, looks
-from servers.backends._whisperx.ear import ENGLISH, Heard, Manner
+from servers.backends._whisperx.aligner import Aligner
+from servers.backends._whisperx.chunks import SAMPLE_RATE, Audio, Batch, Batcher, VadChunk, vad_chunks
 from servers.backends._whisperx.languages import UNDETERMINED, UNSPACED, tag
-from servers.backends._whisperx.options import WhisperxRecording
-from servers.backends._whisperx.parts import Parts, check, check_alignment
-from servers.backends._whisperx.pool import Batch, Pool
-from servers.backends._whisperx.segments import by_sentence, whole
+from servers.backends._whisperx.loading import LoadedModel
+from servers.backends._whisperx.options import DecodeOptions, WhisperxRequest
+from servers.backends._whisperx.recogniser import ENGLISH, DecodingResult
 from servers.backends._whisperx.speakers import Speakers
 from servers.backends.base import TranscriptItems as Items
 from servers.errors import SkylarkError
-from servers.speech import Progress, Segment, Transcript
+from servers.speech import Progress, Segment, Transcript, Word
+from servers.text.timing import timed_sentences
 
-LOOK_S = 120.0
-"""So much of a recording is looked at once: a longer one is cut, and heard, bit by bit."""
+VAD_BLOCK_S = 120.0
+"""Speech is detected in so much of a recording at once: a longer one is cut, and decoded, block by block."""
 LEAST_S = 0.1
 """Less audio than this holds no word."""
-HEARING = 0.9
-"""The share of the work that hearing is, where speakers are told apart afterwards."""
+DECODING_SHARE = 0.9
+"""The share of the work that decoding is, where speakers are told apart afterwards."""
 
 
 @dataclass
-class Hearing:
+class ActiveRequest:
     """A recording that is being transcribed: what is known of it so far."""
 
-    recording: WhisperxRecording
+    request: WhisperxRequest
     expected_s: float
     language: str | None
-    """Whisper's code; None until it is heard."""
-    waiting: deque[Piece] = field(default_factory=deque)
-    looked_s: float = 0.0
+    """Whisper's code; None until it is detected."""
+    waiting: deque[VadChunk] = field(default_factory=deque)
+    read_s: float = 0.0
     segments: list[Segment] = field(default_factory=list)
     is_read: bool = False
 
     def progress(self) -> Progress:
-        done_s = self.waiting[0].start_s if self.waiting else self.looked_s
-        share = HEARING if self.recording.diarize else 1.0
+        done_s = self.waiting[0].start_s if self.waiting else self.read_s
+        share = DECODING_SHARE if self.request.diarize else 1.0
         return Progress(min(1.0, done_s / self.expected_s) * share)
 
     @property
-    def is_heard(self) -> bool:
+    def is_decoded(self) -> bool:
         return self.is_read and not self.waiting
 
 
 class Transcription:
-    """One batch of recordings. An error in one of them leaves the others."""
+    """One batch of requests. An error in one of them leaves the others."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts, self._pool = parts, Pool()
-        self._hearings: dict[int, Hearing] = {}
+    def __init__(self, model: LoadedModel) -> None:
+        self._model, self._batcher = model, Batcher()
+        self._active: dict[int, ActiveRequest] = {}
 
-    def items(self, recordings: Sequence[WhisperxRecording]) -> Items:
-        for index, recording in enumerate(recordings):
-            yield from self._guarded(index, self._listened(index, recording))
-        for batch in self._pool.rest():
-            yield from self._heard(batch)
+    def items(self, requests: Sequence[WhisperxRequest]) -> Items:
+        for index, request in enumerate(requests):
+            yield from self._guarded(index, self._read(index, request))
+        for batch in self._batcher.remaining():
+            yield from self._decoded(batch)
 
     def _guarded(self, index: int, items: Items) -> Items:
         try:
             yield from items
         except SkylarkError as error:
-            self._pool.drop(index)
-            self._hearings.pop(index, None)
+            self._batcher.drop(index)
+            self._active.pop(index, None)
             yield index, error
 
-    def _listened(self, index: int, recording: WhisperxRecording) -> Items:
-        """Reads a recording to its end; what fills a batch on the way is heard."""
-        hearing = self._hearings[index] = self._begun(recording)
-        audio = blocks(recording.audio_path, SAMPLE_RATE, LOOK_S)
-        for look in looks(audio, lambda samples: self._speech(recording, samples)):
-            hearing.looked_s = look.end_s
-            for piece in look.pieces:
-                hearing.waiting.append(piece)
-                full = self._pool.add(index, self._manner(hearing, piece), piece)
+    def _read(self, index: int, request: WhisperxRequest) -> Items:
+        """Reads a recording to its end; what fills a batch on the way is decoded."""
+        active = self._active[index] = self._begun(request)
+        audio = blocks(request.audio_path, SAMPLE_RATE, VAD_BLOCK_S)
+        for closed in vad_chunks(audio, lambda samples: self._speech(request, samples)):
+            active.read_s = closed.end_s
+            for chunk in closed.chunks:
+                active.waiting.append(chunk)
+                full = self._batcher.add(index, self._decode_options(active, chunk), chunk)
                 if full is not None:
-                    yield from self._heard(full)
-                if index not in self._hearings:
-                    return  # it failed while the batch was heard
-            yield index, hearing.progress()
-        hearing.is_read = True
-        if hearing.is_heard:
-            yield from self._finished(index, hearing)
+                    yield from self._decoded(full)
+                if index not in self._active:
+                    return  # it failed while the batch was decoded
+            yield index, active.progress()
+        active.is_read = True
+        if active.is_decoded:
+            yield from self._finished(index, active)
 
-    def _heard(self, batch: Batch) -> Items:
-        found = self._parts.ear.hear([piece.samples for _, piece in batch.pieces], batch.manner)
-        for (index, piece), heard in zip(batch.pieces, found, strict=True):
-            yield from self._guarded(index, self._taken(index, piece, heard, batch.manner))
+    def _decoded(self, batch: Batch) -> Items:
+        results = self._model.recogniser.decode([chunk.samples for _, chunk in batch.chunks], batch.options)
+        for (index, chunk), result in zip(batch.chunks, results, strict=True):
+            yield from self._guarded(index, self._added(index, chunk, result, batch.options))
 
-    def _taken(self, index: int, piece: Piece, heard: Heard, manner: Manner) -> Items:
-        hearing = self._hearings.get(index)
-        if hearing is None:
-            return  # it failed over an earlier piece of this batch
-        hearing.segments += self._segments(hearing, piece, heard, manner)
-        hearing.waiting.popleft()
-        yield index, hearing.progress()
-        if hearing.is_heard:
-            yield from self._finished(index, hearing)
+    def _added(self, index: int, chunk: VadChunk, result: DecodingResult, options: DecodeOptions) -> Items:
+        active = self._active.get(index)
+        if active is None:
+            return  # it failed over an earlier chunk of this batch
+        active.segments += self._segments(active.request, chunk, result, options.language)
+        active.waiting.popleft()
+        yield index, active.progress()
+        if active.is_decoded:
+            yield from self._finished(index, active)
 
-    def _finished(self, index: int, hearing: Hearing) -> Items:
-        segments = tuple(hearing.segments)
-        if hearing.recording.diarize and segments:
-            segments = self._speakers(hearing.recording).told_all(segments)
-        language = ENGLISH if hearing.recording.translate else hearing.language
-        del self._hearings[index]
+    def _finished(self, index: int, active: ActiveRequest) -> Items:
+        segments = tuple(active.segments)
+        if active.request.diarize and segments:
+            segments = self._speakers(active.request).labelled_segments(segments)
+        language = ENGLISH if active.request.translate else active.language
+        del self._active[index]
         yield (
             index,
             Transcript(
                 text=("" if language in UNSPACED else " ").join(segment.text for segment in segments),
                 language=tag(language) if language else UNDETERMINED,
-                duration_s=hearing.looked_s,
+                duration_s=active.read_s,
                 segments=segments,
                 words=tuple(word for segment in segments for word in segment.words),
             ),
         )
 
-    def _begun(self, recording: WhisperxRecording) -> Hearing:
+    def _begun(self, request: WhisperxRequest) -> ActiveRequest:
         """Raises UnsupportedAudio, or InvalidRequest for what this model cannot do."""
-        info = probe(recording.audio_path)
-        check(recording, self._parts, info.duration_s)
-        language = self._parts.language(recording.language)
+        info = probe(request.audio_path)
+        self._model.check(request, info.duration_s)
+        language = self._model.language(request.language)
         if language is not None:
-            check_alignment(recording, self._parts, language)
-        return Hearing(recording, info.duration_s, language)
+            self._model.check_alignment(request, language)
+        return ActiveRequest(request, info.duration_s, language)
 
-    def _speech(self, recording: WhisperxRecording, samples: Audio) -> list[tuple[float, float]]:
+    def _speech(self, request: WhisperxRequest, samples: Audio) -> list[tuple[float, float]]:
         if len(samples) < LEAST_S * SAMPLE_RATE:
             return []
-        vad = self._parts.options.vad
-        onset, offset = recording.vad_onset or vad.onset, recording.vad_offset or vad.offset
-        return self._parts.ear.speech(samples, onset, offset, vad.chunk_s)
+        vad = self._model.options.vad
+        onset, offset = request.vad_onset or vad.onset, request.vad_offset or vad.offset
+        return self._model.recogniser.detect_speech(samples, onset, offset, vad.chunk_s)
 
-    def _manner(self, hearing: Hearing, piece: Piece) -> Manner:
-        """How its pieces are heard; in which language is heard in the first."""
-        recording = hearing.recording
-        if hearing.language is None:
-            hearing.language = self._parts.ear.language_of(piece.samples)
-            check_alignment(recording, self._parts, hearing.language)
-        return Manner(
-            language=hearing.language,
-            prompt=recording.prompt,
-            temperature=recording.temperature or 0.0,
-            translate=recording.translate,
-            batch_size=recording.batch_size or self._parts.options.batch_size,
+    def _decode_options(self, active: ActiveRequest, chunk: VadChunk) -> DecodeOptions:
+        """How a recording's chunks are decoded; its language is detected in the first."""
+        request = active.request
+        if active.language is None:
+            active.language = self._model.recogniser.detect_language(chunk.samples)
+            self._model.check_alignment(request, active.language)
+        return DecodeOptions(
+            language=active.language,
+            prompt=request.prompt,
+            temperature=request.temperature or 0.0,
+            translate=request.translate,
+            batch_size=request.batch_size or self._model.options.batch_size,
         )
 
-    def _segments(self, hearing: Hearing, piece: Piece, heard: Heard, manner: Manner) -> tuple[Segment, ...]:
-        if not heard.text:
+    def _segments(
+        self, request: WhisperxRequest, chunk: VadChunk, result: DecodingResult, language: str
+    ) -> tuple[Segment, ...]:
+        if not result.text:
             return ()
-        if not self._wants_words(hearing.recording, manner.language):
-            return (whole(piece, heard),)
-        return by_sentence(piece, heard, self._parts.aligners.get(manner.language))
+        if not self._wants_words(request, language):
+            return (whole_chunk(chunk, result),)
+        return by_sentence(chunk, result, self._model.aligners.get(language))
 
-    def _wants_words(self, recording: WhisperxRecording, language: str) -> bool:
-        if recording.translate or recording.words is False:
+    def _wants_words(self, request: WhisperxRequest, language: str) -> bool:
+        if request.translate or request.words is False:
             return False
-        return recording.words is True or language in self._parts.aligners.languages
+        return request.words is True or language in self._model.aligners.languages
 
-    def _speakers(self, recording: WhisperxRecording) -> Speakers:
-        diarizer = self._parts.diarizer
+    def _speakers(self, request: WhisperxRequest) -> Speakers:
+        diarizer = self._model.diarizer
         assert diarizer is not None  # as `check` has seen
-        samples, _ = read(recording.audio_path, SAMPLE_RATE)
-        return Speakers(diarizer.turns(samples, recording.min_speakers, recording.max_speakers))
+        samples, _ = read(request.audio_path, SAMPLE_RATE)
+        return Speakers(diarizer.turns(samples, request.min_speakers, request.max_speakers))
+
+
+def whole_chunk(chunk: VadChunk, result: DecodingResult) -> Segment:
+    """The chunk as one segment, without the times of its words."""
+    start, end = round(chunk.start_s, 3), round(chunk.end_s, 3)
+    return Segment(start=start, end=end, text=result.text, **_confidence(result))
+
+
+def by_sentence(chunk: VadChunk, result: DecodingResult, aligner: Aligner) -> tuple[Segment, ...]:
+    """A segment for each sentence of the chunk, with its words, in the recording's time."""
+    aligned = aligner.align_chunk(result.text, chunk.samples)
+    words = [_moved(word, chunk.start_s) for word in aligned.words]
+    sentences = timed_sentences(result.text, aligned.begins, words)
+    return tuple(sentence.model_copy(update=_confidence(result)) for sentence in sentences)
+
+
+def _moved(word: Word, by_s: float) -> Word:
+    times = {"start": round(word.start + by_s, 3), "end": round(word.end + by_s, 3)}
+    return word.model_copy(update=times)
+
+
+def _confidence(result: DecodingResult) -> dict[str, Any]:
+    return {
+        "avg_logprob": round(result.avg_logprob, 4),
+        "no_speech_prob": round(result.no_speech_prob, 4),
+        "compression_ratio": round(result.compression_ratio, 4),
+    }

@@ -1,7 +1,7 @@
-"""Forced alignment: the likeliest way through a CTC model's emissions that says given tokens in order.
+"""Forced alignment: the likeliest path through a CTC model's emissions that emits given tokens in order.
 
 The recursion is that of PyTorch's forced alignment tutorial, which whisperx.align uses too: each token is
-said in one frame, and the frames until the next one are blank. Here a step of it is one operation on all
+emitted in one frame, and the frames until the next one are blank. Here a step of it is one operation on all
 tokens, and what is kept of it is one bit for each token and frame, so that an hour with its text fits.
 """
 
@@ -18,7 +18,7 @@ IMPOSSIBLE = -np.inf
 
 
 @dataclass(frozen=True)
-class Stay:
+class TokenSpan:
     """The frames of one token, `end` excluded, and its mean probability in them."""
 
     start: int
@@ -27,7 +27,7 @@ class Stay:
 
 
 class Trellis:
-    """Grows by the emissions of a recording, which may come in parts; then `stays` reads the way back.
+    """Grows by the emissions of a recording, block by block; then `token_spans` reads the path back.
 
     A token with the number of letters (one past the last) is a wildcard: it is whatever letter is likeliest.
     """
@@ -46,9 +46,9 @@ class Trellis:
         for frame in wild.astype(np.float64):
             self._step(frame[self._blank], frame[self._tokens])
 
-    def _step(self, blank: float, said: NDArray[np.float64]) -> None:
+    def _step(self, blank: float, tokens: NDArray[np.float64]) -> None:
         score = self._score
-        stay, move = score[1:] + blank, score[:-1] + said
+        stay, move = score[1:] + blank, score[:-1] + tokens
         self._moves.append(np.packbits(move > stay))
         np.maximum(stay, move, out=score[1:])
         score[0] += blank
@@ -56,17 +56,17 @@ class Trellis:
         if score[-1] > self._best:
             self._end, self._best = self._frames, score[-1]
 
-    def stays(self) -> list[Stay] | None:
+    def token_spans(self) -> list[TokenSpan] | None:
         """One for each token, in order; None where there are more tokens than frames.
 
-        The way ends where it is likeliest, not at the last frame: what is said after the text costs nothing.
+        The path ends where it is likeliest, not at the last frame: what is said after the text costs nothing.
         """
         if not len(self._tokens) or self._best == IMPOSSIBLE:
             return None
-        return self._runs(np.concatenate(self._emissions), self._starts())
+        return self._spans(np.concatenate(self._emissions), self._starts())
 
     def _starts(self) -> list[int]:
-        """The frame in which each token is said."""
+        """The frame in which each token is emitted."""
         starts = [0] * len(self._tokens)
         token, frame = len(self._tokens) - 1, self._end - 1
         while token >= 0:
@@ -79,11 +79,11 @@ class Trellis:
     def _moved(self, frame: int, token: int) -> bool:
         return bool(self._moves[frame][token >> 3] >> (7 - (token & 7)) & 1)
 
-    def _runs(self, emission: Emission, starts: list[int]) -> list[Stay]:
+    def _spans(self, emission: Emission, starts: list[int]) -> list[TokenSpan]:
         ends = [*starts[1:], self._end]
         blanks = np.concatenate([[0.0], np.cumsum(np.exp(emission[:, self._blank], dtype=np.float64))])
         return [
-            Stay(
+            TokenSpan(
                 start, end, (np.exp(emission[start, token]) + blanks[end] - blanks[start + 1]) / (end - start)
             )
             for token, start, end in zip(self._tokens, starts, ends, strict=True)

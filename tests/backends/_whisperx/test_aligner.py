@@ -1,4 +1,4 @@
-"""The frames of a recording that is listened to in blocks are those of the whole."""
+"""The frames of a recording that is gone through in blocks are those of the whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BLOCK, CONTEXT = 10 * HOP, 3 * HOP
 
 
 def frames_of(samples: np.ndarray) -> np.ndarray:
-    """What a model without a memory hears: the first sample of each frame."""
+    """What a model without a memory emits: the first sample of each frame."""
     padded = np.pad(samples, (0, max(0, LEAST - len(samples))))
     return padded[: len(padded) - LEAST + 1 : HOP]
 
@@ -22,13 +22,13 @@ def frames_of(samples: np.ndarray) -> np.ndarray:
 def test_the_frames_of_the_blocks_are_those_of_the_whole(length):
     whole = np.arange(1, length + 1, dtype=np.float32)
     blocks = [whole[start : start + BLOCK] for start in range(0, length, BLOCK)]
-    found = [(block, around) for block, around in with_context(blocks, CONTEXT)]
-    assert sum(block for block, _ in found) == length
-    heard = np.concatenate([frames_of(around.samples)[around.frames] for _, around in found])
-    assert np.array_equal(heard, frames_of(whole))
+    found = [(length, block) for length, block in with_context(blocks, CONTEXT)]
+    assert sum(length for length, _ in found) == length
+    frames = np.concatenate([frames_of(block.samples)[block.frames] for _, block in found])
+    assert np.array_equal(frames, frames_of(whole))
 
 
-def test_a_block_hears_some_of_its_neighbours():
+def test_a_block_has_some_of_its_neighbours_around_it():
     blocks = [np.full(BLOCK, number, np.float32) for number in range(3)]
     _, middle = list(with_context(blocks, CONTEXT))[1]
     assert middle.samples[0] == 0

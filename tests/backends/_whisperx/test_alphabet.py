@@ -13,9 +13,9 @@ LETTERS = {token: place for place, token in enumerate(TOKENS)}
 
 
 def spelt(text: str, language: str = "en", letters: dict[str, int] = LETTERS) -> str:
-    """The script of a text, a wildcard as *."""
-    script = Alphabet(letters, len(TOKENS)).script(words_of(text, language))
-    return "".join([*TOKENS, "*"][token] for token in script.tokens)
+    """The tokens of a text, a wildcard as *."""
+    tokenized = Alphabet(letters, len(TOKENS)).tokenize(words_of(text, language))
+    return "".join([*TOKENS, "*"][token] for token in tokenized.tokens)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_a_script_without_spaces_has_a_word_for_each_character():
     assert [word.start for word in words_of("你好 a。", "zh")] == [0, 1, 3, 4]
 
 
-def test_a_word_is_heard_if_the_alphabet_has_anything_of_it():
-    script = Alphabet(LETTERS, len(TOKENS)).script(words_of("so 三 — 三a 45", "en"))
-    assert [script.is_heard(place) for place in range(5)] == [True, False, False, True, True]
+def test_a_word_is_known_if_the_alphabet_has_anything_of_it():
+    tokenized = Alphabet(LETTERS, len(TOKENS)).tokenize(words_of("so 三 — 三a 45", "en"))
+    assert [tokenized.is_known(word) for word in range(5)] == [True, False, False, True, True]
 
 
 def test_the_blank_is_found_by_its_name():

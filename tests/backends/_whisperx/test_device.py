@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from servers.backends._whisperx.device import PREFERRED, choose_compute_type, out_of_memory, place
+from servers.backends._whisperx.device import PREFERRED, choose_compute_type, find_device, out_of_memory
 from servers.errors import ModelLoadFailed, OutOfMemory
 
 T4 = {"float32", "float16", "int8", "int8_float16", "int8_float32"}
@@ -27,7 +27,7 @@ def test_a_compute_type_that_is_named_is_taken_or_refused():
 @pytest.mark.parametrize("device", ["cuda:7", "tpu", "cuda:x", "", "CPU"])
 def test_a_device_that_is_not_there_lists_those_that_are(device):
     with pytest.raises(ModelLoadFailed, match="possible here are cpu"):
-        place(device, "auto")
+        find_device(device, "auto")
 
 
 @pytest.mark.parametrize(

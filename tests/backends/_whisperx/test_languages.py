@@ -44,6 +44,8 @@ def test_tags_are_bcp_47():
     assert (tag("jw"), tag("en"), tag("yue")) == ("jv", "en", "yue")
 
 
-@pytest.mark.parametrize(("language", "heard"), [("auto", True), (" AUTO ", True), ("", True), ("en", False)])
-def test_auto_is_heard(language, heard):
-    assert is_auto(language) is heard
+@pytest.mark.parametrize(
+    ("language", "detected"), [("auto", True), (" AUTO ", True), ("", True), ("en", False)]
+)
+def test_auto_is_detected(language, detected):
+    assert is_auto(language) is detected

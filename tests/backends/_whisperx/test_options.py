@@ -9,24 +9,24 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from servers.backends._whisperx.options import WhisperxOptions, WhisperxRecording
+from servers.backends._whisperx.options import WhisperxOptions, WhisperxRequest
 from servers.errors import InvalidRequest
 from servers.settings import ROOT
 
 
 def example() -> dict[str, object]:
-    commented = (ROOT / "config" / "models.yaml").read_text(encoding="utf-8")
+    commented = (ROOT / "config" / "models.example.yaml").read_text(encoding="utf-8")
     entries = yaml.safe_load(re.sub(r"^  #(?! \S)", "  ", commented, flags=re.MULTILINE))
     (model,) = entries["backends"]["whisperx"]["models"].values()
     return {name: value for name, value in model.items() if name != "vram_mb"}
 
 
-def test_the_example_in_models_yaml_has_every_option_with_its_default():
+def test_the_example_of_models_yaml_has_every_option_with_its_default():
     assert set(example()) == set(WhisperxOptions.model_fields)
-    told = WhisperxOptions.model_validate(example())
+    options = WhisperxOptions.model_validate(example())
     own = {"checkpoint", "align", "diarization"}
     plain = WhisperxOptions(checkpoint=Path("whisper-large-v3"))
-    assert told.model_dump(exclude=own) == plain.model_dump(exclude=own)
+    assert options.model_dump(exclude=own) == plain.model_dump(exclude=own)
 
 
 @pytest.mark.parametrize(
@@ -60,5 +60,5 @@ def test_an_option_that_cannot_be_refuses_to_start(options):
 )
 def test_a_wish_that_cannot_be_names_its_field(wanted, param):
     with pytest.raises(InvalidRequest) as raised:
-        WhisperxRecording.parse({"audio_path": "a.wav"} | wanted, within="payload")
+        WhisperxRequest.parse({"audio_path": "a.wav"} | wanted, within="payload")
     assert raised.value.param == param

@@ -1,4 +1,4 @@
-"""Whose a word is."""
+"""Which speaker says a word."""
 
 from __future__ import annotations
 
@@ -27,18 +27,20 @@ TURNS = [Turn(0, 2, "A"), Turn(2, 5, "B"), Turn(4, 4.5, "C"), Turn(9, 10, "A")]
     ],
 )
 def test_a_word_is_of_the_one_who_says_most_of_it(start, end, speaker):
-    assert Speakers(TURNS).of(start, end) == speaker
+    assert Speakers(TURNS).speaker_at(start, end) == speaker
 
 
 def test_without_a_turn_there_is_no_speaker():
-    assert Speakers([]).of(0, 1) is None
+    assert Speakers([]).speaker_at(0, 1) is None
 
 
 def test_segments_and_words_each_have_their_own():
     words = (Word(word="so", start=1.5, end=1.9), Word(word="what", start=2.1, end=4.0))
-    (told,) = Speakers(TURNS).told_all([Segment(start=1.5, end=4.0, text="so what", words=words)])
-    assert (told.speaker, [word.speaker for word in told.words]) == ("B", ["A", "B"])
-    assert told.text == "so what"
+    (labelled,) = Speakers(TURNS).labelled_segments(
+        [Segment(start=1.5, end=4.0, text="so what", words=words)]
+    )
+    assert (labelled.speaker, [word.speaker for word in labelled.words]) == ("B", ["A", "B"])
+    assert labelled.text == "so what"
 
 
 class Pipeline:

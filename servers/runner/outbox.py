@@ -6,9 +6,11 @@ faster than real time would otherwise spend more on messages than on speech.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from servers.runner.wire import Message, Wire, encode
 
@@ -17,8 +19,9 @@ CHUNK_GAP_S = 0.005
 FULL_BYTES = 4_000_000
 """The model waits while this much audio is unsent."""
 
-Frame = tuple[bytes, bytes]
-"""An encoded message and its payload."""
+Words = list[dict[str, Any]]
+Frame = tuple[bytes, Words, bytes]
+"""An encoded message but for its words, the words of a chunk, and the payload."""
 CHUNK = encode({"op": "chunk"})[:-1]
 
 
@@ -36,13 +39,14 @@ class Outbox:
 
     def put(self, message: Message, payload: bytes = b"") -> None:
         """Raises BrokenPipeError when the engine is gone, TypeError for what JSON cannot hold."""
-        text = encode(message)
+        words: Words = message.get("words", [])
+        text = encode({name: value for name, value in message.items() if name != "words"})
         with self._changed:
             self._changed.wait_for(lambda: self._bytes < FULL_BYTES or self._gone)
             if self._gone:
                 raise BrokenPipeError("the engine is gone")
             news = not self._frames or not _is_chunk(text)
-            self._frames.append((text, payload))
+            self._frames.append((text, words, payload))
             self._bytes += len(payload)
             if news:  # one more chunk need not wake the sender, who waits for their turn
                 self._changed.notify_all()
@@ -50,8 +54,8 @@ class Outbox:
     def _send_all(self) -> None:
         try:
             while True:
-                for text, payload in merged(self._take()):
-                    self._wire.send_encoded(text, payload)
+                for text, words, payload in merged(self._take()):
+                    self._wire.send_encoded(_with_words(text, words), payload)
         except OSError:
             with self._changed:
                 self._gone = True
@@ -78,13 +82,20 @@ class Outbox:
 
 def merged(frames: list[Frame]) -> list[Frame]:
     """Runs of chunks of one request made one frame, in the same order."""
-    together: list[tuple[bytes, list[bytes]]] = []
-    for text, payload in frames:
+    together: list[tuple[bytes, Words, list[bytes]]] = []
+    for text, words, payload in frames:
         if together and _is_chunk(text) and together[-1][0] == text:
-            together[-1][1].append(payload)
+            together[-1][1].extend(words)
+            together[-1][2].append(payload)
         else:
-            together.append((text, [payload]))
-    return [(text, b"".join(payloads)) for text, payloads in together]
+            together.append((text, list(words), [payload]))
+    return [(text, words, b"".join(payloads)) for text, words, payloads in together]
+
+
+def _with_words(text: bytes, words: Words) -> bytes:
+    return (
+        text[:-1] + b',"words":' + json.dumps(words, separators=(",", ":")).encode() + b"}" if words else text
+    )
 
 
 def _is_chunk(text: bytes) -> bool:

@@ -18,7 +18,7 @@ def test_chunks_of_one_request_in_a_row_become_one():
     end = {"op": "end", "run": 1}
     frames = [(CHUNK, b"a"), (CHUNK, b"b"), (other, b"c"), (CHUNK, b"d"), (end, b"")]
     together = [(CHUNK, b"ab"), (other, b"c"), (CHUNK, b"d"), (end, b"")]
-    assert merged([(encode(m), p) for m, p in frames]) == [(encode(m), p) for m, p in together]
+    assert merged([(encode(m), [], p) for m, p in frames]) == [(encode(m), [], p) for m, p in together]
 
 
 @pytest.fixture
@@ -39,6 +39,18 @@ def test_a_chunk_waits_for_its_turn_and_a_result_does_not(ends):
     outbox.put({"op": "result", "run": 1})
     assert theirs.receive() == (CHUNK, b"bc")
     assert theirs.receive() == ({"op": "result", "run": 1}, b"")
+
+
+def test_the_words_of_chunks_that_go_together_go_together(ends):
+    ours, theirs = ends
+    outbox = Outbox(ours, clock=lambda: 0.0)
+    outbox.put(CHUNK, b"a")
+    assert theirs.receive() == (CHUNK, b"a")
+    outbox.put(CHUNK | {"words": [{"word": "one"}]}, b"b")
+    outbox.put(CHUNK, b"c")
+    outbox.put(CHUNK | {"words": [{"word": "two"}]}, b"d")
+    outbox.put({"op": "end", "run": 1})
+    assert theirs.receive() == (CHUNK | {"words": [{"word": "one"}, {"word": "two"}]}, b"bcd")
 
 
 def test_a_model_whose_engine_is_gone_is_told(ends):

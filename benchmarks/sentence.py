@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.stand import embedded_default, spoken
-from servers.backends.espeak import Espeak
+from servers.backends.espeak import Espeak, EspeakUtterance
 from servers.catalog import Catalog
 from servers.settings import settings
-from servers.speech import Chunk, Utterance
+from servers.speech import Chunk
 from tests.acceptance.processes import Appliance
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and nobody in the village is surprised."
@@ -49,12 +49,12 @@ def _in_turn(*measured: Callable[[], object]) -> list[list[float]]:
 
 
 def _speak(backend: Espeak) -> None:
-    for _ in backend.synthesize([Utterance(text=SENTENCE)]):
+    for _ in backend.synthesize([EspeakUtterance(text=SENTENCE)]):
         pass
 
 
 def _first_chunk(backend: Espeak) -> None:
-    items = backend.synthesize([Utterance(text=SENTENCE)])
+    items = backend.synthesize([EspeakUtterance(text=SENTENCE)])
     while not isinstance(next(items)[1], Chunk):
         pass
     items.close()

@@ -163,11 +163,11 @@ def _decoded(model: Any, codes: torch.Tensor) -> NDArray[np.float32]:
     return samples
 
 
-def _median_s(device: str, repeats: int, act: Callable[[], object]) -> float:
-    act()
+def _median_s(device: str, repeats: int, call: Callable[[], object]) -> float:
+    call()
     times = []
     for _ in range(repeats):
         clock = Clock(device)
-        act()
+        call()
         times.append(clock.elapsed_s())
     return sorted(times)[len(times) // 2]

@@ -3,7 +3,7 @@
 It runs the package qwen_tts on a local checkpoint of the 12 Hz family, 0.6B or 1.7B. What a checkpoint can be
 asked for is decided by its variant, which its config.json names:
 
-    custom_voice   `voice` is one of its speakers, `instruct` the manner (not with 0.6B); fine-tuned ones too
+    custom_voice   `voice` is one of its speakers, `instruct` the style (not with 0.6B); fine-tuned ones too
     voice_design   `instruct` describes the voice
     base           `reference_audio_path`, with `reference_text` or `x_vector_only`, is the voice
 
@@ -100,7 +100,7 @@ class Qwen3Tts(Backend):
 
         Arrivals are asked before each frame, and again before its audio is decoded, which takes as long.
         """
-        batch, asked = self._batch(), _Numbered(arrivals or _Nobody(), len(utterances))
+        batch, asked = self._batch(), _NumberedArrivals(arrivals or _NoArrivals(), len(utterances))
         together_first = sorted(enumerate(utterances), key=lambda each: self._has_to_be_alone(each[1]))
         yield from self._add(batch, together_first)
         while True:
@@ -147,7 +147,7 @@ class Qwen3Tts(Backend):
         return Generation(prepared, self._components)
 
 
-class _Numbered:
+class _NumberedArrivals:
     """What arrives, with the indexes that follow a batch of `count`; without what was cancelled meanwhile."""
 
     def __init__(self, arrivals: Arrivals, count: int) -> None:
@@ -165,7 +165,7 @@ class _Numbered:
         return [(index, request) for index, request in joined if index not in self.gone]
 
 
-class _Nobody:
+class _NoArrivals:
     """The arrivals of a batch that nobody joins."""
 
     def joined(self) -> Sequence[Noun]:

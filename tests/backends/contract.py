@@ -3,7 +3,7 @@
 The subclass names its `kind` and gives fixtures: `backend`, loaded; `about`, what `load` returned; `good`,
 two requests or more for each of its tasks; and `bad`, requests with the errors that concern them alone. One
 whose batches others may join subclasses `ArrivalsContract` too, and gives `same`: requests of a joinable task
-that yield the same each time.
+that yield the same each time. Its `good` ones take three steps or more.
 """
 
 from __future__ import annotations

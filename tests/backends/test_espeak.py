@@ -64,6 +64,21 @@ def test_every_word_of_the_text_is_there_as_written(backend):
     assert [word.word for word in speech(backend).words] == TEXT.split()
 
 
+def test_words_come_with_the_audio_and_not_all_at_the_end(backend):
+    chunks = [
+        item
+        for item in items(backend, "synthesize", EspeakUtterance(text="One word after the other. " * 10))
+        if isinstance(item, Chunk)
+    ]
+    heard_s, late_s, words = 0.0, [], 0
+    for chunk in chunks:
+        heard_s += chunk.duration_s
+        words += len(chunk.words)
+        late_s += [heard_s - word.end for word in chunk.words]
+    assert words >= 10 * 5 - 1
+    assert max(late_s) < 1.5
+
+
 def test_words_that_the_library_says_in_one_breath_each_have_their_time(backend):
     words = {word.word: word for word in speech(backend, text="at the end of the long road").words}
     assert words["of"].end - words["of"].start > 0.03

@@ -49,7 +49,12 @@ class QwenContract(SpeakingContract, ArrivalsContract):
     @pytest.fixture
     def good(self, who: Mapping[str, Any]) -> Good:
         first = QwenUtterance(text="Hello there.", max_frames=SHORT, seed=1, **who)
-        return {"synthesize": [first, QwenUtterance(text="Guten Tag!", max_frames=4, language="de", **who)]}
+        return {
+            "synthesize": [
+                first,
+                QwenUtterance(text="Guten Tag!", max_frames=4, seed=2, language="de", **who),
+            ]
+        }
 
     @pytest.fixture
     def same(self, good: Good) -> Same:

@@ -48,3 +48,8 @@ def test_words_are_always_in_order_and_inside_the_audio(spans):
     found = times(spans)
     assert all(0 <= start <= end <= 10 for start, end in found)
     assert found == sorted(found, key=lambda pair: pair[0])
+
+
+def test_words_that_begin_later_share_what_is_left_from_there():
+    words = timed_words(["a", "b", "c"], [None, Span(6, 7), None], end_s=9, begin_s=4)
+    assert [(word.start, word.end) for word in words] == [(4, 6), (6, 7), (7, 9)]

@@ -16,7 +16,8 @@ class QwenUtterance(Utterance):
 
     `voice` is for CustomVoice checkpoints and fine-tuned ones, `instruct` the style there and the voice
     itself with VoiceDesign, the reference for Base. A seed gives the same audio alone and among others:
-    in half precision its text is spoken alone for that, which takes longer.
+    in half precision its text is spoken alone for that, which takes longer: it waits for those before it, and
+    whoever joins the batch after it waits for it.
     """
 
     reference_audio_path: Path | None = None
@@ -24,7 +25,7 @@ class QwenUtterance(Utterance):
     reference_text: str | None = None
     """The words of the clip; needed unless `x_vector_only`."""
     x_vector_only: bool = False
-    """Take the timbre of the clip alone, and not its manner of speaking."""
+    """Take the timbre of the clip alone, and not its style."""
 
     temperature: float | None = Field(default=None, ge=0, le=2)
     """0 takes the likeliest code each time."""
@@ -57,12 +58,16 @@ class QwenOptions(Options):
     default_voice: str | None = None
     """Who speaks where a client names nobody; the checkpoint's first speaker, if it has any."""
     max_batch: int = Field(default=8, ge=1)
-    """Utterances spoken at once: so many queued jobs are given to the model together."""
+    """Utterances spoken at once: so many queued jobs are given to the model together, or join later.
+
+    On a machine that is busy for six tenths of what a full batch gives, eight places are often all taken, and
+    whoever comes then waits for one that ends: for first chunks that come soon, have twice as many.
+    """
 
     first_chunk_frames: int = Field(default=2, ge=1, le=3)
     """The first chunk comes after so many frames of 80 ms; each later one has twice as many …"""
     chunk_frames: int = Field(default=12, ge=1)
-    """… until they have so many."""
+    """… until they have so many, or up to a third more while somebody who joined was not heard yet."""
     trim_silence: bool = True
     """Begin with the first sound: up to a second of silence before it is left out."""
 

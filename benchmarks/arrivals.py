@@ -18,11 +18,13 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.gpu.checkpoints import write_endless
-from benchmarks.qwen import BATCH, PATIENCE_S, SENTENCE, THREADS, package_of
+from benchmarks.qwen import PATIENCE_S, SENTENCE, THREADS, package_of
 from servers.jobs.stream_events import AudioChunk
 from tests.acceptance.processes import Engine, running_engine
 from tests.backends.qwen_models import Place
 
+BATCH = 16
+"""Places in the model's batch: some have to be free at most times for whoever comes."""
 FRAMES = 50
 AUDIO_S = FRAMES * 0.08
 LOADS = (0.3, 0.6, 0.9)

@@ -64,6 +64,7 @@ class Engine(Section):
     max_parallel_loads: Annotated[int, Field(ge=1)] = 1
     max_computing: Annotated[int, Field(ge=1)] = 1
     joins: bool = True
+    step_timeout_s: Annotated[float, Field(gt=0)] = 120.0
     background_share: Annotated[float, Field(ge=0, le=0.9)] = 0.1
     warmup_text: str | None = "This is a warmup test."
     max_attempts: Annotated[int, Field(ge=1)] = 3

@@ -57,6 +57,10 @@ Request = TypeVar("Request")
 Item = TypeVar("Item")
 
 
+SYNTHESIZE = "synthesize"
+"""The task that makes audio."""
+
+
 class Options(BaseModel):
     """What models.yaml may say about a model of this backend; an unknown key refuses to start."""
 
@@ -83,7 +87,9 @@ class Arrivals(Protocol):
         """
 
     def cancelled(self) -> Collection[int]:
-        """The indexes of requests that nobody waits for any more: nothing has to be yielded for them."""
+        """The indexes of requests that nobody waits for any more, each named once: nothing has to be yielded
+        for them.
+        """
 
 
 class Resumable(Noun):
@@ -104,7 +110,10 @@ class Steps(Protocol):
 
 
 class Saved(Noun):
-    """The last word of a preemptible request that was told to leave: what it has done is in its folder."""
+    """The last word of a preemptible request that was told to leave: what it has done is in its folder.
+
+    Unasked it is an error.
+    """
 
 
 class Backend:

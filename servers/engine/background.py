@@ -7,25 +7,29 @@ from dataclasses import dataclass
 SLICE_S = 2.0
 """A paused run goes on once it is owed so much: less would be spent on switching."""
 RELOAD_SLICE_S = 60.0
-"""The same where its model has to be loaded for it, and others have to leave."""
+"""The same where its model has to be loaded for it, and others have to leave; so long those have to have been
+idle where it is not owed as much."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """`owed_s` is what the background has to have yet: it grows while others are served, and is used up."""
+    """`owed_s` is what the background has to have yet: it grows while that waits, and is used up."""
 
     share: float = 0.1
     owed_s: float = 0.0
 
-    def after(self, elapsed_s: float, *, contended: bool, running: bool) -> Account:
-        """After so long with both kinds of work there (`contended`), the background `running` or not.
+    def after(self, elapsed_s: float, *, waits: bool, runs: bool, alone: bool) -> Account:
+        """After so long in which the background waited, or ran, or was not there.
 
-        Without contention nothing is owed: a job that had the device to itself was owed nothing before.
+        What it has while nobody else is there (`alone`) settles what it is owed, and is not held against it.
         """
-        if not contended:
-            return Account(self.share)
-        change_s = elapsed_s * (self.share - 1 if running else self.share)
-        return Account(self.share, max(-SLICE_S, min(RELOAD_SLICE_S, self.owed_s + change_s)))
+        if runs:
+            least_s = min(0.0, self.owed_s) if alone else -SLICE_S
+            cost_s = elapsed_s if alone else elapsed_s * (1 - self.share)
+            return Account(self.share, max(least_s, self.owed_s - cost_s))
+        if waits:
+            return Account(self.share, min(RELOAD_SLICE_S, self.owed_s + elapsed_s * self.share))
+        return Account(self.share)
 
     def is_due(self, *, resident: bool) -> bool:
         """Whether the background's turn has come, its model being loaded or not."""

@@ -14,14 +14,13 @@ from servers.engine.device import Device
 from servers.engine.models import ModelState, Phase, may_try_again
 from servers.engine.process import Runner, StartRunner
 from servers.engine.residency import Policy
-from servers.engine.runs import Asked, Run
+from servers.engine.runs import Run
 from servers.engine.scheduler import Model
 from servers.errors import ModelLoadFailed, SkylarkError
+from servers.runner.wire import Asked
 from servers.settings import Engine as Limits
 
 log = logging.getLogger(__name__)
-SAVE_S = 120.0
-"""A preemptible run has so long to come to its next step and to save itself, or its runner is ended."""
 
 
 class Fleet:
@@ -52,6 +51,7 @@ class Fleet:
             min_residency_s=limits.min_residency_s,
             max_parallel_loads=limits.max_parallel_loads,
         )
+        self.device = device
         self._limits, self._start, self._ticks = limits, start, ticks
 
     def view(self) -> dict[Model, ModelState]:
@@ -118,8 +118,9 @@ class Fleet:
         model = self.models[key]
         run, runner = model.run, _runner(model)
         assert run is not None
+        run.give_up_at = self._ticks() + self._limits.step_timeout_s
         if save:
-            run.asked, run.give_up_at = Asked.SAVE, self._ticks() + SAVE_S
+            run.asked = Asked.SAVE
             model.resume()
             runner.save(run)
         else:
@@ -129,7 +130,7 @@ class Fleet:
     def resume(self, key: Model) -> None:
         model = self.models[key]
         assert model.run is not None
-        model.run.asked = Asked.GO_ON
+        model.run.asked, model.run.give_up_at = Asked.GO_ON, None
         model.resume()
         _runner(model).resume(model.run)
 
@@ -160,6 +161,7 @@ class Fleet:
 
     def paused(self, model: ModelState) -> None:
         if model.run is not None and model.run.asked is Asked.PAUSE:
+            model.run.give_up_at = None
             model.pause()
 
     def run_ended(self, model: ModelState) -> None:
@@ -198,7 +200,7 @@ class Fleet:
 
     def stop_run(self, model: ModelState, run: Run) -> None:
         """A run that no job waits for any more is stopped; the runner has a grace to notice."""
-        if run.give_up_at is None or run.asked is Asked.SAVE:
+        if run.give_up_at is None or run.asked is not Asked.GO_ON:
             run.give_up_at = self._ticks() + self._limits.cancel_grace_s
             run.asked = Asked.GO_ON
             _runner(model).cancel(run)

@@ -26,6 +26,7 @@ from servers.engine.plan import State, plan
 from servers.engine.runner_events import RunnerEvents
 from servers.engine.runs import Runs
 from servers.engine.scheduler import Model
+from servers.errors import UnknownModel
 from servers.jobs.job import Job
 from servers.jobs.store import Head, Store
 from servers.settings import Engine as Limits
@@ -115,7 +116,8 @@ class Loop:
 
     def _recover(self) -> None:
         recovered = self._store.recover(self._clock(), self._limits.max_attempts)
-        log.info("the engine starts", extra={"action": "start", "recovered": recovered})
+        fields = {"action": "start", "device": self._fleet.device.name, "recovered": recovered}
+        log.info("the engine starts", extra=fields)
 
     def step(self) -> None:
         """Plans and does what is next; what was heard has been seen to. May be repeated where it raises."""
@@ -131,7 +133,12 @@ class Loop:
     def _heads(self) -> list[Head]:
         """The queue's heads, their times in the clock of the models' times."""
         shift_s = self._ticks() - self._clock()
-        return [replace(head, created_at=head.created_at + shift_s) for head in self._store.heads()]
+        heads = [replace(head, created_at=head.created_at + shift_s) for head in self._store.heads()]
+        unknown = {head.model for head in heads} - self._fleet.models.keys()
+        for model in unknown:  # it was taken out of models.yaml since
+            name = "/".join(model)
+            self._events.give_up(model, UnknownModel(f"there is no model {name!r} any more", param="model"))
+        return [head for head in heads if head.model not in unknown]
 
     def _state(self, heads: Sequence[Head]) -> State:
         self._keep_account(heads)
@@ -147,11 +154,11 @@ class Loop:
     def _keep_account(self, heads: Sequence[Head]) -> None:
         now = self._ticks()
         models, computing = self._fleet.models.values(), self._fleet.computing()
-        running = any(model.is_background for model in computing)
-        back = any(model.is_background for model in models) or any(head.preemptible for head in heads)
+        runs = any(model.is_background for model in computing)
+        waits = any(model.is_background for model in models) or any(head.preemptible for head in heads)
         front = any(not head.preemptible for head in heads) or any(not m.is_background for m in computing)
         elapsed_s, self._accounted_at = now - self._accounted_at, now
-        self._account = self._account.after(elapsed_s, contended=front and back, running=running)
+        self._account = self._account.after(elapsed_s, waits=waits, runs=runs, alone=not front)
 
     def _do(self, action: actions.Action) -> None:
         match action:
@@ -176,7 +183,9 @@ class Loop:
 
     def _run(self, head: Head) -> None:
         model = self._fleet.models[head.model]
-        shared = head.batch_key is not None and head.attempt == 0
+        shared = head.batch_key is not None and head.attempt == 0 and not head.preemptible
+        if head.preemptible:
+            self._runs.prepare(head.id)
         jobs = self._claim(head, model.max_batch - 1 if shared else 0)
         if not jobs:
             return  # cancelled in this moment
@@ -193,9 +202,9 @@ class Loop:
 
     def _join(self, head: Head, room: int) -> None:
         run = self._fleet.models[head.model].run
-        jobs = self._claim(head, room - 1)
+        jobs = self._claim(head, room - 1) if run is not None else []
         if not jobs or run is None:
-            return
+            return  # cancelled in this moment
         self._runs.join(run, jobs)
         self._fleet.join(head.model, run, [job.payload for job in jobs])
         self._served(head, jobs, "join", "jobs join a batch")

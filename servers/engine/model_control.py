@@ -36,7 +36,7 @@ class ModelControl:
         """The model once it is ready or has failed."""
         model = self._catalog.find(name).key
         self._loop.do(lambda fleet: fleet.want(model))
-        return self._settled(model, ("ready", "failed"), connected)
+        return self._settled(model, lambda state: _name_of(state) in ("ready", "failed"), connected)
 
     def unload(self, name: str, connected: Callable[[], bool]) -> dict[str, Any]:
         """The model once its memory is free. Raises Conflict while it has work in hand."""
@@ -44,7 +44,7 @@ class ModelControl:
         if self._loop.models()[model].run is not None:
             raise Conflict(f"{'/'.join(model)} has work in hand: cancel its job, or unload it afterwards")
         self._loop.do(lambda fleet: fleet.unload(model))
-        return self._settled(model, ("unloaded", "failed"), connected)
+        return self._settled(model, lambda state: state.phase is Phase.ABSENT, connected)
 
     def pin(self, name: str, *, pinned: bool) -> dict[str, Any]:
         model = self._catalog.find(name).key
@@ -69,24 +69,26 @@ class ModelControl:
             "name": model.spec.name,
             "default": self._catalog.resolve(model.spec.backend).key == model.key,
             "tasks": list(backend_class(model.spec.backend, self._backends_path).requests),
-            "state": _state(model),
+            "state": _name_of(model),
             "pinned": model.pinned,
             "vram_mb": model.spec.vram_mb,
             "about": model.about.model_dump(mode="json") if model.about else None,
             "error": model.load_error.to_dict() if model.load_error else None,
         }
 
-    def _settled(self, model: Model, states: Sequence[str], connected: Callable[[], bool]) -> dict[str, Any]:
-        """The model as soon as it is in one of the states, or as it is after load_timeout_s."""
+    def _settled(
+        self, model: Model, is_settled: Callable[[ModelState], bool], connected: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """The model as soon as it has settled, or as it is after load_timeout_s."""
         deadline = self._ticks() + self._load_timeout_s
         for _ in self._news.watch(MODELS, deadline, connected):
-            found = self._described(model)
-            if found["state"] in states:
+            found = self._loop.models()[model]
+            if is_settled(found):
                 break
-        return found
+        return self._description(found)
 
 
-def _state(model: ModelState) -> str:
+def _name_of(model: ModelState) -> str:
     """In the API's words, which know nothing of what a ready model does."""
     if model.phase is Phase.LOADING:
         return "loading"

@@ -48,7 +48,7 @@ class ModelState:
     wanted: bool = False
     """To be loaded once no job waits for another."""
     cramped: bool = False
-    """It ran out of memory: all others leave before it is tried once more."""
+    """It ran out of memory: all others leave before it is run or loaded once more."""
     runner: Runner | None = None
     run: Run | None = None
     """What it works on, while it is running or paused."""
@@ -78,8 +78,8 @@ class ModelState:
 
     @property
     def is_background(self) -> bool:
-        """Whether what it works on is preemptible."""
-        return self.run is not None and self.run.preemptible
+        """Whether what it works on is preemptible, and wanted."""
+        return self.run is not None and self.run.preemptible and bool(self.run.jobs)
 
     @property
     def room(self) -> int:
@@ -153,6 +153,7 @@ class ModelState:
 
 
 def may_try_again(error: SkylarkError, model: Model, states: Iterable[ModelState]) -> bool:
-    """Whether the others, once they have left, give a model the memory that it ran out of."""
-    residents = [state.resident() for state in states if state.is_resident]
-    return isinstance(error, OutOfMemory) and bool(others(model, residents))
+    """Whether the others, once they have left or were saved, give a model the memory that it ran out of."""
+    beside = [state for state in states if state.is_resident and state.key != model]
+    makes_room = any(state.is_background for state in beside) or others(model, [s.resident() for s in beside])
+    return isinstance(error, OutOfMemory) and bool(makes_room)

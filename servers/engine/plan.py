@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from servers.engine.actions import Action, End, Evict, Fail, Join, Load, Pause, Resume, Run
-from servers.engine.background import Account
+from servers.engine.background import RELOAD_SLICE_S, Account
 from servers.engine.models import ModelState, Phase
 from servers.engine.residency import Policy, Resident, can_ever_fit, evictions, idle, others
-from servers.engine.runs import Asked
 from servers.engine.scheduler import Affinity, Model, choose, is_pressing
 from servers.errors import ModelLoadFailed
 from servers.jobs.store import Head
+from servers.runner.wire import Asked
 from servers.settings import Engine as Limits
 
 
@@ -41,12 +41,11 @@ def plan(state: State, heads: Sequence[Head], now: float) -> list[Action]:
     1. A runner that is silent, loads too long, or does not let go of its run, is ended.
     2. While the engine drains, nothing is begun, and what is preemptible is saved.
     3. Jobs whose model can never be loaded fail.
-    4. All others leave for a model that ran out of memory.
-    5. Preemptible work makes way for a job that waits, or goes on once its turn has come.
-    6. Where nobody computes the next job is run; or its model is loaded, or made room for.
-    7. Jobs join what their model computes.
-    8. Other models that jobs wait for, or that are wanted, are loaded where nothing has to leave for them.
-    9. Models that nobody has used for long leave.
+    4. Preemptible work makes way for a job that waits, or goes on once its turn has come.
+    5. Where nobody computes the next job is run; or its model is loaded, or made room for.
+    6. Jobs join what their model computes.
+    7. Other models that jobs wait for, or that are wanted, are loaded where nothing has to leave for them.
+    8. Models that nobody has used for long leave.
     """
     turn = _Turn(state, heads, now)
     turn.end_faulty()  # 1.
@@ -54,12 +53,11 @@ def plan(state: State, heads: Sequence[Head], now: float) -> list[Action]:
         turn.save_all()
         return turn.actions
     turn.fail_impossible()  # 3.
-    turn.make_all_room()  # 4.
-    turn.switch_background()  # 5.
-    turn.run_next()  # 6.
-    turn.join()  # 7.
-    turn.load_beside()  # 8.
-    turn.evict_idle()  # 9.
+    turn.switch_background()  # 4.
+    turn.run_next()  # 5.
+    turn.join()  # 6.
+    turn.load_beside()  # 7.
+    turn.evict_idle()  # 8.
     return turn.actions
 
 
@@ -91,7 +89,7 @@ class _Turn:
         for model in self._background():
             self._pause(model, save=True)
 
-    # 3. and 4.
+    # 3.
 
     def fail_impossible(self) -> None:
         for key in dict.fromkeys(self._needed()):
@@ -112,49 +110,52 @@ class _Turn:
             f"room for it ({policy.vram_mb} MB and {policy.max_models} models in all)"
         )
 
-    def make_all_room(self) -> None:
-        for key in [key for key, model in self._models.items() if model.cramped]:
-            self._evict(others(key, list(self._residents.values())))
-
-    # 5.
+    # 4.
 
     def switch_background(self) -> None:
         for model in self._background():
-            head = self._next()
-            if head is not None and (save := self._way_for(head, model)) is not None:
-                self._pause(model, save=save)
-            elif model.phase is Phase.PAUSED and self._may_resume(model, head):
+            if self._has_to_be_saved(model):
+                self._pause(model, save=True)
+            elif model.phase is Phase.RUNNING and self._has_to_wait():
+                self._pause(model, save=False)
+            elif model.phase is Phase.PAUSED and self._may_go_on(model):
                 self._slots -= 1
                 self.actions.append(Resume(model.key))
 
-    def _way_for(self, head: Head, model: ModelState) -> bool | None:
-        """Whether preemptible work has to be saved for the job, or only to be paused; None: neither.
-
-        1. It has its turn, unless the job is urgent.
-        2. The job is for the same model, or for one that cannot come while this one keeps its memory.
-        3. The job's model is ready, and waits for the device alone.
-        """
-        if head.priority != 0 and not self._state.account.is_used_up and model.phase is Phase.RUNNING:  # 1.
-            return None
-        wanted = self._models[head.model]
-        if wanted is model or self._is_in_the_way(model, wanted):  # 2.
-            return True
-        is_next = wanted.phase is Phase.READY and model.phase is Phase.RUNNING and self._slots <= 0
-        return False if is_next else None  # 3.
-
-    def _is_in_the_way(self, model: ModelState, wanted: ModelState) -> bool:
-        if wanted.phase is not Phase.ABSENT or self._awaits_memory:
+    def _has_to_be_saved(self, model: ModelState) -> bool:
+        """The next job is for the same model, or for one that cannot come while this one keeps its memory."""
+        head = self._next()
+        if head is None or (model.phase is Phase.RUNNING and self._has_its_turn(head)):
             return False
-        free = replace(self._residents[model.key], busy=False, loaded_at=float("-inf"))
-        without = self._evictions(wanted, self._residents | {model.key: free})
-        return self._evictions(wanted) is None and without is not None and model.key in without
+        wanted = self._models[head.model]
+        return wanted is model or self._is_in_the_way(model, wanted)
 
-    def _may_resume(self, model: ModelState, head: Head | None) -> bool:
+    def _has_to_wait(self) -> bool:
+        """A job could be run at once, and has no other place."""
+        head = self._next_ready()
+        return self._slots <= 0 and head is not None and not self._has_its_turn(head)
+
+    def _may_go_on(self, model: ModelState) -> bool:
         if self._slots <= 0 or model.run is None or model.run.asked is not Asked.PAUSE:
             return False
-        if head is None:
-            return not self._computing
-        return head.priority != 0 and self._state.account.is_due(resident=True)
+        head = self._next_ready()
+        return head is None or (head.priority != 0 and self._state.account.is_due(resident=True))
+
+    def _has_its_turn(self, head: Head) -> bool:
+        return head.priority != 0 and not self._state.account.is_used_up
+
+    def _next_ready(self) -> Head | None:
+        """The next job of those that could be run at once."""
+        return self._choose([head for head in self._front if self._is_ready(head.model)])
+
+    def _is_in_the_way(self, model: ModelState, wanted: ModelState) -> bool:
+        if wanted.cramped:
+            return True
+        if wanted.phase is not Phase.ABSENT or self._awaits_memory:
+            return False
+        free = replace(self._residents[model.key], busy=False)
+        without = self._evictions(wanted, self._residents | {model.key: free})
+        return self._evictions(wanted) is None and without is not None and model.key in without
 
     def _pause(self, model: ModelState, *, save: bool) -> None:
         """Says it once."""
@@ -165,7 +166,7 @@ class _Turn:
     def _background(self) -> list[ModelState]:
         return [model for model in self._models.values() if model.is_background]
 
-    # 6.
+    # 5.
 
     def run_next(self) -> None:
         """Where a job has to wait for its model, the jobs of ready models go on, unless it is urgent.
@@ -174,23 +175,38 @@ class _Turn:
         """
         waiting = self._front
         head = self._next_or_background()
-        while head is not None and self._slots > 0:
-            if self._is_ready(head.model):
+        while head is not None:
+            if self._is_ready(head.model) and self._slots > 0 and not self._makes_all_room(head.model):
                 self._run(head)
             elif not self._bring(head.model) or head.priority == 0:
                 return
             waiting = [each for each in waiting if self._is_ready(each.model)]
-            head = self._choose(waiting)
+            head = self._choose(waiting) if self._slots > 0 else None
 
     def _next_or_background(self) -> Head | None:
         """Queued preemptible work is next where nothing else is there, or once its turn has come."""
         head, back = self._next(), self._choose(self._back)
         if back is None or self._background() or (head is not None and head.priority == 0):
             return head
-        if head is None:
-            return None if self._computing else back
-        resident = self._models[back.model].is_resident
-        return back if self._state.account.is_due(resident=resident) else head
+        if self._state.account.is_due(resident=self._models[back.model].is_resident):
+            return back
+        return head if head is not None or self._computing or self._disturbs(back.model) else back
+
+    def _disturbs(self, key: Model) -> bool:
+        """Whether a model that somebody used a while ago had to leave, though nothing is owed."""
+        model = self._models[key]
+        if model.phase is not Phase.ABSENT:
+            return False
+        victims = self._evictions(model)
+        used_at = [self._residents[victim].used_at for victim in victims or ()]
+        return victims is None or any(self._now - at < RELOAD_SLICE_S for at in used_at)
+
+    def _makes_all_room(self, key: Model) -> bool:
+        """Whether a model that ran out of memory has to wait for others that leave for it."""
+        model = self._models[key]
+        victims = self._evictions(model) if model.cramped else []
+        self._evict(victims or ())
+        return victims != []
 
     def _run(self, head: Head) -> None:
         self._slots -= 1
@@ -222,7 +238,7 @@ class _Turn:
         loading = sum(resident.loading for resident in self._residents.values())
         return loading >= self._state.policy.max_parallel_loads
 
-    # 7.
+    # 6.
 
     def join(self) -> None:
         """Not where an urgent or overdue job that cannot join is next, nor where the background is due."""
@@ -248,7 +264,7 @@ class _Turn:
             return account.is_due(resident=True)
         return any(account.is_due(resident=self._models[head.model].is_resident) for head in self._back)
 
-    # 8. and 9.
+    # 7. and 8.
 
     def load_beside(self) -> None:
         """With no job in hand or waiting, the first that is wanted is made room for."""
@@ -286,8 +302,18 @@ class _Turn:
     def _evictions(
         self, model: ModelState, residents: Mapping[Model, Resident] | None = None
     ) -> list[Model] | None:
+        """Who has to leave for the model; None where that is not possible now."""
         crowd = list((self._residents if residents is None else residents).values())
+        if model.cramped and self._background_beside(model):
+            return None
+        if model.cramped and (all_others := others(model.key, crowd)):
+            return all_others
+        if model.phase is not Phase.ABSENT:
+            return []
         return evictions(model.spec.vram_mb, crowd, self._state.policy, self._now)
+
+    def _background_beside(self, model: ModelState) -> bool:
+        return any(each is not model for each in self._background())
 
     def _needed(self) -> list[Model]:
         """The models that jobs wait for, those of the oldest first, then those that are wanted."""

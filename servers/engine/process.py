@@ -115,8 +115,9 @@ class RunnerProcess:
 
     def kill(self) -> None:
         self._wire.shut_down()  # a child of the model may hold the other end open
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        if self._process.returncode is None:  # once it was waited for, its number may be another's
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def wait_ended(self) -> None:
         self._process.wait(END_WAIT_S)

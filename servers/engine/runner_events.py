@@ -19,7 +19,7 @@ from servers.engine.runs import Run, Runs
 from servers.engine.scheduler import Model
 from servers.errors import BackendFailed, SkylarkError
 from servers.jobs.store import Store
-from servers.runner.wire import Message
+from servers.runner.wire import Asked, Message
 from servers.speech import Word
 
 MODELS = "models"
@@ -101,7 +101,7 @@ class RunnerEvents:
 
     def _handle_load_failed(self, model: ModelState, error: SkylarkError) -> None:
         if not self._fleet.load_failed(model, error):
-            self.give_up(model.key, error)
+            self._inbox.put(partial(self.give_up, model.key, error))  # apart, as below
 
     def _handle_gone(self, model: ModelState) -> None:
         if model.run is not None:
@@ -133,8 +133,10 @@ class RunnerEvents:
         match message["op"]:
             case "result":
                 self._runs.result(run, index, message["result"])
-            case "saved":
+            case "saved" if run.asked is Asked.SAVE:
                 self._runs.saved(run, index)
+            case "saved":
+                self._handle_error(model, run, index, BackendFailed("the model saved itself unasked"))
             case "error":
                 self._handle_error(model, run, index, SkylarkError.from_dict(message["error"]))
 
@@ -155,12 +157,15 @@ class RunnerEvents:
         self._stop_if_done(model, run)
 
     def _handle_broken(self, model: ModelState, run: Run, message: Message) -> None:
-        """The model raised. One of a batch may have been to blame: each is tried once more, alone."""
+        """The model raised. One of a batch may have been to blame: each is tried once more, alone.
+
+        So is a preemptible job, which goes on from what it saved.
+        """
         self._runs.hand_back(run, since=message["taken"])
         error = SkylarkError.from_dict(message["error"])
-        together = run.size > 1
+        may_do_better = run.size > 1 or run.preemptible
         for index in sorted(run.jobs):
-            if together and run.jobs[index].attempt < self._max_attempts:
+            if may_do_better and run.jobs[index].attempt < self._max_attempts:
                 self._runs.try_again(run, index, error)
             else:
                 self._handle_error(model, run, index, error)

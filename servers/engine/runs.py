@@ -6,30 +6,22 @@ import itertools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from servers.backends.base import SYNTHESIZE
 from servers.engine.news import News
 from servers.errors import BackendFailed, JobCancelled, RunnerCrashed, SkylarkError, StorageFailed
-from servers.jobs.job import Job, Status
+from servers.jobs.job import Job, Outcome, Status
 from servers.jobs.outputs import write_output
 from servers.jobs.results import LiveAudio, Results
 from servers.jobs.saves import Saves
-from servers.jobs.store import Store
+from servers.jobs.store import MOST_LOST, Store
+from servers.runner.wire import Asked
 from servers.speech import Word
 
-SPEAKS = "synthesize"
 log = logging.getLogger(__name__)
 _numbers = itertools.count(1)
-
-
-class Asked(Enum):
-    """What the runner was last told about a preemptible run."""
-
-    GO_ON = "to work"
-    PAUSE = "to wait at its next step"
-    SAVE = "to save itself there and end"
 
 
 @dataclass
@@ -54,9 +46,10 @@ class Run:
     """Others with the same batch key may join it while it runs."""
     preemptible: bool = False
     asked: Asked = Asked.GO_ON
+    """What the runner was last told about it, where it is preemptible."""
     number: int = field(default_factory=lambda: next(_numbers))
     give_up_at: float | None = None
-    """Once cancelled, or told to save itself: when the runner is ended if it still works."""
+    """Once it was cancelled, or told to come to a step: when the runner is ended if it has not."""
 
     def index_of(self, job_id: str) -> int | None:
         return next((index for index, job in self.jobs.items() if job.id == job_id), None)
@@ -92,10 +85,17 @@ class Runs:
     def join(self, run: Run, jobs: Sequence[Job]) -> None:
         """More claimed jobs for a run, at the indexes after those that it has."""
         for index, job in enumerate(jobs, run.size):
-            self.live[job.id] = LiveJob(self._results.record(job) if run.task == SPEAKS else None)
+            self.live[job.id] = LiveJob(self._results.record(job) if run.task == SYNTHESIZE else None)
             run.jobs[index] = job
             self._news.publish(("events", job.id))
         run.size += len(jobs)
+
+    def prepare(self, job_id: str) -> None:
+        """Makes the folder of a preemptible job, before it is claimed. Raises StorageFailed."""
+        try:
+            self._saves.folder(job_id)
+        except OSError as error:
+            raise StorageFailed(f"no folder can be made for what a job saves: {error.strerror}") from error
 
     def payload(self, run: Run, job: Job) -> dict[str, Any]:
         """What the runner is given: a preemptible job with the folder that is its own."""
@@ -154,11 +154,6 @@ class Runs:
     def cancel(self, run: Run, index: int) -> None:
         self._end(run, index, Status.CANCELLED, JobCancelled("the job was cancelled while it ran"))
 
-    def over(self, run: Run) -> None:
-        """The runner says that the run has ended: a job that is still open was forgotten."""
-        for index in sorted(run.jobs):
-            self.error(run, index, BackendFailed("the model ended without a result"))
-
     def saved(self, run: Run, index: int) -> None:
         """The job has put down what it did, and goes on from there another time."""
         self._return(run, index, count_attempt=False)
@@ -166,18 +161,25 @@ class Runs:
     def lost(self, run: Run) -> None:
         """The runner is gone: its jobs return to the queue, or fail after their last attempt.
 
-        An attempt that saved something was none in vain, and does not count.
+        An attempt that saved something was none in vain, and does not count, MOST_LOST times at most.
         """
         for index in sorted(run.jobs):
             job = run.jobs[index]
-            if run.preemptible and self._saves.changed_since(job.id, job.started_at or 0.0):
-                self._return(run, index, count_attempt=False)
+            if run.preemptible and self._is_forgiven(job):
+                error = RunnerCrashed("the runner ended during this attempt, and something was saved")
+                self._return(run, index, count_attempt=False, error=error)
             elif job.attempt >= self._max_attempts:
                 message = f"the runner ended during each of {job.attempt} attempts at this job"
                 self.error(run, index, RunnerCrashed(message))
             else:
                 error = RunnerCrashed("the runner ended during this attempt")
                 self._return(run, index, count_attempt=True, error=error)
+
+    def _is_forgiven(self, job: Job) -> bool:
+        if not self._saves.changed_since(job.id, job.started_at or 0.0):
+            return False
+        lost = [each for each in self._store.attempts(job.id) if each.outcome is Outcome.LOST]
+        return len(lost) < MOST_LOST
 
     def try_again(self, run: Run, index: int, error: SkylarkError) -> None:
         """The attempt failed, and another one may do better."""

@@ -10,10 +10,9 @@ from typing import Any
 
 from pydantic import Field
 
-from servers.backends.base import default_task, parse_payload
+from servers.backends.base import SYNTHESIZE, default_task, parse_payload
 from servers.backends.load import backend_class
 from servers.catalog import Catalog
-from servers.engine.runs import SPEAKS
 from servers.errors import InvalidRequest
 from servers.jobs.job import Job
 from servers.jobs.outputs import check_output, check_path
@@ -106,7 +105,9 @@ class JobFactory:
             last_heartbeat=now,
             payload=self._checked_payload(payload, request, caller),
             result_path=self._output(result_path, task, named),
-            batch_key=_batch_key(submission, task, backend.batch_key(request)),
+            batch_key=None
+            if task in backend.preemptible
+            else _batch_key(submission, task, backend.batch_key(request)),
             owner=caller.owner,
             idempotency_key=submission.idempotency_key,
             deadline_at=None if submission.deadline_s is None else now + submission.deadline_s,
@@ -119,7 +120,7 @@ class JobFactory:
             return None
         if not isinstance(path, str):
             raise InvalidRequest(f"{named!r} must be a path", param=named)
-        return str(check_output(path, task == SPEAKS, self._settings.engine.roots(), named))
+        return str(check_output(path, task == SYNTHESIZE, self._settings.engine.roots(), named))
 
     def _checked_payload(self, payload: dict[str, Any], request: Noun, caller: Caller) -> dict[str, Any]:
         """Who calls over a network may only name files under the allowed roots."""

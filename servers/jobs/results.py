@@ -33,9 +33,6 @@ class Results:
         """An empty recording of the job's present claim."""
         return LiveAudio(self.path(job), job.token)
 
-    def discard(self, job: Job) -> None:
-        self.path(job).unlink(missing_ok=True)
-
     def delete(self, job_ids: Iterable[str]) -> None:
         """Removes the audio of these jobs, of every claim."""
         gone = set(job_ids)

@@ -22,7 +22,7 @@ class Saves:
     def changed_since(self, job_id: str, at: float) -> bool:
         """Whether anything was written there since that time of day, in seconds."""
         folder = self._root / job_id
-        return any(path.stat().st_mtime > at for path in folder.rglob("*")) if folder.is_dir() else False
+        return any(_changed_at(path) > at for path in folder.rglob("*")) if folder.is_dir() else False
 
     def discard(self, job_id: str) -> None:
         shutil.rmtree(self._root / job_id, ignore_errors=True)
@@ -32,3 +32,10 @@ class Saves:
         for folder in self._root.iterdir() if self._root.is_dir() else ():
             if is_over(folder.name):
                 self.discard(folder.name)
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # it was renamed since it was listed
+        return 0.0

@@ -200,16 +200,21 @@ EXPIRE_UNASKED = _end_queued(
     Status.EXPIRED, jobs.c.expires.is_(sa.true()), jobs.c.last_heartbeat < value("before")
 )
 
-# After a crash: what was running has used its attempts, or goes back. What is preemptible goes on from what
-# it saved, and its attempt does not count.
+# After a crash: what was running has used its attempts, or goes back. Before that, what is preemptible goes
+# back to go on from what it saved, and its attempt does not count.
 FAIL_EXHAUSTED = (
     sa.update(jobs)
-    .where(_running, jobs.c.attempt >= value("most"), jobs.c.preemptible.is_(sa.false()))
+    .where(_running, jobs.c.attempt >= value("most"))
     .values(status=Status.FAILED, finished_at=value("now"), error=value("to_error"))
+)
+_times_lost = (
+    sa.select(sa.func.count())
+    .where(attempts.c.job_id == jobs.c.id, attempts.c.outcome == Outcome.LOST)
+    .scalar_subquery()
 )
 FORGIVE_PREEMPTIBLE = (
     sa.update(jobs)
-    .where(_running, jobs.c.preemptible.is_(sa.true()))
+    .where(_running, jobs.c.preemptible.is_(sa.true()), _times_lost < value("most_lost"))
     .values(_back | {"attempt": jobs.c.attempt - 1})
 )
 REQUEUE_RUNNING = sa.update(jobs).where(_running).values(_back)

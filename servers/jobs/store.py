@@ -1,6 +1,7 @@
 """The durable queue: what a method wrote is on the disk when it returns.
 
-`claim` and `heartbeat` alone are not, for nothing is lost with them: a claim that was lost is a queued job.
+`claim` and `heartbeat` alone are not, for nothing is lost with them: a claim that was lost with the machine
+is a queued job, whose next claim has the same token.
 
 Only the newest claim of a job may end it: `claim` raises the job's token, and `finish` and `requeue` take
 effect only with that token. Each claim is an attempt, on record as long as its job.
@@ -22,6 +23,8 @@ from servers.jobs.idempotency import first_ids
 from servers.jobs.job import Attempt, Job, Outcome, Status
 
 RETRY_AFTER_S = 5.0
+MOST_LOST = 100
+"""A preemptible job that goes on from what it saved may lose its runner or the engine so often."""
 
 
 @dataclass(frozen=True)
@@ -147,11 +150,11 @@ class Store:
     ) -> bool:
         """Puts a claimed job back in its old place; False as `finish`.
 
-        The attempt is on record as lost, with the error; with `count_attempt=False` it is forgiven, and
-        on record as returned. `now` is the present where it is not given.
+        The attempt is on record as lost, with the error; without an error it is on record as returned. With
+        `count_attempt=False` it is forgiven. `now` is the present where it is not given.
         """
         values = {"to_attempt": job.attempt if count_attempt else job.attempt - 1}
-        outcome = Outcome.LOST if count_attempt else Outcome.RETURNED
+        outcome = Outcome.LOST if count_attempt or error is not None else Outcome.RETURNED
         return self._let_go(sql.REQUEUE, job, values, outcome, time.time() if now is None else now, error)
 
     def fail_queued(self, model: tuple[str, str], error: SkylarkError, now: float) -> list[str]:
@@ -188,8 +191,8 @@ class Store:
         values = {"now": now, "most": max_attempts, "to_error": lost.to_dict()}
         with self._database.write(alone=True) as connection:
             connection.execute(sql.END_ATTEMPTS_OF_RUNNING, {"now": now, "to_error": ended.to_dict()})
-            recovered = connection.execute(sql.FAIL_EXHAUSTED, values).rowcount
-            recovered += connection.execute(sql.FORGIVE_PREEMPTIBLE).rowcount
+            recovered = connection.execute(sql.FORGIVE_PREEMPTIBLE, {"most_lost": MOST_LOST}).rowcount
+            recovered += connection.execute(sql.FAIL_EXHAUSTED, values).rowcount
             recovered += connection.execute(sql.REQUEUE_RUNNING).rowcount
             connection.execute(sql.EXCUSE_QUEUED, {"now": now})
             return recovered

@@ -29,11 +29,22 @@ import socket
 import struct
 import threading
 from contextlib import suppress
+from enum import StrEnum
 from typing import Any
 
 HEADER = struct.Struct(">II")
 BEAT_S = 1.0
 Message = dict[str, Any]
+
+
+class Asked(StrEnum):
+    """What a preemptible run is told, by the name of the message."""
+
+    GO_ON = "resume"
+    PAUSE = "pause"
+    """Wait at the next step."""
+    SAVE = "save"
+    """Save itself there, and end."""
 
 
 class Wire:

@@ -14,8 +14,8 @@ from servers.audio.pcm import to_int16
 from servers.backends.base import Backend, Saved, parse_payload
 from servers.backends.load import backend_class
 from servers.errors import BackendFailed, ModelLoadFailed, OutOfMemory, SkylarkError
+from servers.runner.current_run import CurrentRun
 from servers.runner.outbox import Outbox
-from servers.runner.run import Run
 from servers.runner.wire import Message
 from servers.speech import Chunk, ModelSpec, Noun, Progress
 
@@ -30,14 +30,14 @@ class Work:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._load_order: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._queue: queue.SimpleQueue[Run] = queue.SimpleQueue()
-        self._runs: dict[int, Run] = {}
+        self._queue: queue.SimpleQueue[CurrentRun] = queue.SimpleQueue()
+        self._runs: dict[int, CurrentRun] = {}
 
     def take(self, order: Message) -> None:
         if order["op"] == "load":
             self._load_order.put(order)
         elif order["op"] == "run":
-            run = Run(order["run"], order["task"], order["payloads"], self._outbox)
+            run = CurrentRun(order["run"], order["task"], order["payloads"], self._outbox)
             self._runs[run.number] = run
             self._queue.put(run)
         elif (run_now := self._runs.get(order["run"])) is not None:  # else it has ended in the meantime
@@ -68,7 +68,7 @@ class Work:
         self._outbox.put({"op": "ready", "about": about.model_dump(mode="json")})
         return backend
 
-    def _perform(self, backend: Backend, run: Run) -> None:
+    def _perform(self, backend: Backend, run: CurrentRun) -> None:
         """Requests that came too late for the generator are given to another one."""
         try:
             while run.is_open:
@@ -79,7 +79,7 @@ class Work:
             failure = _typed(error, BackendFailed).to_dict()
             self._outbox.put({"op": "broken", "run": run.number, "error": failure, "taken": run.taken})
 
-    def _items(self, backend: Backend, run: Run) -> Iterator[tuple[int, Any]]:
+    def _items(self, backend: Backend, run: CurrentRun) -> Iterator[tuple[int, Any]]:
         """What the backend yields of the requests that are there, by their indexes in the run."""
         kind, task = type(backend), run.task
         requests = run.begin(lambda payload: parse_payload(kind, payload))

@@ -51,7 +51,7 @@ def _command(process: psutil.Process) -> str:
     """Empty for one that has ended."""
     try:
         return " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return ""
 
 
@@ -138,7 +138,7 @@ class Engine:
         return worker
 
     def runners(self) -> list[psutil.Process]:
-        return [child for child in self.worker.children() if "servers.runner" in child.cmdline()]
+        return [child for child in self.worker.children() if "servers.runner" in _command(child)]
 
     def submit(self, payload: dict, **fields) -> str:
         (job_id,) = self.client.submit([{"model_type": "fake", "payload": payload, **fields}])

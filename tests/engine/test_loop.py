@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from servers.engine.models import Phase
-from servers.errors import BackendFailed, EngineUnavailable, OutOfMemory
-from servers.jobs.job import Status
+from servers.engine.submission import Caller
+from servers.errors import BackendFailed, EngineUnavailable, OutOfMemory, StorageFailed
+from servers.jobs.job import Job, Status
 
 BROKEN = BackendFailed("RuntimeError: it broke").to_dict()
 
@@ -257,13 +260,61 @@ def test_a_model_that_ran_out_of_memory_while_it_loaded_is_loaded_once_more(rig)
     rig.step()
     first = rig.runner("a")
     rig.say(first, "failed", error=OutOfMemory("full").to_dict())
+    rig.say(first, "gone")
     assert other.is_killed
     rig.say(other, "gone")
-    rig.say(first, "gone")
     second = rig.runner("a")
     assert (second is not first, rig.status(job_id)) == (True, ["queued"])
     rig.say(second, "failed", error=OutOfMemory("full").to_dict())
     assert rig.status(job_id) == ["failed"]
+
+
+def test_a_model_whose_job_ran_out_of_memory_and_was_cancelled_drives_nobody_out(rig):
+    rig.loaded("b")
+    runner = rig.loaded("a")
+    job_id = rig.submit()
+    rig.step()
+    rig.fail(runner, OutOfMemory("full"))
+    rig.end(runner)
+    rig.service.withdraw(job_id, Caller())
+    rig.say(rig.runners[0], "gone")
+    for _ in range(10):
+        other = rig.submit(model="b")
+        rig.step()
+        if rig.phase("b") is Phase.LOADING:
+            rig.ready(rig.runner("b"))
+        rig.finish(rig.runner("b"), *rig.run("b").jobs)
+        rig.end(rig.runner("b"))
+        assert rig.status(other) == ["done"]
+    assert len(rig.runners) == 3, "b was loaded once more, and stayed"
+
+
+def test_the_jobs_of_a_model_that_was_taken_out_of_models_yaml_fail_and_the_engine_goes_on(rig):
+    gone = Job(id=str(uuid.uuid4()), model_type="toy", model="old", last_heartbeat=rig.clock())
+    rig.store.submit([gone], max_queued=9)
+    rig.loaded("a")
+    there = rig.submit()
+    rig.step()
+    assert rig.job(gone.id).error["code"] == "unknown_model"
+    assert rig.status(there) == ["running"]
+
+
+def test_a_model_that_cannot_be_loaded_fails_its_jobs_once_the_disk_has_room_again(rig, monkeypatch):
+    job_id = rig.submit()
+    rig.step()
+    full = [StorageFailed("the disk is full")]
+    fail_queued = rig.store.fail_queued
+
+    def fail_later(*arguments):
+        if full:
+            raise full.pop()
+        return fail_queued(*arguments)
+
+    monkeypatch.setattr(rig.store, "fail_queued", fail_later)
+    monkeypatch.setattr("servers.engine.inbox.TICK_S", 0)
+    rig.say(rig.runner(), "failed", error=BackendFailed("no weights").to_dict())
+    rig.step()
+    assert (full, rig.status(job_id)) == ([], ["failed"])
 
 
 def test_an_evicted_runner_that_says_it_is_ready_is_not_believed(make_rig):
@@ -343,15 +394,123 @@ def test_a_long_job_whose_runner_dies_loses_no_attempt_if_it_has_saved_something
     assert rig.job(training).attempt == 0
 
 
-def test_a_long_job_that_does_not_come_to_a_step_is_ended(rig):
+@pytest.mark.parametrize(("model", "asked"), [("b", "save"), ("a", "pause")])
+def test_a_long_job_that_does_not_come_to_a_step_is_ended(rig, model, asked):
+    rig.loaded("a")
     long = rig.loaded("b")
     rig.train(model="b")
     rig.step()
-    rig.submit(model="b")
+    rig.submit(model=model)
     rig.step()
-    assert long.orders == ["run", "save"]
-    rig.step(121)
+    assert long.orders == ["run", asked]
+    rig.step(rig.limits.step_timeout_s - 1)
+    assert not long.is_killed
+    rig.step(2)
     assert long.is_killed
+
+
+def test_a_paused_job_has_all_the_time_there_is(rig):
+    long, _ = rig.loaded("b"), rig.loaded("a")
+    rig.train(model="b")
+    rig.step()
+    rig.submit(model="a")
+    rig.step()
+    rig.say(long, "paused", run=rig.run("b").number)
+    rig.step(10 * rig.limits.step_timeout_s)
+    assert not long.is_killed
+
+
+def test_a_long_job_that_was_cancelled_has_the_grace_of_any_other(rig):
+    long = rig.loaded("b")
+    training = rig.train(model="b")
+    rig.step()
+    rig.loop.cancel(training)
+    rig.step()
+    rig.submit(model="b", priority=0)
+    rig.step(rig.limits.cancel_grace_s + 1)
+    assert (long.orders, long.is_killed) == (["run", "cancel"], True)
+
+
+def test_a_long_job_whose_save_fails_keeps_what_it_had_saved_and_is_tried_again(rig):
+    long = rig.loaded("b")
+    training = rig.train(model="b")
+    rig.step()
+    saved = rig.saves.folder(training) / "step"
+    saved.touch()
+    rig.say(long, "broken", run=rig.run("b").number, error=BROKEN, taken=1)
+    assert (rig.status(training), saved.exists()) == (["queued"], True)
+    for _ in range(2):
+        rig.end(long)
+        rig.step()
+        rig.say(long, "broken", run=rig.run("b").number, error=BROKEN, taken=1)
+    assert (rig.status(training), saved.exists()) == (["failed"], False)
+
+
+def test_a_long_job_that_saves_itself_unasked_has_failed(rig):
+    long = rig.loaded("b")
+    training = rig.train(model="b")
+    rig.step()
+    rig.say(long, "saved", run=rig.run("b").number, index=0)
+    assert rig.job(training).error["message"] == "the model saved itself unasked"
+
+
+def test_a_long_job_is_not_claimed_where_no_folder_can_be_made_for_it(rig, monkeypatch):
+    rig.loaded("b")
+    training = rig.train(model="b")
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(rig.saves, "folder", lambda _: (_ for _ in ()).throw(full))
+    with pytest.raises(StorageFailed, match="No space left"):
+        rig.step()
+    assert rig.status(training) == ["queued"]
+
+
+def test_a_long_job_that_dies_again_and_again_is_given_up_though_it_saves_something_each_time(
+    rig, monkeypatch
+):
+    monkeypatch.setattr("servers.engine.runs.MOST_LOST", 5)
+    training = rig.train(model="b")
+    rig.clock.now = 0.0  # before anything on this disk was written
+    for _ in range(20):
+        rig.step()
+        if rig.status(training) == ["failed"]:
+            break
+        runner = rig.ready(rig.runner("b"))
+        (rig.saves.folder(training) / "step").touch()
+        runner.is_killed = True
+        rig.say(runner, "gone")
+    assert rig.job(training).error["code"] == "runner_crashed"
+
+
+def test_a_long_job_has_its_share_though_its_model_has_to_be_loaded_for_it_between_short_jobs(make_rig):
+    rig = make_rig(max_models=1)
+    training = rig.train(model="b", expires=False)
+    trained_s, served, last = 0.0, 0, 0.0
+    for second in range(3_000):
+        if second % 5 == 0:
+            rig.submit(model="a", batch_key="")
+        rig.step(1.0)
+        for runner in [each for each in rig.runners if each.is_killed]:
+            if rig.fleet.of(runner) is not None:
+                rig.say(runner, "gone")
+        for name in "ab":
+            if (
+                rig.phase(name) is Phase.LOADING
+                and rig.ticks() - rig.fleet.models["toy", name].started_at >= 10
+            ):
+                rig.ready(rig.runner(name))
+        if rig.phase("b") is Phase.RUNNING:
+            trained_s += 1
+            long = rig.runner("b")
+            if long.orders[-1] == "save":
+                rig.say(long, "saved", run=rig.run("b").number, index=0)
+                rig.end(long)
+        while rig.phase("a") is Phase.RUNNING:
+            served, last = served + 1, second
+            rig.finish(rig.runner("a"), *rig.run("a").jobs)
+            rig.end(rig.runner("a"))
+    assert rig.status(training)[0] in ("queued", "running")
+    assert 0.05 < trained_s / 3_000 < 0.2
+    assert served > 500, f"{served}, the last at {last}"
 
 
 def test_a_paused_job_can_be_cancelled(rig):

@@ -197,6 +197,18 @@ def test_all_others_leave_for_a_model_that_ran_out_of_memory_and_it_waits_until_
     assert planned(models, head(A), max_models=3) == [Run(head(A))]
 
 
+def test_nothing_leaves_for_a_model_that_ran_out_of_memory_while_no_job_waits_for_it():
+    models = [model(A, Phase.READY, cramped=True), model(B, Phase.READY)]
+    assert planned(models) == []
+    assert planned(models, head(B)) == [Run(head(B))]
+
+
+def test_a_model_that_ran_out_of_memory_while_it_loaded_is_loaded_alone():
+    models = [model(A, cramped=True), model(B, Phase.READY)]
+    assert planned(models, head(A), max_models=3) == [Evict(B)]
+    assert planned([models[0]], head(A), max_models=3) == [Load(A)]
+
+
 def test_while_the_engine_drains_nothing_is_begun_and_what_is_preemptible_is_saved():
     models = [model(A, Phase.READY), busy(B, preemptible=True), model(C, wanted=True)]
     assert planned(models, head(A), draining=True) == [Pause(B, save=True)]
@@ -317,7 +329,7 @@ def test_a_long_job_is_saved_where_the_others_model_does_not_fit_beside_it():
 
 def test_a_paused_job_is_saved_once_its_memory_is_needed():
     models = [model(A), training(B, Phase.PAUSED, Asked.PAUSE), model(C, Phase.READY)]
-    assert planned(models, head(A), max_models=2) == [Evict(C)]
+    assert planned(models, head(A), max_models=2) == [Resume(B), Evict(C)]
     models[2].phase = Phase.ABSENT
     assert planned(models, head(A), max_models=1) == [Pause(B, save=True)]
 
@@ -332,6 +344,40 @@ def test_an_urgent_job_interrupts_a_long_one_though_that_has_its_turn():
 def test_a_paused_job_goes_on_once_nothing_waits():
     assert planned([training(B, Phase.PAUSED, Asked.PAUSE)]) == [Resume(B)]
     assert planned([busy(A), training(B, Phase.PAUSED, Asked.PAUSE)]) == []
+
+
+def test_a_paused_job_goes_on_while_the_model_of_the_one_that_waits_is_loading():
+    models = [model(A, Phase.LOADING), training(B, Phase.PAUSED, Asked.PAUSE)]
+    assert planned(models, head(A)) == [Resume(B)]
+
+
+def test_a_long_job_waits_for_a_job_that_could_be_run_though_another_one_is_next():
+    models = [model(A, Phase.READY), training(B), model(C, Phase.LOADING)]
+    waiting = [head(C, seq=1, priority=5), head(A, seq=2)]
+    assert planned(models, *waiting, max_models=3) == [Pause(B, save=False)]
+
+
+def test_a_long_job_that_was_cancelled_is_told_nothing_more():
+    cancelled = training(B, jobs=0, give_up_at=NOW + 5)
+    assert planned([cancelled], head(B)) == []
+    assert planned([cancelled], draining=True) == []
+
+
+def test_a_long_job_is_saved_for_a_model_that_ran_out_of_memory_beside_it():
+    models = [model(A, cramped=True), training(B, Phase.PAUSED, Asked.PAUSE)]
+    assert planned(models, head(A)) == [Pause(B, save=True)]
+    models[1].run.asked = Asked.SAVE
+    assert planned(models, head(A)) == []
+
+
+def test_no_model_that_was_used_a_while_ago_leaves_for_a_long_job_that_is_owed_nothing():
+    models = [model(A, Phase.READY, used_at=NOW - RELOAD_SLICE_S + 1), model(B)]
+    assert planned(models, long(B), max_models=1) == []
+    models[0].used_at -= 2
+    assert planned(models, long(B), max_models=1) == [Evict(A)]
+    models[0].used_at = NOW
+    assert planned(models, long(B), max_models=1, account=DUE) == [Evict(A)]
+    assert planned(models, long(B), max_models=2) == [Load(B)]
 
 
 def test_a_paused_job_goes_on_once_its_turn_has_come_though_others_wait():

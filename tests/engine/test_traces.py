@@ -90,16 +90,20 @@ class World:
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
-        running = any(m.is_background for m in self.computing())
-        back = running or any(m.is_background for m in self.models.values())
-        back = back or any(each.head.preemptible for each in self.queue)
+        runs = any(m.is_background for m in self.computing())
+        waits = any(m.is_background for m in self.models.values())
+        waits = waits or any(each.head.preemptible for each in self.queue)
         front = any(not each.head.preemptible for each in self.queue)
         front = front or any(not m.is_background for m in self.computing())
-        self.account = self.account.after(seconds, contended=front and back, running=running)
+        self.account = self.account.after(seconds, waits=waits, runs=runs, alone=not front)
 
     def say(self, model: ModelState, *, crashes: bool) -> None:
         if crashes and model.phase is not Phase.ABSENT and self.dice.random() < 0.05:
             self.lose(model)
+        elif crashes and model.phase in (Phase.LOADING, Phase.RUNNING) and self.dice.random() < 0.05:
+            self.run_out_of_memory(model)
+        elif crashes and model.run is not None and model.run.jobs and self.dice.random() < 0.05:
+            self.cancel(model)
         elif model.phase is Phase.LOADING:
             model.loaded(None, self.now)
         elif model.phase is Phase.LEAVING:
@@ -123,6 +127,21 @@ class World:
         del self.working[job.id]
         assert job.id not in self.ended
         self.ended.append(job.id)
+
+    def run_out_of_memory(self, model: ModelState) -> None:
+        model.cramped = True
+        if model.phase is Phase.LOADING:
+            model.leave()
+            return
+        self.give_back(model.run, tried=not model.run.preemptible)
+        model.run.give_up_at = self.now + 5
+
+    def cancel(self, model: ModelState) -> None:
+        """The job ends at once, and its run soon."""
+        self.end_job(model.run, self.dice.choice(list(model.run.jobs)))
+        if not model.run.jobs:
+            model.run.give_up_at, model.run.asked = self.now + 5, Asked.GO_ON
+            model.resume()
 
     def lose(self, model: ModelState) -> None:
         if model.run is not None:
@@ -186,6 +205,8 @@ class World:
                 assert self.models[key].phase is Phase.PAUSED
                 self.models[key].run.asked = Asked.GO_ON
                 self.models[key].resume()
+            case actions.End(key, "not_cancelled"):
+                self.lose(self.models[key])
             case _:
                 raise AssertionError(f"nothing is at fault here: {action}")
 
@@ -314,14 +335,18 @@ def test_a_flood_of_urgent_jobs_leaves_nothing_behind_once_it_ends(seed):
     assert ordinary in here.ended
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_long_job_ends_though_short_ones_never_stop_coming(seed):
-    here = world(seed, max_models=2)
-    here.policy = Policy(max_models=2, vram_mb=BUDGET_MB)
+@pytest.mark.parametrize("gaps", [False, True], ids=["without a pause", "with pauses"])
+@pytest.mark.parametrize("max_models", [1, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_job_ends_though_short_ones_never_stop_coming(seed, max_models, gaps):
+    here = world(seed, max_models=max_models)
+    here.policy = Policy(max_models=max_models, vram_mb=BUDGET_MB)
     long = here.submit("d", preemptible=True, batch_key=None)
-    for _ in range(3_000):
-        while len(here.queue) < 3:
+    for _ in range(6_000):
+        while not gaps and len(here.queue) < 3:
             here.submit(here.dice.choice("ab"))
+        if gaps and here.dice.random() < 0.4:
+            here.submit("a")
         here.happen()
         here.settle()
         if long in here.ended:

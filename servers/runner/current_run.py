@@ -1,28 +1,22 @@
-"""One run in a runner: what its generator is given, and what the engine says of it while it works."""
+"""The run that a runner works on: what its generator is given, and what the engine says meanwhile."""
 
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
-from enum import Enum
 from typing import Any
 
 from servers.errors import SkylarkError
 from servers.runner.outbox import Outbox
-from servers.runner.wire import Message
+from servers.runner.wire import Asked, Message
 from servers.speech import Noun
 
 Payload = dict[str, Any]
 Parse = Callable[[Payload], Noun]
 
 
-class Asked(Enum):
-    GO_ON = "resume"
-    PAUSE = "pause"
-    SAVE = "save"
-
-
-class Run:
+class CurrentRun:
     """The `Arrivals` and the `Steps` of its generator. `take` is called by the listening thread.
 
     Requests are told apart by their indexes in the run, as the engine knows them. The generator counts
@@ -37,7 +31,6 @@ class Run:
         self._outbox = outbox
         self._waiting = list(payloads)
         self._given: list[int] = []
-        self._places: dict[int, int] = {}
         self._unwanted: set[int] = set()
         self._parse: Parse | None = None
         self._asked = Asked.GO_ON
@@ -63,7 +56,7 @@ class Run:
 
     def begin(self, parse: Parse) -> Sequence[Noun]:
         """The requests that there are, for a new generator."""
-        self._parse, self._given, self._places = parse, [], {}
+        self._parse, self._given = parse, []
         return self.joined()
 
     def index_of(self, place: int) -> int:
@@ -82,20 +75,27 @@ class Run:
         if not self._unwanted:
             return ()
         with self._changed:
-            return [self._places[index] for index in self._unwanted if index in self._places]
+            named = {index for index in self._unwanted if index < self.taken}
+            self._unwanted -= named
+        return [place for index in named if (place := self._place(index)) is not None]
+
+    def _place(self, index: int) -> int | None:
+        """Which of those that the generator was given it is, if it is one of them."""
+        place = bisect_left(self._given, index)
+        return place if self._given[place : place + 1] == [index] else None
 
     def _parsed(self, payload: Payload) -> Noun | None:
         """The request, counted; none where nobody wants it any more, or where it is an error."""
         assert self._parse is not None
         index, self.taken = self.taken, self.taken + 1
         if index in self._unwanted:
+            self._unwanted.discard(index)
             return None
         try:
             request = self._parse(payload)
         except SkylarkError as error:
             self._outbox.put({"op": "error", "error": error.to_dict(), "run": self.number, "index": index})
             return None
-        self._places[index] = len(self._given)
         self._given.append(index)
         return request
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from servers.runner.run import Run
+from servers.runner.current_run import CurrentRun
 from servers.speech import Utterance
 
 
@@ -27,14 +27,14 @@ def outbox():
 
 @pytest.fixture
 def run(outbox):
-    return Run(5, "synthesize", [{"text": "0"}, {"text": "1"}], outbox)
+    return CurrentRun(5, "synthesize", [{"text": "0"}, {"text": "1"}], outbox)
 
 
-def begin(run: Run) -> list[str]:
+def begin(run: CurrentRun) -> list[str]:
     return [each.text for each in run.begin(lambda payload: Utterance.parse(payload, "payload"))]
 
 
-def join(run: Run, *texts: str) -> None:
+def join(run: CurrentRun, *texts: str) -> None:
     run.take({"op": "join", "run": 5, "payloads": [{"text": text} for text in texts]})
 
 

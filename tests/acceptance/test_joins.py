@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from servers.unix_http import UnixPool
 from tests.acceptance.processes import eventually, running_engine
 
 JOINABLE = {"model_type": "joinable", "model": "slow"}
@@ -73,7 +76,7 @@ def test_a_job_of_another_model_that_is_urgent_is_not_kept_waiting_by_those_that
     assert first["started_at"] < second["started_at"]
 
 
-def test_when_the_model_breaks_each_of_the_batch_is_tried_alone(engine, busy):
+def test_when_the_model_breaks_each_of_the_batch_is_tried_alone(engine):
     broken = submit(engine, 5, payload={"raise_after": 2})
     innocent = submit(engine, 5)
     assert engine.ended(broken)["error"]["code"] == "backend_failed"
@@ -101,10 +104,6 @@ def test_words_come_with_the_chunks_that_they_are_in(engine):
 
 def stream(engine, jobs, **fields):
     """The lines of POST /jobs/stream, as anybody may read them."""
-    import json
-
-    from servers.unix_http import UnixPool
-
     pool = UnixPool(engine.data_dir / "engine.sock", 30)
     reply = pool.request("POST", "/jobs/stream", json={"jobs": jobs, **fields})
     pool.close()

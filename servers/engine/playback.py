@@ -111,10 +111,22 @@ class Playback:
                     job = self._find(job_id, caller)
                     if job.status.ended:
                         yield from self._rest(index, job, position)
-                        yield Ended(index, job.to_dict())
+                        yield Ended(index, job.to_dict(), job.token)
                         return
                 if not fresh:
                     yield Waiting()
+
+    def ends(
+        self, index: int, job_id: str, caller: Caller, _after: Position, connected: Callable[[], bool]
+    ) -> Iterator[Ended | Waiting]:
+        """`stream` without the audio."""
+        for fresh in self._news.watch(("ended", job_id), wanted=connected, every_s=WAITING_EVERY_S):
+            job = self._find(job_id, caller)
+            if job.status.ended:
+                yield Ended(index, job.to_dict(), job.token)
+                return
+            if not fresh:
+                yield Waiting()
 
     def _rest(self, index: int, job: Job, position: Position) -> Iterator[AudioChunk]:
         """What is missing of a recorded job's audio."""

@@ -52,9 +52,12 @@ class Batch(Noun):
 
 
 class Stream(Batch):
-    """The body of POST /jobs/stream; `after` says for each job what the client has already."""
+    """The body of POST /jobs/stream."""
 
     after: list[Position | None] | None = None
+    """For each job what the client has already."""
+    audio: bool = True
+    """Whether the audio is told as it is made; else only that the jobs have ended."""
 
     def positions(self) -> Sequence[Position]:
         """Raises InvalidRequest unless there is one for each job."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +17,7 @@ import urllib3
 from urllib3 import BaseHTTPResponse
 
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled, SkylarkError
+from servers.jobs.results import recording
 from servers.jobs.stream_events import (
     WAITING_EVERY_S,
     Accepted,
@@ -55,8 +56,15 @@ class JobsClient:
     """Thread-safe; one for each process."""
 
     def __init__(
-        self, path: Path, *, timeout_s: float = 30.0, stream_silence_s: float = STREAM_SILENCE_S
+        self,
+        path: Path,
+        *,
+        data_dir: Path | None = None,
+        timeout_s: float = 30.0,
+        stream_silence_s: float = STREAM_SILENCE_S,
     ) -> None:
+        """`data_dir` is the engine's, where it is on this machine: recordings are read from there then."""
+        self._data_dir = data_dir
         self._pool = UnixPool(path, timeout_s)
         self._stream_timeout = urllib3.Timeout(connect=timeout_s, read=stream_silence_s)
 
@@ -83,14 +91,16 @@ class JobsClient:
         *,
         owner: str | None = None,
         after: Sequence[Position | None] = (),
+        live: bool = True,
     ) -> Generator[Accepted | AudioChunk | Ended | Waiting, None, None]:
         """Accepts all of the jobs or none, as `submit` does, and tells what becomes of them until all ended.
 
+        Their audio is told as it is made, or where it need not be `live` all at once before each job's end.
         With `after`, one for each job, the audio that somebody has is not told again. What is wrong with
         the jobs is raised before the first event. AnswerLost is raised where the engine breaks off or falls
         silent: streamed again with the same keys they are the same jobs. Closing it ends none of them.
         """
-        body: dict[str, Any] = {"jobs": list(jobs)}
+        body: dict[str, Any] = {"jobs": list(jobs), "audio": live}
         if after:
             body["after"] = [position and vars(position) for position in after]
         with _engine_errors():
@@ -105,10 +115,28 @@ class JobsClient:
             try:
                 if response.status >= 400:
                     _raise_error(response)
-                yield from _events(response, len(jobs))
+                for event in _events(response, len(jobs)):
+                    if isinstance(event, Ended) and not live:
+                        yield from self._recorded(event)
+                    yield event
             finally:
                 response.close()
                 response.release_conn()
+
+    def _recorded(self, ended: Ended) -> Iterator[AudioChunk]:
+        """All audio of a job that is done, if it makes any."""
+        rate = (ended.job["result"] or {}).get("sample_rate")
+        if ended.job["status"] == "done" and rate is not None:
+            pcm = self._recording(ended.job["id"], ended.attempt)
+            yield AudioChunk(ended.index, ended.attempt, 0, rate, pcm)
+
+    def _recording(self, job_id: str, claim: int) -> bytes:
+        """From the file, where the engine's folder is at hand: it need not pass two processes then."""
+        if self._data_dir is not None:
+            with suppress(FileNotFoundError):
+                return recording(self._data_dir, job_id, claim).read_bytes()
+        with self.audio(job_id) as audio:
+            return b"".join(audio.chunks)
 
     def get(self, job_id: str, *, wait_s: float = 0.0) -> dict[str, Any]:
         """The job; with `wait_s` as soon as it has ended, or as it is after that time."""
@@ -191,9 +219,11 @@ def _events(response: BaseHTTPResponse, jobs: int) -> Iterator[Accepted | AudioC
         event = from_line(line)
         if isinstance(event, Broken):
             raise AnswerLost(event.error.message, retry_after_s=RETRY_AFTER_S)
-        yield event
         if isinstance(event, Ended) and event.index == jobs - 1:
+            response.drain_conn()  # its end too, so that the connection is of use to the next request
+            yield event
             return
+        yield event
     raise AnswerLost("the engine broke off its answer", retry_after_s=RETRY_AFTER_S)
 
 

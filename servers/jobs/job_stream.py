@@ -30,11 +30,12 @@ class JobStream:
         client: JobsClient,
         jobs: Sequence[Job],
         owner: str | None,
+        live: bool,
         check: Callable[[], None],
         clock: Callable[[], float],
         pause: Callable[[float], None],
     ) -> None:
-        self._client, self._jobs, self._owner = client, jobs, owner
+        self._client, self._jobs, self._owner, self._live = client, jobs, owner, live
         self._check, self._clock, self._pause = check, clock, pause
         self._position: Position | None = None
         self._events = self._retried()
@@ -84,7 +85,7 @@ class JobStream:
         first = self.ended
         rest = self._jobs[first:]
         after = [self._position, *[None] * (len(rest) - 1)] if self._position else ()
-        with closing(self._client.stream(rest, owner=self._owner, after=after)) as events:
+        with closing(self._client.stream(rest, owner=self._owner, after=after, live=self._live)) as events:
             for event in events:
                 if isinstance(event, Accepted):
                     self._accept(event, first)

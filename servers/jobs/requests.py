@@ -73,8 +73,12 @@ class Requests:
         items: Sequence[Item],
         requester: Requester,
         batch_key: str | None = None,
+        *,
+        live: bool = True,
     ) -> Request:
         """A job for each item, all accepted or none, and in the queue when this returns.
+
+        Whoever takes the audio of a job as a whole need not have it `live`, as it is made.
 
         Raises what is wrong with them, in the request's words; an engine that is not there is
         EngineUnavailable at once. The items are then released, unless the requester's key may stand for
@@ -84,7 +88,7 @@ class Requests:
             model = self.model(options.model)
             jobs = self._jobs(model, options, items, requester, batch_key)
             check = self._checker(requester)
-            stream = JobStream(self.client, jobs, requester.owner, check, self._clock, self._pause)
+            stream = JobStream(self.client, jobs, requester.owner, live, check, self._clock, self._pause)
             request = Request(self.client, model, items, requester, stream)
             request.open()
         except BaseException:

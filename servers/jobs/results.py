@@ -19,15 +19,20 @@ from servers.speech import Word
 BYTES_PER_SAMPLE = 2
 
 
+def recording(data_dir: Path, job_id: str, claim: int) -> Path:
+    """The file of what that claim of the job made."""
+    return data_dir / "results" / f"{job_id}.{claim}.s16"
+
+
 class Results:
     """The folder that holds them."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._folder = data_dir / "results"
+        self._data_dir, self._folder = data_dir, data_dir / "results"
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, job: Job) -> Path:
-        return self._folder / f"{job.id}.{job.token}.s16"
+        return recording(self._data_dir, job.id, job.token)
 
     def record(self, job: Job) -> LiveAudio:
         """An empty recording of the job's present claim."""

@@ -76,8 +76,9 @@ class Store:
         with self._database.write(alone=True) as connection:
             queued = connection.scalars(sql.COUNT[Status.QUEUED]).one()
             _check_room(queued, sum(job.idempotency_key is None for job in new), max_queued)
-            connection.execute(sql.INSERT_ONCE if keys else sql.INSERT, [_row(job) for job in new])
-            if not keys:
+            inserted = connection.execute(sql.INSERT_ONCE if keys else sql.INSERT, [_row(job) for job in new])
+            if not keys or inserted.rowcount == len(new):  # all of them are new
+                _check_room(queued, len(new), max_queued)
                 return [job.id for job in new]
             known = connection.execute(sql.WITH_KEYS, {"keys": list(keys)}).all()
             ids = first_ids(new, map(_job, known))

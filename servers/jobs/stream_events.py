@@ -50,10 +50,14 @@ class AudioChunk:
 
 @dataclass(frozen=True)
 class Ended:
-    """A job has ended, and all of its audio was told: the job as GET /jobs/<id> gives it."""
+    """A job has ended, and all of its audio was told: the job as GET /jobs/<id> gives it.
+
+    `attempt` is what its audio is told under.
+    """
 
     index: int
     job: dict[str, Any]
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def from_line(line: bytes) -> Event:
         case "audio":
             return _audio(wire)
         case "ended":
-            return Ended(wire["index"], wire["job"])
+            return Ended(wire["index"], wire["job"], wire["attempt"])
         case "waiting":
             return Waiting()
         case "broken":
@@ -116,7 +120,7 @@ def _wire(event: Event) -> dict[str, Any]:
                 "words": [word.model_dump() for word in event.words],
             }
         case Ended():
-            return {"event": "ended", "index": event.index, "job": event.job}
+            return {"event": "ended", "index": event.index, "attempt": event.attempt, "job": event.job}
         case Waiting():
             return {"event": "waiting"}
         case Broken():

@@ -81,7 +81,7 @@ class Generation(QueueOptions):
 def generate_batch() -> dict[str, Any]:
     asked = json_body(Generation)
     asked.check(requests().limits)
-    with requests().submit(asked, asked.items(), requester(), asked.batch_key()) as request:
+    with requests().submit(asked, asked.items(), requester(), asked.batch_key(), live=False) as request:
         replies = request.replies(lambda done: encoded(done, asked.format))
     results = [{"text": text} | reply for text, reply in zip(asked.texts, replies, strict=True)]
     return {"results": results, "model": request.model.name, "job_ids": request.job_ids}

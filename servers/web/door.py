@@ -20,7 +20,12 @@ def create_door(
     """Raises SettingsError or UnknownModel if the door's default model is not in models.yaml."""
     app = create_app(name, [readiness.bp, *blueprints], prefix=name)
     catalog = Catalog.load(settings().models_file)
-    requests = Requests(client or JobsClient(settings().engine_socket), catalog, door, settings().limits)
+    requests = Requests(
+        client or JobsClient(settings().engine_socket, data_dir=settings().data_dir),
+        catalog,
+        door,
+        settings().limits,
+    )
     requests.model()
     requester.install(app, requests)
     readiness.install(app)

@@ -69,6 +69,7 @@ class StandInEngine(JobsClient):
         *,
         owner: str | None = None,
         after: Sequence[Position | None] = (),
+        live: bool = True,
     ) -> Generator[Event, None, None]:
         self._answer()
         self.submitted, self.owner = list(jobs), owner
@@ -150,6 +151,7 @@ class ScriptedEngine(JobsClient):
         *,
         owner: str | None = None,
         after: Sequence[Position | None] = (),
+        live: bool = True,
     ) -> Generator[Event, None, None]:
         self.asked.append(([job["idempotency_key"] for job in jobs], list(after)))
         for event in self.exchanges.pop(0):

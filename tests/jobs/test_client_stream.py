@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from servers.errors import EngineUnavailable, QueueFull, UnknownVoice
-from servers.jobs.client import AnswerLost, JobsClient
+from servers.jobs.client import AnswerLost, Audio, JobsClient
 from servers.jobs.stream_events import (
     Accepted,
     AudioChunk,
@@ -35,12 +35,12 @@ LINES = [to_line(event) for event in EVENTS]
 
 @contextmanager
 def playing(
-    *answers: Answer, silence_s: float = 60.0, killed: bool = False
+    *answers: Answer, silence_s: float = 60.0, killed: bool = False, data_dir: Path | None = None
 ) -> Iterator[tuple[JobsClient, StandInStream]]:
     """A client of an engine that gives these answers; the path of a socket has to be short."""
     script = StandInStream(list(answers), ends_properly=not killed)
     with tempfile.TemporaryDirectory() as folder, served(script, Path(folder)) as path:
-        client = JobsClient(path, stream_silence_s=silence_s)
+        client = JobsClient(path, data_dir=data_dir, stream_silence_s=silence_s)
         yield client, script
         client.close()
 
@@ -48,7 +48,7 @@ def playing(
 def test_what_the_engine_tells_comes_in_its_order() -> None:
     with playing(LINES) as (client, engine):
         assert list(client.stream(JOBS, owner="alice")) == EVENTS
-    assert engine.bodies == [{"jobs": JOBS}]
+    assert engine.bodies == [{"jobs": JOBS, "audio": True}]
     assert engine.headers[0]["path"] == "/jobs/stream"
     assert engine.headers[0]["X-Skylark-Owner"] == "alice"
 
@@ -128,3 +128,41 @@ def test_the_client_can_be_used_again_after_a_stream_was_left() -> None:
         next(events)
         events.close()
         assert list(client.stream(JOBS)) == EVENTS
+
+
+DONE = {"id": "1", "status": "done", "result": {"sample_rate": 8_000, "samples": 2}}
+
+
+def test_audio_that_need_not_be_live_comes_whole_before_the_end_from_the_file_where_it_is_at_hand(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "1.3.s16").write_bytes(b"\x01\x00\x02\x00")
+    ended = Ended(0, DONE, 3)
+    with playing([to_line(Accepted(("1",))), to_line(ended)], data_dir=tmp_path) as (client, engine):
+        events = list(client.stream(JOBS[:1], live=False))
+    assert events == [Accepted(("1",)), AudioChunk(0, 3, 0, 8_000, b"\x01\x00\x02\x00"), ended]
+    assert engine.bodies == [{"jobs": JOBS[:1], "audio": False}]
+
+
+def test_where_the_file_is_not_at_hand_the_audio_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    @contextmanager
+    def audio(job_id: str) -> Iterator[Audio]:
+        asked.append(job_id)
+        yield Audio(8_000, iter([b"\x01\x00", b"\x02\x00"]))
+
+    with playing([to_line(Accepted(("1",))), to_line(Ended(0, DONE))], data_dir=tmp_path) as (client, _):
+        monkeypatch.setattr(client, "audio", audio)
+        chunk = list(client.stream(JOBS[:1], live=False))[1]
+    assert (asked, chunk) == (["1"], AudioChunk(0, 1, 0, 8_000, b"\x01\x00\x02\x00"))
+
+
+def test_a_job_that_failed_or_makes_no_audio_has_none(tmp_path: Path) -> None:
+    told = [Accepted(("1", "2")), Ended(0, {"id": "1", "status": "failed", "result": None})]
+    told.append(Ended(1, {"id": "2", "status": "done", "result": {"text": "so"}}))
+    with playing([to_line(event) for event in told], data_dir=tmp_path) as (client, _):
+        assert list(client.stream(JOBS, live=False)) == told

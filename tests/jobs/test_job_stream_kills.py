@@ -40,6 +40,7 @@ class KilledEngine(JobsClient):
         *,
         owner: str | None = None,
         after: Sequence[Position | None] = (),
+        live: bool = True,
     ) -> Generator[Event, None, None]:
         events, again = self._kills.pop(0) if self._kills else (1000, False)
         asked = [int(job["payload"]["text"]) for job in jobs]

@@ -25,7 +25,7 @@ LINES: list[tuple[Event, str]] = [
         '{"event":"audio","index":1,"attempt":2,"from":4800,"sample_rate":22050,"audio":"AQD//w==","words":'
         '[{"word":"so","start":0.0,"end":0.1,"score":null,"interpolated":false,"speaker":null}]}',
     ),
-    (Ended(0, {"id": "a", "error": None}), '{"event":"ended","index":0,"job":{"id":"a","error":null}}'),
+    (Ended(0, {"id": "a"}, 2), '{"event":"ended","index":0,"attempt":2,"job":{"id":"a"}}'),
     (Waiting(), '{"event":"waiting"}'),
 ]
 

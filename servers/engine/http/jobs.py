@@ -66,8 +66,9 @@ def stream() -> Response:
     asked, who, connected = _stream_body(), caller(), connection()
     positions = asked.positions()
     job_ids = service().submit(asked.jobs, who)
+    tell = playback().stream if asked.audio else playback().ends
     streams = [
-        playback().stream(index, job_id, who, position, connected)
+        tell(index, job_id, who, position, connected)
         for index, (job_id, position) in enumerate(zip(job_ids, positions, strict=True))
     ]
     events = _events(job_ids, streams, partial(service().keep_alive, caller=who))

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import (
     alignment,
     arrivals,
+    background,
     doors,
     endurance,
     kill,
@@ -38,6 +39,7 @@ BENCHMARKS = {
     "streams": lambda chosen: streams.measure(chosen.streams),
     "qwen": lambda _: qwen.measure(),
     "arrivals": lambda chosen: arrivals.measure(chosen.seconds),
+    "background": lambda chosen: background.measure(chosen.seconds),
     "recognition": lambda chosen: recognition.measure(chosen.minutes, chosen.whisper),
 }
 

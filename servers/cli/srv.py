@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import math
 import os
 import sys
 import time
@@ -28,7 +29,7 @@ from servers.cli.output import (
     table,
 )
 from servers.errors import SkylarkError
-from servers.jobs.client import POLL_S, JobsClient
+from servers.jobs.client import JobsClient
 from servers.settings import settings
 
 app = typer.Typer(help="The engine: start it, see how it is, give it jobs.", no_args_is_help=True)
@@ -150,14 +151,16 @@ def _object(payload: str) -> dict[str, Any]:
 def _ended(engine: JobsClient, job_id: str) -> dict[str, Any]:
     try:
         with progress(100, "queued") as bar:
-            while (job := engine.get(job_id, wait_s=POLL_S))["finished_at"] is None:
+
+            def show(job: dict[str, Any]) -> None:
                 if bar is not None:
                     percent = round(100 * (job["progress"] or 0))
                     bar.update(bar.task_ids[0], description=job["status"], completed=percent)
+
+            return engine.wait(job_id, timeout_s=math.inf, seen=show)
     except KeyboardInterrupt:
         complain(f"the job goes on; to end it: skylark srv cancel {job_id}")
         raise
-    return job
 
 
 def _print_result(job: dict[str, Any], *, json: bool) -> None:

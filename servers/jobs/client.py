@@ -148,9 +148,10 @@ class JobsClient:
         *,
         timeout_s: float,
         wanted: Callable[[], bool] = lambda: True,
+        seen: Callable[[dict[str, Any]], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> dict[str, Any]:
-        """The ended job.
+        """The ended job; `seen` is shown how it is meanwhile.
 
         Raises DeadlineExceeded after `timeout_s`, and JobCancelled once `wanted()` is false: asked at
         least every POLL_S.
@@ -160,6 +161,7 @@ class JobsClient:
             job = self.get(job_id, wait_s=min(POLL_S, max(0.0, deadline - clock())))
             if job["finished_at"] is not None:
                 return job
+            seen(job)
             if clock() >= deadline:
                 raise DeadlineExceeded(f"job {job_id} did not end within {timeout_s:g} s")
         raise JobCancelled("the client went away")

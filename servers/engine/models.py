@@ -12,6 +12,7 @@ from servers.engine.residency import Resident, others
 from servers.engine.runs import Run
 from servers.engine.scheduler import Model
 from servers.errors import ModelLoadFailed, OutOfMemory, SkylarkError
+from servers.settings import Engine as Limits
 from servers.speech import ModelSpec
 
 LOAD_ERROR_S = 30.0
@@ -99,6 +100,18 @@ class ModelState:
             loaded_at=self.loaded_at,
             used_at=self.used_at,
         )
+
+    def fault(self, limits: Limits, now: float) -> str | None:
+        """Why its runner has to be ended, if it has to."""
+        match self.phase:
+            case Phase.ABSENT | Phase.LEAVING:
+                return None
+            case Phase.LOADING:  # it may well be silent: loading can hold the interpreter's lock
+                return "load_timeout" if now - self.started_at > limits.load_timeout_s else None
+        if now - self.heard_at > limits.lease_s:
+            return "silent"
+        give_up_at = self.run.give_up_at if self.run is not None else None
+        return "not_cancelled" if give_up_at is not None and now > give_up_at else None
 
     # how it changes
 

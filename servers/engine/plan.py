@@ -7,14 +7,14 @@ what may leave the memory is residency's: here the two meet.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from servers.engine.actions import Action, End, Evict, Fail, Join, Load, Pause, Resume, Run
 from servers.engine.background import RELOAD_SLICE_S, Account
+from servers.engine.memory import Memory
 from servers.engine.models import ModelState, Phase
-from servers.engine.residency import Policy, Resident, can_ever_fit, evictions, idle, others
+from servers.engine.residency import Policy
 from servers.engine.scheduler import Affinity, Model, choose, is_pressing
-from servers.errors import ModelLoadFailed
 from servers.jobs.store import Head
 from servers.runner.wire import Asked
 from servers.settings import Engine as Limits
@@ -70,8 +70,7 @@ class _Turn:
         self._models, self._limits = state.models, state.limits
         self._front = [head for head in heads if not head.preemptible]
         self._back = [head for head in heads if head.preemptible]
-        self._residents = {key: each.resident() for key, each in state.models.items() if each.is_resident}
-        self._awaits_memory = any(each.phase is Phase.LEAVING for each in state.models.values())
+        self._memory = Memory(state.models, state.policy, now)
         self._computing = [each for each in state.models.values() if each.phase is Phase.RUNNING]
         self._slots = self._limits.max_computing - len(self._computing)
         self._ended: set[Model] = set()
@@ -81,7 +80,7 @@ class _Turn:
 
     def end_faulty(self) -> None:
         for key, model in self._models.items():
-            if reason := _fault(model, self._limits, self._now):
+            if reason := model.fault(self._limits, self._now):
                 self._ended.add(key)
                 self.actions.append(End(key, reason))
 
@@ -94,21 +93,12 @@ class _Turn:
     def fail_impossible(self) -> None:
         for key in dict.fromkeys(self._needed()):
             model = self._models[key]
-            if model.phase is Phase.ABSENT and not self._can_ever_fit(model):
+            error = self._memory.too_large(model) if model.phase is Phase.ABSENT else None
+            if error is not None:
                 self._front = [head for head in self._front if head.model != key]
                 self._back = [head for head in self._back if head.model != key]
-                self.actions.append(Fail(key, self._too_large(model)))
+                self.actions.append(Fail(key, error))
                 self._ended.add(key)
-
-    def _can_ever_fit(self, model: ModelState) -> bool:
-        return can_ever_fit(model.spec.vram_mb, list(self._residents.values()), self._state.policy)
-
-    def _too_large(self, model: ModelState) -> ModelLoadFailed:
-        policy = self._state.policy
-        return ModelLoadFailed(
-            f"{model.name} takes {model.spec.vram_mb} MB, and beside the pinned models the device has no "
-            f"room for it ({policy.vram_mb} MB and {policy.max_models} models in all)"
-        )
 
     # 4.
 
@@ -128,7 +118,7 @@ class _Turn:
         if head is None or (model.phase is Phase.RUNNING and self._has_its_turn(head)):
             return False
         wanted = self._models[head.model]
-        return wanted is model or self._is_in_the_way(model, wanted)
+        return wanted is model or self._memory.is_in_the_way(model, wanted)
 
     def _has_to_wait(self) -> bool:
         """A job could be run at once, and has no other place."""
@@ -148,15 +138,6 @@ class _Turn:
         """The next job of those that could be run at once."""
         return self._choose([head for head in self._front if self._is_ready(head.model)])
 
-    def _is_in_the_way(self, model: ModelState, wanted: ModelState) -> bool:
-        if wanted.cramped:
-            return True
-        if wanted.phase is not Phase.ABSENT or self._awaits_memory:
-            return False
-        free = replace(self._residents[model.key], busy=False)
-        without = self._evictions(wanted, self._residents | {model.key: free})
-        return self._evictions(wanted) is None and without is not None and model.key in without
-
     def _pause(self, model: ModelState, *, save: bool) -> None:
         """Says it once."""
         asked = Asked.SAVE if save else Asked.PAUSE
@@ -173,14 +154,15 @@ class _Turn:
 
         They wait with it where they would keep in use what has to leave for it.
         """
-        waiting = self._front
+        waiting, seen = self._front, set[Model]()
         head = self._next_or_background()
         while head is not None:
             if self._is_ready(head.model) and self._slots > 0 and not self._makes_all_room(head.model):
                 self._run(head)
             elif not self._bring(head.model) or head.priority == 0:
                 return
-            waiting = [each for each in waiting if self._is_ready(each.model)]
+            seen.add(head.model)
+            waiting = [each for each in waiting if each.model not in seen and self._is_ready(each.model)]
             head = self._choose(waiting) if self._slots > 0 else None
 
     def _next_or_background(self) -> Head | None:
@@ -197,29 +179,28 @@ class _Turn:
         model = self._models[key]
         if model.phase is not Phase.ABSENT:
             return False
-        victims = self._evictions(model)
-        used_at = [self._residents[victim].used_at for victim in victims or ()]
-        return victims is None or any(self._now - at < RELOAD_SLICE_S for at in used_at)
+        victims = self._memory.evictions(model)
+        return victims is None or self._memory.was_used_within(RELOAD_SLICE_S, victims)
 
     def _makes_all_room(self, key: Model) -> bool:
         """Whether a model that ran out of memory has to wait for others that leave for it."""
         model = self._models[key]
-        victims = self._evictions(model) if model.cramped else []
+        victims = self._memory.evictions(model) if model.cramped else []
         self._evict(victims or ())
         return victims != []
 
     def _run(self, head: Head) -> None:
         self._slots -= 1
         self._begun.add(head.model)
-        self._residents[head.model] = replace(self._residents[head.model], busy=True)
+        self._memory.use(head.model)
         self.actions.append(Run(head))
 
     def _bring(self, key: Model) -> bool:
         """One step towards having the model; False where it has to wait for work to end."""
         model = self._models[key]
-        if model.phase is not Phase.ABSENT or self._awaits_memory or self._is_loading_enough():
+        if model.phase is not Phase.ABSENT or not self._memory.may_load:
             return True
-        victims = self._evictions(model)
+        victims = self._memory.evictions(model)
         if victims is None:
             return False
         self._evict(victims)
@@ -229,14 +210,9 @@ class _Turn:
 
     def _is_ready(self, key: Model) -> bool:
         model = self._models[key]
-        is_free = (
-            model.phase is Phase.READY and key in self._residents and key not in self._begun | self._ended
-        )
-        return is_free and not (model.cramped and self._awaits_memory)
-
-    def _is_loading_enough(self) -> bool:
-        loading = sum(resident.loading for resident in self._residents.values())
-        return loading >= self._state.policy.max_parallel_loads
+        is_there = model.phase is Phase.READY and key in self._memory.residents
+        is_free = key not in self._begun and key not in self._ended
+        return is_there and is_free and not (model.cramped and self._memory.is_coming_back)
 
     # 6.
 
@@ -269,51 +245,27 @@ class _Turn:
     def load_beside(self) -> None:
         """With no job in hand or waiting, the first that is wanted is made room for."""
         for key in dict.fromkeys(self._needed()):
-            if self._models[key].phase is Phase.ABSENT and key not in self._ended and self._has_room(key):
+            model = self._models[key]
+            if model.phase is Phase.ABSENT and key not in self._ended and self._memory.has_room(model):
                 self._load(key)
         wanted = [key for key, model in self._models.items() if model.wanted and key not in self._ended]
-        if wanted and not (self._front or self._back or self._computing):
+        if wanted and not (self._front or self._begun or self._computing):
             self._bring(wanted[0])
 
-    def _has_room(self, key: Model) -> bool:
-        return not self._awaits_memory and self._evictions(self._models[key]) == []
-
     def evict_idle(self) -> None:
-        awaited = {head.model for head in self._front + self._back}
-        residents = [resident for key, resident in self._residents.items() if key not in awaited]
-        self._evict(idle(residents, self._state.policy, self._now))
+        self._evict(self._memory.idle({head.model for head in self._front + self._back}))
 
     # what they share
 
     def _load(self, key: Model) -> None:
-        if key not in self._residents:
-            self._residents[key] = Resident(
-                key, vram_mb=self._models[key].spec.vram_mb, loading=True, loaded_at=self._now
-            )
+        if key not in self._memory.residents:
+            self._memory.load(self._models[key])
             self.actions.append(Load(key))
 
     def _evict(self, victims: Iterable[Model]) -> None:
-        """Their memory counts as taken until they are gone: nothing is loaded before."""
         for victim in victims:
-            del self._residents[victim]
-            self._awaits_memory = True
+            self._memory.evict(victim)
             self.actions.append(Evict(victim))
-
-    def _evictions(
-        self, model: ModelState, residents: Mapping[Model, Resident] | None = None
-    ) -> list[Model] | None:
-        """Who has to leave for the model; None where that is not possible now."""
-        crowd = list((self._residents if residents is None else residents).values())
-        if model.cramped and self._background_beside(model):
-            return None
-        if model.cramped and (all_others := others(model.key, crowd)):
-            return all_others
-        if model.phase is not Phase.ABSENT:
-            return []
-        return evictions(model.spec.vram_mb, crowd, self._state.policy, self._now)
-
-    def _background_beside(self, model: ModelState) -> bool:
-        return any(each is not model for each in self._background())
 
     def _needed(self) -> list[Model]:
         """The models that jobs wait for, those of the oldest first, then those that are wanted."""
@@ -324,7 +276,7 @@ class _Turn:
         return self._choose(self._front)
 
     def _choose(self, heads: Sequence[Head]) -> Head | None:
-        since = {key: model.loaded_at for key, model in self._models.items() if key in self._residents}
+        since = {key: model.loaded_at for key, model in self._models.items() if key in self._memory.residents}
         affinity = Affinity(since, self._state.application_id)
         return choose(heads, affinity, self._now, self._limits.max_wait_s)
 
@@ -333,18 +285,6 @@ class _Turn:
 
     def _is_ended(self, model: ModelState) -> bool:
         return model.key in self._ended
-
-
-def _fault(model: ModelState, limits: Limits, now: float) -> str | None:
-    match model.phase:
-        case Phase.ABSENT | Phase.LEAVING:
-            return None
-        case Phase.LOADING:  # it may well be silent: loading can hold the interpreter's lock
-            return "load_timeout" if now - model.started_at > limits.load_timeout_s else None
-    if now - model.heard_at > limits.lease_s:
-        return "silent"
-    give_up_at = model.run.give_up_at if model.run is not None else None
-    return "not_cancelled" if give_up_at is not None and now > give_up_at else None
 
 
 def _may_join(head: Head, model: ModelState) -> bool:

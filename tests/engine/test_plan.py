@@ -370,6 +370,12 @@ def test_a_long_job_is_saved_for_a_model_that_ran_out_of_memory_beside_it():
     assert planned(models, head(A)) == []
 
 
+def test_a_ready_model_that_ran_out_of_memory_waits_until_the_long_job_beside_it_is_saved():
+    models = [model(A, Phase.READY, cramped=True), training(B, Phase.PAUSED, Asked.SAVE)]
+    assert planned(models, head(A)) == []
+    assert planned([*models, model(C, Phase.READY)], head(A), head(C, seq=2)) == [Run(head(C, seq=2))]
+
+
 def test_no_model_that_was_used_a_while_ago_leaves_for_a_long_job_that_is_owed_nothing():
     models = [model(A, Phase.READY, used_at=NOW - RELOAD_SLICE_S + 1), model(B)]
     assert planned(models, long(B), max_models=1) == []

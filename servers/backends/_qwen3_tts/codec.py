@@ -38,9 +38,9 @@ from torch.nn import functional
 DTYPE = torch.float32
 MASKABLE_ATTENTION = ("eager", "sdpa")
 MOST_ROWS_ON_A_CPU = 8
-"""Sixteen together take longer there than twice eight: the last layers' outputs come fresh from the kernel."""
+"""Sixteen together take longer there than twice eight: their last outputs are too large for the cache."""
 LARGE = 10_000_000
-"""Weights of a decoder whose convolutions are worth oneDNN's while, however few rows there are (see `_plain`)."""
+"""Weights of a decoder that is faster with oneDNN however few rows there are (see `_plain`)."""
 MOST_FRAMES_AT_ONCE = 100
 """Longer runs are decoded in parts, for the last layers hold 1,920 samples of 96 channels for each frame."""
 
@@ -66,7 +66,7 @@ class CodecDecoder:
         return CodecStream(self, self._memory.blank(self.device))
 
     def decode(self, streams: Sequence[CodecStream], codes: Tensor) -> NDArray[np.float32]:
-        """The next samples of several streams, each wherever it is: one run for all of them, on a CPU for a few.
+        """The next samples of several streams, each wherever it is: in one run, or on a CPU in few.
 
         `codes` are of shape (streams, T, 16), the samples in −1…1 of shape (streams, T × 1,920).
         """
@@ -138,10 +138,10 @@ class CodecStream:
 
 @contextmanager
 def _plain(wanted: bool) -> Iterator[None]:
-    """On a CPU torch's own convolutions where `wanted`, else oneDNN's: twice as fast where there is much to do.
+    """On a CPU torch's own convolutions where `wanted`, else oneDNN's, twice as fast where there is much to do.
 
-    But oneDNN prepares each for the shape of its inputs, forgets the rarest of 1,024, and a small decoder waits
-    for that longer than for a whole run: rows that come and go bring ever new shapes.
+    But oneDNN prepares each for the shape of its inputs and remembers the latest 1,024: rows that come and go
+    bring ever new shapes, and with a small decoder that takes longer than the run itself.
     """
     before = torch._C._get_mkldnn_enabled()
     torch._C._set_mkldnn_enabled(before and not wanted)

@@ -134,7 +134,9 @@ def test_more_rows_than_a_cpu_decodes_at_once_hear_what_they_hear_alone(decoder:
     rows = 2 * MOST_ROWS_ON_A_CPU + 3
     codes = torch.stack([random_codes(7, seed=row) for row in range(rows)])
     streams = [decoder.stream() for _ in range(rows)]
-    together = np.concatenate([decoder.decode(streams, codes[:, :3]), decoder.decode(streams, codes[:, 3:])], 1)
+    together = np.concatenate(
+        [decoder.decode(streams, codes[:, :3]), decoder.decode(streams, codes[:, 3:])], 1
+    )
     for row in range(rows):
         assert difference(together[row], decoder.stream().decode(codes[row])) < SAME
 

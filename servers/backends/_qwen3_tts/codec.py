@@ -138,7 +138,7 @@ class CodecStream:
 
 @contextmanager
 def _plain(wanted: bool) -> Iterator[None]:
-    """On a CPU torch's own convolutions where `wanted`, else oneDNN's, twice as fast where there is much to do.
+    """On a CPU torch's own convolutions where `wanted`, else oneDNN's, which are faster at large ones.
 
     But oneDNN prepares each for the shape of its inputs and remembers the latest 1,024: rows that come and go
     bring ever new shapes, and with a small decoder that takes longer than the run itself.

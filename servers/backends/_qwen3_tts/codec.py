@@ -17,6 +17,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,10 @@ from torch.nn import functional
 
 DTYPE = torch.float32
 MASKABLE_ATTENTION = ("eager", "sdpa")
+MOST_ROWS_ON_A_CPU = 8
+"""Sixteen together take longer there than twice eight: their last outputs are too large for the cache."""
+LARGE = 10_000_000
+"""Weights of a decoder that is faster with oneDNN however few rows there are (see `_plain`)."""
 MOST_FRAMES_AT_ONCE = 100
 """Longer runs are decoded in parts, for the last layers hold 1,920 samples of 96 channels for each frame."""
 
@@ -54,21 +59,31 @@ class CodecDecoder:
         self.device: torch.device = model.device
         self._memory = _Memory()
         self._decoder = _streaming(model.decoder, self._memory)
+        self._is_large = sum(each.numel() for each in self._decoder.parameters()) >= LARGE
 
     def stream(self) -> CodecStream:
         """A new utterance, before its first frame."""
         return CodecStream(self, self._memory.blank(self.device))
 
     def decode(self, streams: Sequence[CodecStream], codes: Tensor) -> NDArray[np.float32]:
-        """The next samples of several streams, each wherever it is: one run for all of them.
+        """The next samples of several streams, each wherever it is: in one run, or on a CPU in few.
 
         `codes` are of shape (streams, T, 16), the samples in −1…1 of shape (streams, T × 1,920).
         """
         if len(codes) != len(streams):
             raise ValueError(f"there are {len(streams)} streams, and codes came for {len(codes)}")
-        nothing = np.empty((len(streams), 0), np.float32)
-        parts = [part.cpu().numpy() for part in self._decode(streams, codes)]
-        return np.concatenate([nothing, *parts], axis=1)
+        samples = np.empty((len(streams), codes.shape[1] * self.frame_samples), np.float32)
+        for rows in self._runs(len(streams)):
+            end = 0
+            for part in self._decode(streams[rows], codes[rows]):
+                start, end = end, end + part.shape[1]
+                samples[rows, start:end] = part.cpu().numpy()
+        return samples
+
+    def _runs(self, rows: int) -> Iterator[slice]:
+        """Which rows are decoded in the same run."""
+        most = MOST_ROWS_ON_A_CPU if self.device.type == "cpu" else rows
+        return (slice(start, min(rows, start + most)) for start in range(0, rows, most))
 
     @torch.inference_mode()
     def _decode(self, streams: Sequence[CodecStream], codes: Tensor) -> Iterator[Tensor]:
@@ -83,7 +98,8 @@ class CodecDecoder:
     def _run(self, codes: Tensor, remembered: list[Tensor]) -> Tensor:
         self._memory.remembered = remembered
         try:
-            samples: Tensor = self._decoder(codes.transpose(1, 2))
+            with _plain(not self._is_large and len(codes) < MOST_ROWS_ON_A_CPU):
+                samples: Tensor = self._decoder(codes.transpose(1, 2))
         finally:
             self._memory.remembered = []
         return samples.squeeze(1)
@@ -118,6 +134,21 @@ class CodecStream:
         if self._remembered is None:
             raise ValueError("the stream is closed")
         return self._remembered
+
+
+@contextmanager
+def _plain(wanted: bool) -> Iterator[None]:
+    """On a CPU torch's own convolutions where `wanted`, else oneDNN's, which are faster at large ones.
+
+    But oneDNN prepares each for the shape of its inputs and remembers the latest 1,024: rows that come and go
+    bring ever new shapes, and with a small decoder that takes longer than the run itself.
+    """
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(before and not wanted)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
 
 
 @dataclass

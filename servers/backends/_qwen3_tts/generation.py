@@ -74,11 +74,16 @@ class PieceGeneration:
         """The frames that are not decoded yet."""
         return self.codes[self.decoded :]
 
+    @property
+    def due(self) -> list[Tensor]:
+        """Those of them that are decoded next: at the end all of them, before it no more than a chunk."""
+        return self.waiting if self.is_over else self.waiting[: self.chunk]
+
 
 class Generation:
     """Ask for its `row` when it wants one, and `add_frame` that row's frames, until it wants nothing.
 
-    What is `waiting` is decoded in `stream` when it `is_due`, and its samples are given to `add_samples`.
+    What is `due` is decoded in `stream` when it `is_due`, and its samples are given to `add_samples`.
     """
 
     wants: Wants
@@ -132,10 +137,10 @@ class Generation:
         return now.is_over or (not self._prepared.retries and len(now.waiting) >= now.chunk)
 
     @property
-    def waiting(self) -> Tensor:
-        """The codes (frames, 16) that are not decoded yet; at the end of a piece there may be none."""
-        waiting = self._now.waiting
-        return torch.stack(waiting) if waiting else torch.zeros(0, CODES, dtype=torch.long)
+    def due(self) -> Tensor:
+        """The codes (frames, 16) to be decoded next; at the end of a piece there may be none."""
+        due = self._now.due
+        return torch.stack(due) if due else torch.zeros(0, CODES, dtype=torch.long)
 
     @property
     def share_of_full_chunk(self) -> float | None:
@@ -153,7 +158,7 @@ class Generation:
     def add_samples(self, samples: Mono) -> Iterator[Chunk | Speech]:
         """The samples of what was due; whatever can be heard of them comes out, and at last the Speech."""
         now = self._now
-        now.decoded = len(now.codes)
+        now.decoded += len(now.due)
         now.chunk = min(2 * now.chunk, max(self._components.options.chunk_frames, now.chunk))
         audible = now.trimmer.push(samples)
         yield from self._end_piece(audible) if now.is_over else self._chunk(audible)

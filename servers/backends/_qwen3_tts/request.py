@@ -67,7 +67,7 @@ class QwenOptions(Options):
     first_chunk_frames: int = Field(default=2, ge=1, le=3)
     """The first chunk comes after so many frames of 80 ms; each later one has twice as many …"""
     chunk_frames: int = Field(default=12, ge=1)
-    """… until they have so many, or up to a third more while somebody who joined was not heard yet."""
+    """… until they have so many; full ones wait a third longer while a joiner was not heard yet."""
     trim_silence: bool = True
     """Begin with the first sound: up to a second of silence before it is left out."""
 

@@ -16,6 +16,8 @@ from torch import Tensor
 
 CODES = 16
 """In a frame: one from the talker, fifteen from its code predictor."""
+BLOCK = 8
+"""Scores whose best one stands for them on a CPU, see `_likeliest`."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Sampler:
         if self._is_greedy:
             return scores.argmax(-1)
         width = min(self._widest or scores.shape[-1], scores.shape[-1])
-        best, codes = scores.topk(width)
+        best, codes = _likeliest(scores, width)
         best = best / self._temperature
         ranks = torch.arange(width, device=scores.device)
         shares = best.masked_fill(ranks >= self._top_k, -torch.inf).softmax(-1)
@@ -88,3 +90,18 @@ class Sampler:
         place = (ends <= noise[:, None] * total).sum(-1, keepdim=True)
         place = place.minimum(kept.sum(-1, keepdim=True) - 1)
         return codes.gather(-1, place)[:, 0]
+
+
+def _likeliest(scores: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """The `width` highest scores, the highest first, and their codes: scores.topk(width).
+
+    A CPU takes a third less time for those of the `width` blocks with the highest scores: none is elsewhere.
+    """
+    rows, count = scores.shape
+    if scores.device.type != "cpu" or count % BLOCK or width * BLOCK * 2 > count:
+        return scores.topk(width)
+    blocks = scores.view(rows, -1, BLOCK)
+    chosen = blocks.amax(-1).topk(width, sorted=False).indices
+    candidates = blocks.gather(1, chosen[:, :, None].expand(-1, -1, BLOCK)).flatten(1)
+    best, places = candidates.topk(width)
+    return best, chosen.gather(1, places // BLOCK) * BLOCK + places % BLOCK

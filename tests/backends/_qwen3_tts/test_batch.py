@@ -69,8 +69,8 @@ class FakeGeneration:
         return not self.left or self.waits >= (FULL if self.heard else 2)
 
     @property
-    def waiting(self) -> torch.Tensor:
-        return torch.zeros(self.waits, 16)
+    def due(self) -> torch.Tensor:
+        return torch.zeros(min(self.waits, FULL) if self.left else self.waits, 16)
 
     @property
     def share_of_full_chunk(self) -> float | None:
@@ -78,7 +78,7 @@ class FakeGeneration:
 
     def add_samples(self, samples: np.ndarray) -> list[Any]:
         self.heard.append(len(samples))
-        self.waits = 0
+        self.waits -= len(samples)
         if not self.left:
             self.wants = Wants.NOTHING
         return []
@@ -162,10 +162,12 @@ def test_full_chunks_are_held_back_while_somebody_was_not_heard_but_not_for_long
     assert early.heard == [2]
     stepped(batch, 2)
     assert late.heard == [2]
-    assert early.heard == [2, FULL + 2]
-    for frame in range(round(FULL * HELD_BACK_UNTIL)):
-        add(batch, FakeGeneration(99 + frame))  # always somebody new
+    assert early.heard == [2, FULL]
+    assert early.waits == 2
+    longest = 0
+    while not early.heard[2:]:
+        add(batch, FakeGeneration(99))  # always somebody new
         stepped(batch, 1)
-        if early.heard[2:]:
-            break
-    assert FULL < early.heard[2] <= FULL * HELD_BACK_UNTIL
+        longest = max(longest, early.waits)
+    assert FULL <= longest < FULL * HELD_BACK_UNTIL
+    assert early.heard[2] == FULL

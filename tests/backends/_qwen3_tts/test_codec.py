@@ -126,6 +126,39 @@ def test_streams_at_different_places_are_decoded_at_once(model: Any, decoder: Co
     assert difference(np.concatenate((together[1], alone)), whole(model, codes[1])[100 * FRAME :]) < SAME
 
 
+def test_more_rows_than_a_cpu_decodes_at_once_hear_what_they_hear_alone(decoder: CodecDecoder) -> None:
+    import torch
+
+    from servers.backends._qwen3_tts.codec import MOST_ROWS_ON_A_CPU
+
+    rows = 2 * MOST_ROWS_ON_A_CPU + 3
+    codes = torch.stack([random_codes(7, seed=row) for row in range(rows)])
+    streams = [decoder.stream() for _ in range(rows)]
+    together = np.concatenate(
+        [decoder.decode(streams, codes[:, :3]), decoder.decode(streams, codes[:, 3:])], 1
+    )
+    for row in range(rows):
+        assert difference(together[row], decoder.stream().decode(codes[row])) < SAME
+
+
+@pytest.mark.parametrize(("rows", "is_onednns"), [(1, False), (8, True)])
+def test_a_small_decoder_leaves_few_rows_to_torchs_own_convolutions(
+    decoder: CodecDecoder, monkeypatch: pytest.MonkeyPatch, rows: int, is_onednns: bool
+) -> None:
+    import torch
+
+    convolve, seen = torch.nn.functional.conv1d, set()
+
+    def noted(*args: Any, **settings: Any) -> torch.Tensor:
+        seen.add(torch.backends.mkldnn.enabled)
+        return convolve(*args, **settings)
+
+    monkeypatch.setattr(torch.nn.functional, "conv1d", noted)
+    decoder.decode([decoder.stream() for _ in range(rows)], torch.zeros(rows, 2, 16, dtype=torch.long))
+    assert seen == {is_onednns}
+    assert torch.backends.mkldnn.enabled
+
+
 def decode_next(
     decoder: CodecDecoder, streams: Sequence[CodecStream], codes: torch.Tensor, at: Sequence[int], frames: int
 ) -> NDArray[np.float32]:

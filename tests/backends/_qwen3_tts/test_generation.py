@@ -102,7 +102,7 @@ def heard(generation: Generation, *codes: int) -> list[Any]:
     for code in codes:
         generation.add_frame(frame(code))
         if generation.is_due and generation.wants is Wants.FRAME:
-            items += generation.add_samples(generation.stream.decode(generation.waiting))
+            items += generation.add_samples(generation.stream.decode(generation.due))
     return items
 
 
@@ -118,6 +118,19 @@ def test_chunks_double_until_they_are_full_and_the_rest_comes_at_the_end():
     ]
     assert sizes == [1, 4, 5, 3]  # 2, 4, 5 and 2 frames, of which one is held back until the next
     assert generation.wants is Wants.NOTHING
+
+
+def test_of_frames_that_waited_longer_than_for_a_full_chunk_the_rest_waits_for_the_next():
+    generation = Generation(PREPARED, components(first_chunk_frames=1, chunk_frames=2))
+    generation.row()
+    heard(generation, 500)
+    for code in (400, 300, 200):
+        generation.add_frame(frame(code))
+    assert generation.due[:, 0].tolist() == [400, 300]
+    items = list(generation.add_samples(generation.stream.decode(generation.due)))
+    assert generation.due[:, 0].tolist() == [200]
+    items += heard(generation, END)
+    np.testing.assert_array_equal(samples(items)[-FRAME:], np.repeat(np.float32([0.2]), FRAME))
 
 
 def test_an_end_is_stop_and_no_frame():

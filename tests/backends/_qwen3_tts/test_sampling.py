@@ -8,7 +8,7 @@ pytest.importorskip("torch", reason="needs the extra [qwen]")
 
 import torch
 
-from servers.backends._qwen3_tts.sampling import CODES, Sampler, Sampling, noise
+from servers.backends._qwen3_tts.sampling import CODES, Sampler, Sampling, _likeliest, noise
 
 CPU = torch.device("cpu")
 SCORES = torch.tensor([3.0, 1.0, 2.0, 0.5, -1.0]).log_softmax(-1)
@@ -44,6 +44,16 @@ def without(*codes: int) -> torch.Tensor:
 )
 def test_codes_come_as_often_as_they_are_likely(sampling, expected):
     torch.testing.assert_close(drawn(sampling), expected, atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("codes", "width"), [(2048, 50), (3072, 50), (2048, 1), (2048, 600), (301, 7)])
+def test_the_likeliest_codes_are_found_in_whichever_blocks_they_are(codes, width):
+    generator = torch.Generator().manual_seed(width)
+    spread = torch.stack([torch.randperm(codes, generator=generator) for _ in range(9)])
+    for scores in (spread.float(), spread.sort().values.float()):  # no two alike; then all in the last blocks
+        best, places = _likeliest(scores, width)
+        assert best.equal(scores.topk(width).values)
+        assert scores.gather(1, places).equal(best)
 
 
 def test_the_warpers_of_transformers_leave_the_same_codes():

@@ -262,8 +262,9 @@ class World:
         assert len(self.ended) + len(self.queue) + len(self.working) == self.submitted
 
     def saving(self) -> int:
-        """A paused run that saves itself does so beside the others: it computes nothing."""
-        return sum(model.run.asked is Asked.SAVE for model in self.computing() if model.run is not None)
+        """A paused run that is saved, or was cancelled, comes to its end beside the others."""
+        runs = [model.run for model in self.computing() if model.run is not None]
+        return sum(run.asked is Asked.SAVE or not run.jobs for run in runs)
 
     def drive_to_the_end(self, most: int) -> None:
         for _ in range(most):

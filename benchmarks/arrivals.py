@@ -24,7 +24,7 @@ from tests.acceptance.processes import Engine, running_engine
 from tests.backends.qwen_models import Place
 
 BATCH = 24
-"""Places in the batch: some have to be free at most times for whoever comes, and more make each step longer."""
+"""Places in the batch: some have to be free at most times, and more make each step longer."""
 FRAMES = 50
 AUDIO_S = FRAMES * 0.08
 LOADS = (0.3, 0.6, 0.9)

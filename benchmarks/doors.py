@@ -208,5 +208,5 @@ def measure(kills: int, seed: int = 1) -> list[Figure]:
         *ledger.figures(MAX_ATTEMPTS),
         Figure("jobs of the job API whose end changed", len(customer.changed), "", 0),
         Figure("its keys that gave no job, or two", len(customer.keys) - len(customer.orders), "", 0),
-        Figure("jobs of the door that were done for nobody", spoken_for_nobody, ""),
+        Figure("jobs of the door that were done for nobody", spoken_for_nobody, "", 0),
     ]

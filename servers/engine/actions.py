@@ -30,10 +30,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Join:
-    """The job, and others like it, join what its model computes: `room` at most."""
+    """The job, and others like it, join what its model computes: `room` at most.
+
+    With `if_all` they do so only where there is room for all that wait.
+    """
 
     head: Head
     room: int
+    if_all: bool = False
 
 
 @dataclass(frozen=True)

@@ -169,8 +169,8 @@ class Loop:
                 self._fleet.evict(model)
             case actions.Run(head):
                 self._run(head)
-            case actions.Join(head, room):
-                self._join(head, room)
+            case actions.Join(head, room, if_all):
+                self._join(head, room, if_all=if_all)
             case actions.Pause(model, save):
                 self._fleet.pause(model, save=save)
             case actions.Resume(model):
@@ -200,9 +200,12 @@ class Loop:
         self._fleet.run(head.model, run, [self._runs.payload(run, job) for job in jobs])
         self._served(head, jobs, "run", "a runner was given jobs")
 
-    def _join(self, head: Head, room: int) -> None:
+    def _join(self, head: Head, room: int, *, if_all: bool) -> None:
         run = self._fleet.models[head.model].run
-        jobs = self._claim(head, room - 1) if run is not None else []
+        companions = self._store.companions(head, room)
+        if if_all and len(companions) >= room:
+            return
+        jobs = self._store.claim([head.id, *companions[: room - 1]], self._clock())
         if not jobs or run is None:
             return  # cancelled in this moment
         self._runs.join(run, jobs)

@@ -66,16 +66,39 @@ def test_a_later_job_joins_the_batch_at_the_next_index(rig):
     assert rig.status(first, second) == ["done", "done"]
 
 
-def test_as_many_join_as_there_is_room_and_another_one_when_one_has_ended(rig):
+def test_as_many_join_as_there_is_room_and_others_when_half_the_batch_has_ended(rig):
+    runner = rig.loaded()
+    rig.submit("0")
+    rig.step()
+    ids = [rig.submit(str(i)) for i in range(1, 7)]
+    rig.step()
+    assert rig.status(*ids) == ["running"] * 3 + ["queued"] * 3
+    rig.finish(runner, 2)
+    assert rig.status(*ids) == ["running", "done", "running"] + ["queued"] * 3
+    rig.finish(runner, 1)
+    assert rig.status(*ids) == ["done", "done", "running", "running", "running", "queued"]
+
+
+def test_one_that_has_waited_a_second_joins_though_another_one_has_to_wait_on(rig):
     runner = rig.loaded()
     rig.submit("0")
     rig.step()
     ids = [rig.submit(str(i)) for i in range(1, 6)]
     rig.step()
-    assert rig.status(*ids) == ["running"] * 3 + ["queued"] * 2
     rig.finish(runner, 2)
+    assert rig.status(*ids[3:]) == ["queued", "queued"]
+    rig.step(1.1)
+    assert rig.status(*ids[3:]) == ["running", "queued"]
+
+
+def test_the_last_that_waits_joins_at_once(rig):
+    runner = rig.loaded()
+    rig.submit("0")
     rig.step()
-    assert rig.status(*ids) == ["running", "done", "running", "running", "queued"]
+    ids = [rig.submit(str(i)) for i in range(1, 5)]
+    rig.step()
+    rig.finish(runner, 2)
+    assert rig.status(ids[-1]) == ["running"]
 
 
 def test_a_job_that_joined_too_late_goes_back_untried_and_is_run(rig):

@@ -160,13 +160,19 @@ class World:
     def settle(self) -> None:
         """Plans and acts until there is nothing more to do, as the loop does over its next turns."""
         for _ in range(20):
-            planned = plan(self.state(), self.heads(), self.now)
-            for action in planned:
+            before = self.condition()
+            for action in plan(self.state(), self.heads(), self.now):
                 self.do(action)
                 self.check()
-            if not planned:
+            if self.condition() == before:
                 return
         raise AssertionError("the plan does not come to rest")
+
+    def condition(self) -> object:
+        """What a plan can change; one that only bids those wait who join in groups changes nothing."""
+        return len(self.queue), [
+            (model.phase, model.run and model.run.asked) for model in self.models.values()
+        ]
 
     def state(self) -> State:
         return State(self.models, self.policy, self.limits, "x", self.account)
@@ -192,8 +198,8 @@ class World:
                 model.leave()
             case actions.Run(head):
                 self.run(head)
-            case actions.Join(head, room):
-                self.join(head, room)
+            case actions.Join(head, room, if_all):
+                self.join(head, room, if_all)
             case actions.Pause(key, save):
                 run = self.models[key].run
                 assert run.preemptible
@@ -218,24 +224,21 @@ class World:
         model.begin(run, self.now)
         self.claim(run, head, model.max_batch if shared else 1)
 
-    def join(self, head: Head, room: int) -> None:
+    def join(self, head: Head, room: int, if_all: bool) -> None:
         run = self.models[head.model].run
+        if if_all and sum(self.is_like(each, head, run) for each in self.queue) > room:
+            return
         assert run.takes_more
         assert not run.preemptible
         assert head.attempt == 0
         self.claim(run, head, room)
 
+    def is_like(self, queued: Queued, head: Head, run: Run) -> bool:
+        shares = queued.head.batch_key == run.batch_key is not None and not queued.attempts
+        return queued.head.id == head.id or (queued.head.model == head.model and shares)
+
     def claim(self, run: Run, head: Head, most: int) -> None:
-        like = [
-            each
-            for each in self.queue
-            if each.head.id == head.id
-            or (
-                each.head.model == head.model
-                and each.head.batch_key == run.batch_key is not None
-                and not each.attempts
-            )
-        ]
+        like = [each for each in self.queue if self.is_like(each, head, run)]
         like.sort(key=lambda each: (each.head.id != head.id, each.head.priority, each.head.seq))
         for each in like[:most]:
             self.queue.remove(each)

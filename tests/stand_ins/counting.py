@@ -47,6 +47,7 @@ class Counting(Backend):
             assert count.resume_from is not None
             save = count.resume_from / "step"
             done = saved = int(save.read_text()) if save.exists() else 0
+            _catch_up(count.log, done)
             resumed, unsaved = done > 0, []
             while done < count.steps:
                 if not steps.go_on():
@@ -64,9 +65,21 @@ class Counting(Backend):
 
 
 def _put_down(save: Path, done: int, log: Path, steps: Sequence[int]) -> None:
-    """One write says both what was done and how far: a kill leaves all of it or nothing."""
-    lines = (log.read_text() if log.exists() else "") + "".join(f"{step}\n" for step in steps)
-    for path, content in ((log, lines), (save, str(done))):
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        unfinished.write_text(content)
-        unfinished.replace(path)
+    """The save first: what a kill keeps out of the log between the two is written there on resuming."""
+    _replace(save, str(done))
+    _add(log, steps)
+
+
+def _catch_up(log: Path, done: int) -> None:
+    logged = log.read_text().split() if log.exists() else []
+    _add(log, range(int(logged[-1]) + 1 if logged else 1, done + 1))
+
+
+def _add(log: Path, steps: Sequence[int]) -> None:
+    _replace(log, (log.read_text() if log.exists() else "") + "".join(f"{step}\n" for step in steps))
+
+
+def _replace(path: Path, content: str) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(content)
+    unfinished.replace(path)

@@ -9,9 +9,10 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from servers.atomic import create_atomically
 from servers.errors import UnknownModel
@@ -20,6 +21,7 @@ from servers.speech import ModelSpec
 
 DEFAULT, EXAMPLE = ROOT / "config" / "models.yaml", ROOT / "config" / "models.example.yaml"
 log = logging.getLogger(__name__)
+Content = TypeVar("Content")
 
 
 class Entry(BaseModel):
@@ -48,6 +50,20 @@ class File(BaseModel):
     backends: dict[str, Entry] = Field(min_length=1)
 
 
+def read_yaml(path: Path, kind: type[Content], *, setting: str) -> Content:
+    """The content, checked. Raises SettingsError naming the file, and the key or the setting at fault."""
+    try:
+        return TypeAdapter(kind).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror} ({setting})") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: not YAML: {error}") from None
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        raise SettingsError(f"{path}: {key}: {fault['msg']}") from None
+
+
 @dataclass(frozen=True)
 class Catalog:
     """The models by backend, in the file's order."""
@@ -60,15 +76,9 @@ class Catalog:
         try:
             if path == DEFAULT and not path.exists():
                 _make(path)
-            parsed = File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise SettingsError(f"{path}: {error.strerror} (models_file)") from None
-        except yaml.YAMLError as error:
-            raise SettingsError(f"{path}: not YAML: {error}") from None
-        except ValidationError as error:
-            fault = error.errors(include_url=False, include_input=False)[0]
-            key = ".".join(str(part) for part in fault["loc"])
-            raise SettingsError(f"{path}: {key}: {fault['msg']}") from None
+        parsed = read_yaml(path, File, setting="models_file")
         for name, entry in parsed.backends.items():
             if entry.default not in entry.models:
                 known = ", ".join(entry.models)

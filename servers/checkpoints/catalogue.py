@@ -8,18 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    TypeAdapter,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from servers.catalog import Catalog
+from servers.catalog import Catalog, read_yaml
 from servers.errors import UnknownCheckpoint, UnknownModel
 from servers.settings import SettingsError
 from servers.speech import ModelSpec
@@ -71,7 +68,7 @@ class Catalogue:
     @classmethod
     def load(cls, path: Path) -> Catalogue:
         """Raises SettingsError naming the file and the key at fault."""
-        specs = _read(path)
+        specs = read_yaml(path, dict[str, CheckpointSpec], setting="checkpoints_file")
         for name in specs:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
                 raise SettingsError(
@@ -116,20 +113,6 @@ class Catalogue:
                     raise UnknownCheckpoint(f"{name} needs {checkpoint}, which {self.path} does not have")
                 found[checkpoint] = self.specs[checkpoint]
         return found
-
-
-def _read(path: Path) -> dict[str, CheckpointSpec]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return TypeAdapter(dict[str, CheckpointSpec]).validate_python(content)
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror} (checkpoints_file)") from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not YAML: {error}") from None
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        raise SettingsError(f"{path}: {key}: {fault['msg']}") from None
 
 
 def _texts(value: Any) -> Iterator[str]:

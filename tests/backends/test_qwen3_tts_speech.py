@@ -40,17 +40,24 @@ def custom_voice(load_qwen: LoadQwen) -> Qwen3Tts:
 def ending(qwen_checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Checkpoints that find ends: they are three times as sure of them as random weights are."""
     return {
-        name: sure_of_ends(qwen_checkpoints[name], tmp_path_factory.mktemp("ending") / name)
+        name: with_end(3, qwen_checkpoints[name], tmp_path_factory.mktemp("ending") / name)
         for name in ("custom_voice", "voice_design")
     }
 
 
-def sure_of_ends(checkpoint: Path, folder: Path) -> Path:
+@pytest.fixture(scope="session")
+def endless(qwen_checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that never finds an end, where it is greedy."""
+    return with_end(0, qwen_checkpoints["custom_voice"], tmp_path_factory.mktemp("endless") / "custom_voice")
+
+
+def with_end(likely: float, checkpoint: Path, folder: Path) -> Path:
+    """The checkpoint with the score of the end so many times as large."""
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(checkpoint, folder)
     weights = load_file(folder / "model.safetensors")
-    weights["talker.codec_head.weight"][2150] *= 3
+    weights["talker.codec_head.weight"][2150] *= likely
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
 
@@ -179,9 +186,9 @@ def test_a_voice_that_finds_no_end_is_cut_and_says_so(custom_voice):
     assert sum(len(item.samples) for item in chunks if isinstance(item, Chunk)) == FRAMES * FRAME
 
 
-def test_a_text_has_its_own_limit_of_frames(load_qwen):
-    backend = load_qwen("custom_voice", trim_silence=False)[0]
-    (samples,) = heard(backend, [QwenUtterance(text="Hi.")])
+def test_a_text_has_its_own_limit_of_frames(load_qwen, endless):
+    backend = load_qwen(endless, trim_silence=False)[0]
+    (samples,) = heard(backend, [QwenUtterance(text="Hi.", temperature=0, subtalker_temperature=0)])
     assert len(samples) == 192 * FRAME
 
 

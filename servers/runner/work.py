@@ -15,7 +15,7 @@ from servers.backends.base import Backend, Saved, parse_payload
 from servers.backends.load import backend_class
 from servers.errors import BackendFailed, ModelLoadFailed, OutOfMemory, SkylarkError
 from servers.runner.current_run import CurrentRun
-from servers.runner.outbox import Outbox
+from servers.runner.outbox import Fraction, Outbox, PcmChunk
 from servers.runner.wire import Message
 from servers.speech import Chunk, ModelSpec, Noun, Progress
 
@@ -73,8 +73,7 @@ class Work:
         try:
             while run.is_open:
                 for index, item in self._items(backend, run):
-                    frame, payload = _frame(item)
-                    self._outbox.put({**frame, "run": run.number, "index": index}, payload)
+                    self._say(run.number, index, item)
         except Exception as error:  # noqa: BLE001 - the engine decides what becomes of the batch
             failure = _typed(error, BackendFailed).to_dict()
             self._outbox.put({"op": "broken", "run": run.number, "error": failure, "taken": run.taken})
@@ -91,21 +90,20 @@ class Work:
                     return
                 yield run.index_of(place), item
 
-
-def _frame(item: Chunk | Progress | Noun | SkylarkError) -> tuple[Message, bytes]:
-    match item:
-        case Chunk():
-            pcm = to_int16(item.samples).astype("<i2", copy=False).tobytes()
-            words = {"words": [word.model_dump() for word in item.words]} if item.words else {}
-            return {"op": "chunk", "sample_rate": item.sample_rate} | words, pcm
-        case Progress():
-            return {"op": "progress", "fraction": item.fraction}, b""
-        case SkylarkError():
-            return {"op": "error", "error": item.to_dict()}, b""
-        case Saved():
-            return {"op": "saved"}, b""
-        case Noun():
-            return {"op": "result", "result": item.model_dump(mode="json")}, b""
+    def _say(self, run: int, index: int, item: Chunk | Progress | Noun | SkylarkError) -> None:
+        of_request = {"run": run, "index": index}
+        match item:
+            case Chunk():
+                pcm = to_int16(item.samples).astype("<i2", copy=False).tobytes()
+                self._outbox.put_chunk(PcmChunk(run, index, int(item.sample_rate), pcm, item.words))
+            case Progress():
+                self._outbox.put_fraction(Fraction(run, index, float(item.fraction)))
+            case SkylarkError():
+                self._outbox.put({"op": "error", "error": item.to_dict()} | of_request)
+            case Saved():
+                self._outbox.put({"op": "saved"} | of_request)
+            case Noun():
+                self._outbox.put({"op": "result", "result": item.model_dump(mode="json")} | of_request)
 
 
 def _typed(error: Exception, otherwise: type[SkylarkError]) -> SkylarkError:

@@ -7,18 +7,38 @@ import socket
 import numpy as np
 import pytest
 
-from servers.runner.outbox import Outbox, merged
+from servers.runner.outbox import Fraction, Outbox, PcmChunk, frames
 from servers.runner.wire import Wire, encode
+from servers.speech import Word
 
 CHUNK = {"op": "chunk", "run": 1, "index": 0, "sample_rate": 16_000}
+PROGRESS = {"op": "progress", "run": 1, "index": 0}
+END = {"op": "end", "run": 1}
 
 
-def test_chunks_of_one_request_in_a_row_become_one():
-    other = CHUNK | {"index": 1}
-    end = {"op": "end", "run": 1}
-    frames = [(CHUNK, b"a"), (CHUNK, b"b"), (other, b"c"), (CHUNK, b"d"), (end, b"")]
-    together = [(CHUNK, b"ab"), (other, b"c"), (CHUNK, b"d"), (end, b"")]
-    assert merged([(encode(m), [], p) for m, p in frames]) == [(encode(m), [], p) for m, p in together]
+def chunk(pcm: bytes, index: int = 0, *words: str) -> PcmChunk:
+    return PcmChunk(1, index, 16_000, pcm, [Word(word=each, start=0, end=1) for each in words])
+
+
+def as_sent(*frames: tuple[dict, bytes]) -> list[tuple[bytes, bytes]]:
+    return [(encode(message), payload) for message, payload in frames]
+
+
+def test_the_chunks_of_each_request_become_one():
+    said = [chunk(b"a"), chunk(b"b"), chunk(b"c", 1), chunk(b"d")]
+    assert list(frames(said)) == as_sent((CHUNK, b"abd"), (CHUNK | {"index": 1}, b"c"))
+
+
+def test_nothing_that_was_said_before_a_message_comes_after_it():
+    said = [chunk(b"a"), encode(END), chunk(b"b"), Fraction(1, 0, 0.5), encode(END)]
+    last = PROGRESS | {"fraction": 0.5}
+    assert list(frames(said)) == as_sent((CHUNK, b"a"), (END, b""), (CHUNK, b"b"), (last, b""), (END, b""))
+
+
+def test_of_the_fractions_of_each_request_the_last_is_told():
+    said = [Fraction(1, 0, 0.25), Fraction(1, 1, 0.75), Fraction(1, 0, 0.5)]
+    told = [PROGRESS | {"fraction": 0.5}, PROGRESS | {"index": 1, "fraction": 0.75}]
+    assert list(frames(said)) == as_sent(*((message, b"") for message in told))
 
 
 @pytest.fixture
@@ -29,28 +49,39 @@ def ends():
     theirs.close()
 
 
-def test_a_chunk_waits_for_its_turn_and_a_result_does_not(ends):
-    ours, theirs = ends
-    outbox = Outbox(ours, clock=lambda: 0.0)  # time stands still: a second chunk would wait for ever
-    outbox.put(CHUNK, b"a")
-    assert theirs.receive() == (CHUNK, b"a")
-    outbox.put(CHUNK, b"b")
-    outbox.put(CHUNK, b"c")
+@pytest.fixture
+def outbox(ends):
+    return Outbox(ends[0], clock=lambda: 0.0)  # time stands still: what is not due waits for ever
+
+
+def test_a_chunk_waits_for_its_turn_and_a_result_does_not(ends, outbox):
+    outbox.put_chunk(chunk(b"a"))
+    assert ends[1].receive() == (CHUNK, b"a")
+    outbox.put_chunk(chunk(b"b"))
+    outbox.put_chunk(chunk(b"c"))
     outbox.put({"op": "result", "run": 1})
-    assert theirs.receive() == (CHUNK, b"bc")
-    assert theirs.receive() == ({"op": "result", "run": 1}, b"")
+    assert ends[1].receive() == (CHUNK, b"bc")
+    assert ends[1].receive() == ({"op": "result", "run": 1}, b"")
 
 
-def test_the_words_of_chunks_that_go_together_go_together(ends):
-    ours, theirs = ends
-    outbox = Outbox(ours, clock=lambda: 0.0)
-    outbox.put(CHUNK, b"a")
-    assert theirs.receive() == (CHUNK, b"a")
-    outbox.put(CHUNK | {"words": [{"word": "one"}]}, b"b")
-    outbox.put(CHUNK, b"c")
-    outbox.put(CHUNK | {"words": [{"word": "two"}]}, b"d")
-    outbox.put({"op": "end", "run": 1})
-    assert theirs.receive() == (CHUNK | {"words": [{"word": "one"}, {"word": "two"}]}, b"bcd")
+def test_a_fraction_goes_along_with_the_next_chunk(ends, outbox):
+    outbox.put_fraction(Fraction(1, 0, 0.25))
+    assert ends[1].receive()[0]["fraction"] == 0.25
+    outbox.put_fraction(Fraction(1, 0, 0.5))
+    outbox.put_chunk(chunk(b"a"))
+    assert ends[1].receive() == (CHUNK, b"a")
+    assert ends[1].receive()[0]["fraction"] == 0.5
+
+
+def test_the_words_of_chunks_that_go_together_go_together(ends, outbox):
+    outbox.put_chunk(chunk(b"a"))
+    assert ends[1].receive() == (CHUNK, b"a")
+    for each in (chunk(b"b", 0, "one"), chunk(b"c"), chunk(b"d", 0, "two")):
+        outbox.put_chunk(each)
+    outbox.put(END)
+    message, pcm = ends[1].receive()
+    assert pcm == b"bcd"
+    assert [word["word"] for word in message["words"]] == ["one", "two"]
 
 
 def test_a_model_whose_engine_is_gone_is_told(ends):
@@ -63,13 +94,13 @@ def test_a_model_whose_engine_is_gone_is_told(ends):
 
 def put_many(outbox: Outbox) -> None:
     for _ in range(50):
-        outbox.put(CHUNK, bytes(1_000_000))
+        outbox.put_chunk(chunk(bytes(1_000_000)))
 
 
 def test_what_cannot_be_sent_is_told_to_the_model_and_the_outbox_goes_on(ends):
     ours, theirs = ends
     outbox = Outbox(ours)
     with pytest.raises(TypeError):
-        outbox.put({"op": "progress", "fraction": np.float32(0.5)})
+        outbox.put({"op": "result", "fraction": np.float32(0.5)})
     outbox.put({"op": "end"})
     assert theirs.receive() == ({"op": "end"}, b"")

@@ -64,9 +64,7 @@ class Service:
             raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
         now = self._clock()
         jobs = [self._job(index, submissions, caller, now) for index in range(len(submissions))]
-        ids = self._store.submit(jobs, max_queued=self._limits.max_queued)
-        self._core.wake()
-        return ids
+        return self._store.submit(jobs, max_queued=self._limits.max_queued, seen=self._core.wake)
 
     def _job(self, index: int, submissions: Sequence[Submission], caller: Caller, now: float) -> Job:
         """What is wrong with one of several is named as jobs.2.payload.text."""

@@ -6,7 +6,7 @@ import fcntl
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +20,11 @@ from servers.settings import SettingsError
 
 # The keys of PostgreSQL's advisory locks: any numbers that no other program uses.
 ALONE, HELD = 5_259_596, 5_259_597
+sync = getattr(os, "fdatasync", os.fsync)  # macOS has the second only
+
+
+def _nothing() -> None:
+    """Nobody waits to see it."""
 
 
 class Database(ABC):
@@ -41,13 +46,20 @@ class Database(ABC):
             yield connection
 
     @contextmanager
-    def write(self, *, alone: bool = False, durable: bool = True) -> Iterator[Connection]:
-        """A transaction, kept unless it raises; no two that are `alone` overlap, of any process."""
-        with _storage_errors(), self._transaction(alone, durable) as connection:
+    def write(
+        self, *, alone: bool = False, durable: bool = True, seen: Callable[[], object] = _nothing
+    ) -> Iterator[Connection]:
+        """A transaction, kept unless it raises; no two that are `alone` overlap, of any process.
+
+        `seen` is called as soon as others can see it, which may be before it is on the disk.
+        """
+        with _storage_errors(), self._transaction(alone, durable, seen) as connection:
             yield connection
 
     @abstractmethod
-    def _transaction(self, alone: bool, durable: bool) -> AbstractContextManager[Connection]: ...
+    def _transaction(
+        self, alone: bool, durable: bool, seen: Callable[[], object]
+    ) -> AbstractContextManager[Connection]: ...
 
     @abstractmethod
     def hold(self) -> bool:
@@ -63,23 +75,48 @@ class Database(ABC):
 class Sqlite(Database):
     """Writes take turns at one lock: SQLite has one writer at a time, and lets others wait by polling.
 
+    A commit goes to the write-ahead log, and the log to the disk once the lock is free for the next writer:
+    many threads may wait for the disk at once, and what one syncs the others need not. SQLite itself does so
+    only at a checkpoint (synchronous = NORMAL), and keeps what the disk has of the log in its order.
+
     The driver begins no transactions: of its own accord it leaves out those that change tables.
     """
 
     def __init__(self, url: URL) -> None:
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         super().__init__(url, connect_args={"isolation_level": None})
-        sa.event.listen(self._engine, "connect", _make_durable)
+        sa.event.listen(self._engine, "connect", _configure)
         self._writing = threading.Lock()
+        self._log_file = Path(f"{url.database}-wal")
         self._lock_file = Path(f"{url.database}.lock")
         self._held: int | None = None
 
     @contextmanager
-    def _transaction(self, alone: bool, durable: bool) -> Iterator[Connection]:  # noqa: ARG002  # each is alone
+    def _transaction(
+        self,
+        alone: bool,  # noqa: ARG002  # each is
+        durable: bool,
+        seen: Callable[[], object],
+    ) -> Iterator[Connection]:
         with self._writing, self._engine.begin() as connection:
-            connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
+        seen()
+        if durable:
+            self._sync()
+
+    def _sync(self) -> None:
+        """The log, with all that was committed by now."""
+        try:
+            descriptor = os.open(self._log_file, os.O_RDWR)
+        except FileNotFoundError:
+            return  # it was checkpointed into the database whole, which SQLite synced
+        try:
+            sync(descriptor)
+        except OSError as error:
+            raise StorageFailed(f"the queue's log cannot be written: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
 
     def hold(self) -> bool:
         if self._held is None:
@@ -109,13 +146,14 @@ class Postgres(Database):
         self._held: Connection | None = None
 
     @contextmanager
-    def _transaction(self, alone: bool, durable: bool) -> Iterator[Connection]:
+    def _transaction(self, alone: bool, durable: bool, seen: Callable[[], object]) -> Iterator[Connection]:
         with self._engine.begin() as connection:
             if not durable:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             if alone:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ALONE)))
             yield connection
+        seen()
 
     def hold(self) -> bool:
         """The server lets go of it when the connection is lost, and another may have it then."""
@@ -200,7 +238,8 @@ def _storage_errors() -> Iterator[None]:
         raise StorageFailed(f"the queue's database fails: {reason}") from error
 
 
-def _make_durable(connection: Any, _record: Any) -> None:
-    # the patience first: other engines may be opening the file too
-    for pragma in ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+def _configure(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA busy_timeout = 10000")  # first: other engines may be opening the file too
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    # a file system that cannot share memory has no write-ahead log to sync: SQLite syncs each commit there
+    connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")

@@ -1,7 +1,8 @@
 """The durable queue: what a method wrote is on the disk when it returns.
 
 `claim` and `heartbeat` alone are not, for nothing is lost with them: a claim that was lost with the machine
-is a queued job, whose next claim has the same token.
+is a queued job, whose next claim has the same token. Others may see what was written a moment before it is on
+the disk; whoever wrote it tells nobody before it returns.
 
 Only the newest claim of a job may end it: `claim` raises the job's token, and `finish` and `requeue` take
 effect only with that token. Each claim is an attempt, on record as long as its job.
@@ -10,7 +11,7 @@ effect only with that token. Each claim is an attempt, on record as long as its 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,15 +66,20 @@ class Store:
 
     # what submitters and pollers need
 
-    def submit(self, new: Sequence[Job], *, max_queued: int) -> list[str]:
+    def submit(
+        self, new: Sequence[Job], *, max_queued: int, seen: Callable[[], object] = lambda: None
+    ) -> list[str]:
         """Accepts all of the jobs or none; returns their ids in order.
+
+        `seen` is called as soon as they can be claimed, so that work on them begins while they are written to
+        the disk.
 
         A job whose idempotency key its owner has used already is not queued again: its id is the first
         job's. Raises Conflict when the first one's request was another, and QueueFull when more than
         `max_queued` would be queued.
         """
         keys = {job.idempotency_key for job in new} - {None}
-        with self._database.write(alone=True) as connection:
+        with self._database.write(alone=True, seen=seen) as connection:
             queued = connection.scalars(sql.COUNT[Status.QUEUED]).one()
             _check_room(queued, sum(job.idempotency_key is None for job in new), max_queued)
             inserted = connection.execute(sql.INSERT_ONCE if keys else sql.INSERT, [_row(job) for job in new])

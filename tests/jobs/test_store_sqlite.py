@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import sqlite3
+import sys
+from pathlib import Path
 
 import pytest
 
 from servers.errors import StorageFailed
-from servers.jobs import sql
+from servers.jobs import database, sql
 from servers.jobs.job import Status
 from servers.jobs.store import Store
 from servers.settings import Settings, SettingsError
@@ -37,15 +41,45 @@ class TestSqlite(StoreContract, ConcurrencyContract, MigrationsContract):
         return empty_url
 
 
-def test_a_job_is_on_the_disk_when_submit_returns(tmp_path):
+@pytest.fixture
+def synced(monkeypatch):
+    """The names of the files that were synced, in their order."""
+    names = []
+
+    def sync(descriptor):
+        names.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+
+    monkeypatch.setattr(database, "sync", sync)
+    return names
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to tell which file a descriptor is of")
+def test_the_log_is_on_the_disk_when_a_job_is_accepted_or_has_ended_and_not_for_a_claim(tmp_path, synced):
     store = Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
-    job = submitted(store)
+    synced.clear()
+    job = new_job()
+    store.submit([job], max_queued=9, seen=lambda: synced.append("seen"))
+    assert synced == ["seen", "jobs.sqlite3-wal"]
+    (claimed,) = store.claim([job.id], 1.0)
+    assert len(synced) == 2
+    store.finish(claimed, Status.DONE, 2.0)
+    assert synced[2:] == ["jobs.sqlite3-wal"]
     with sqlite3.connect(tmp_path / "jobs.sqlite3") as other:
         assert other.execute("select id from jobs").fetchall() == [(job.id,)]
         assert other.execute("pragma journal_mode").fetchone() == ("wal",)
     other.close()
-    with store._database.read() as connection:
-        assert connection.exec_driver_sql("pragma synchronous").scalar() == 2
+    store.close()
+
+
+def test_a_log_that_cannot_be_synced_is_a_typed_error(tmp_path, monkeypatch):
+    store = Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
+
+    def fail(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(database, "sync", fail)
+    with pytest.raises(StorageFailed, match="Input/output error"):
+        store.submit([new_job()], max_queued=9)
     store.close()
 
 

@@ -45,10 +45,15 @@ def encode(samples: NDArray[np.int16], sample_rate: int, format: str) -> bytes:
     Raises InvalidRequest, listing the formats, where `format` is none of FORMATS.
     """
     chosen = _format(format)
-    rate = _nearest_rate(sample_rate, chosen.rates)
+    rate = encoded_rate(sample_rate, format)
     if rate != sample_rate:
         samples = to_int16(resample(to_float32(samples), sample_rate, rate))
     return _written(samples, rate, chosen)
+
+
+def encoded_rate(sample_rate: int, format: str) -> int:
+    """The sample rate, in Hz, of what `encode` makes of audio at `sample_rate`. Raises as `encode` does."""
+    return _nearest_rate(sample_rate, _format(format).rates)
 
 
 def content_type(format: str) -> str:

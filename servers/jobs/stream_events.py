@@ -6,11 +6,12 @@ as it is made, then that it has ended, then the next one's. `Waiting` comes wher
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import pybase64
 
 from servers.errors import SkylarkError
 from servers.speech import Word
@@ -116,7 +117,7 @@ def _wire(event: Event) -> dict[str, Any]:
                 "attempt": event.attempt,
                 "from": event.start,
                 "sample_rate": event.sample_rate,
-                "audio": base64.b64encode(event.pcm).decode("ascii"),
+                "audio": pybase64.b64encode_as_string(event.pcm),
                 "words": [word.model_dump() for word in event.words],
             }
         case Ended():
@@ -133,6 +134,6 @@ def _audio(wire: Mapping[str, Any]) -> AudioChunk:
         attempt=wire["attempt"],
         start=wire["from"],
         sample_rate=wire["sample_rate"],
-        pcm=base64.b64decode(wire["audio"]),
+        pcm=pybase64.b64decode(wire["audio"]),
         words=tuple(Word.model_validate(word) for word in wire["words"]),
     )

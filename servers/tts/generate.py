@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import pybase64
 from flask import Blueprint
 from pydantic import Field
 
-from servers.audio.encode import encode
-from servers.audio.files import probe
+from servers.audio.encode import encode, encoded_rate
 from servers.errors import InvalidRequest, TooLarge
 from servers.jobs.request import Done, Item, Reply
 from servers.jobs.requests import QueueOptions
@@ -92,9 +90,9 @@ def encoded(done: Done, format: str) -> Reply:
     result = done.result
     file = encode(done.samples, result["sample_rate"], format)
     return {
-        "audio": base64.b64encode(file).decode("ascii"),
+        "audio": pybase64.b64encode_as_string(file),
         "format": format,
-        "sample_rate": probe(io.BytesIO(file)).sample_rate,  # not every format carries the model's own
+        "sample_rate": encoded_rate(result["sample_rate"], format),
         "duration_s": result["duration_s"],
         "words": result["words"],
         "finish_reason": result["finish_reason"],

@@ -13,7 +13,7 @@ from flask import Blueprint, Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from servers.settings import settings
-from servers.web import auth, cors, errors, log, metrics, request_ids
+from servers.web import auth, cors, errors, log, metrics, replies, request_ids
 
 MEGABYTE = 1_000_000
 TERMINATE = "skylark.on_terminate"
@@ -29,10 +29,10 @@ def create_app(
     """
     app = Flask(name, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = int(settings().limits.max_body_mb * MEGABYTE)
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a redirect would turn a POST into a GET
     app.extensions[TERMINATE] = []
+    replies.install(app)
     request_ids.install(app)
     log.install(app, logging.DEBUG if internal else logging.INFO)
     metrics.install(app)

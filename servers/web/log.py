@@ -42,8 +42,5 @@ def _finish(response: Response, level: int) -> Response:
         duration_ms = round((time.monotonic() - started_at) * 1000, 1)
         logger.log(level, "request", extra=line | {"duration_ms": duration_ms})
 
-    if response.is_streamed:
-        response.call_on_close(write)
-    else:
-        write()
+    response.call_on_close(write)
     return response

@@ -19,6 +19,7 @@ def tone(rate, seconds=0.5):
 @pytest.mark.parametrize("rate", [16000, 22050, 24000, 96000])
 def test_every_format_takes_every_rate(format, rate):
     decoded, decoded_rate = soundfile.read(io.BytesIO(encode(tone(rate), rate, format)))
+    assert decoded_rate == encoded_rate(rate, format)
     assert len(decoded) / decoded_rate == pytest.approx(0.5, abs=0.05)
     spectrum = np.abs(np.fft.rfft(decoded))
     assert np.argmax(spectrum) * decoded_rate / len(decoded) == pytest.approx(440, abs=5)

@@ -43,7 +43,7 @@ def test_each_app_counts_for_itself(make_app: Callable[[], Flask]) -> None:
 
 
 def test_one_line_for_each_request(make_app: Callable[[], Flask], written: Callable[[], list[str]]) -> None:
-    make_app().test_client().get("/toys/full?text=hush", headers={"X-Request-ID": "r1"})
+    make_app().test_client().get("/toys/full?text=hush", headers={"X-Request-ID": "r1"}).close()
     (line,) = [json.loads(line) for line in written()]
     assert line["duration_ms"] >= 0
     expected = {
@@ -75,12 +75,13 @@ def test_no_text_and_no_key_reaches_a_log(
 ) -> None:
     configure(TTS_API_KEY=SECRET)
     client = make_app().test_client()
-    key = {"X-API-Key": SECRET}
-    client.get(f"/defect?text={SECRET}", headers=key)
-    client.post("/things", json={"name": SECRET}, headers=key)
-    client.post("/things", json={"name": "a", "size": SECRET}, headers={"Authorization": f"Bearer {SECRET}"})
-    client.post("/things", json={SECRET: 1}, headers=key)
-    client.post("/things", json={"name": SECRET}, headers={"X-API-Key": f"{SECRET}-wrong"})
+    key, wrong = {"X-API-Key": SECRET}, {"X-API-Key": f"{SECRET}-wrong"}
+    bearer = {"Authorization": f"Bearer {SECRET}"}
+    client.get(f"/defect?text={SECRET}", headers=key).close()
+    client.post("/things", json={"name": SECRET}, headers=key).close()
+    client.post("/things", json={"name": "a", "size": SECRET}, headers=bearer).close()
+    client.post("/things", json={SECRET: 1}, headers=key).close()
+    client.post("/things", json={"name": SECRET}, headers=wrong).close()
     lines = written()
     assert len(lines) == 6
     assert not [line for line in lines if SECRET in line]

@@ -111,6 +111,7 @@ class Fleet:
         _runner(model).run(run, payloads)
 
     def join(self, key: Model, run: Run, payloads: Sequence[dict[str, Any]]) -> None:
+        run.joined_at = self._ticks()
         _runner(self.models[key]).join(run, payloads)
 
     def pause(self, key: Model, *, save: bool) -> None:

@@ -135,6 +135,7 @@ class ModelState:
 
     def begin(self, run: Run, now: float) -> None:
         self.phase, self.run, self.used_at, self.cramped = Phase.RUNNING, run, now, False
+        run.joined_at = now
 
     def pause(self) -> None:
         self.phase = Phase.PAUSED

@@ -19,7 +19,10 @@ from servers.jobs.store import Head
 from servers.runner.wire import Asked
 from servers.settings import Engine as Limits
 
+GROUP_SHARE = 1 / 4
+"""Of a batch: in groups of so many they join where more wait than there is room for."""
 GROUP_WAIT_S = 1.0
+"""So long after the last ones joined, whoever waits joins without a group: jobs end too seldom for one."""
 
 
 @dataclass(frozen=True)
@@ -236,12 +239,13 @@ class _Turn:
                 self.actions.append(self._joining(first, self._models[key]))
 
     def _joining(self, head: Head, model: ModelState) -> Join:
-        """Where more wait than there is room for, they come in groups of half a batch, or after GROUP_WAIT_S.
+        """Where more wait than there is room for, they come in groups, unless jobs seldom end.
 
         A request that is in step with others costs less than one that came by itself: all of them wait less.
         """
-        may_wait = not self._is_pressing(head) and self._now - head.created_at < GROUP_WAIT_S
-        return Join(head, model.room, if_all=may_wait and model.room < model.max_batch / 2)
+        assert model.run is not None
+        may_wait = not self._is_pressing(head) and self._now - model.run.joined_at < GROUP_WAIT_S
+        return Join(head, model.room, if_all=may_wait and model.room < GROUP_SHARE * model.max_batch)
 
     def _background_is_due(self) -> bool:
         waits = [model for model in self._background() if model.phase is Phase.PAUSED]

@@ -44,6 +44,8 @@ class Run:
     batch_key: str | None = None
     takes_arrivals: bool = False
     """Others with the same batch key may join it while it runs."""
+    joined_at: float = 0.0
+    """When jobs were last given to it, in the clock of the models' times."""
     preemptible: bool = False
     asked: Asked = Asked.GO_ON
     """What the runner was last told about it, where it is preemptible."""

@@ -129,14 +129,14 @@ def test_those_for_whom_there_is_no_room_wait_for_it(load_qwen, said):
         assert_said(found[number], spoken(narrow, said, [each], {})[0])
 
 
-def test_full_chunks_of_rows_that_came_at_different_frames_are_decoded_in_one_run(backend, said, monkeypatch):
+def test_chunks_of_rows_that_came_a_few_frames_apart_are_decoded_in_one_run(backend, said, monkeypatch):
     decoder = backend._components.decoder
     decode, runs = decoder.decode, []
     monkeypatch.setattr(
         decoder, "decode", lambda streams, codes: runs.append(len(streams)) or decode(streams, codes)
     )
     endless = [utterance(0, 90 - 10 * number, temperature=0) for number in range(2)]
-    spoken(backend, said, endless[:1], {6: endless[1:]})
+    spoken(backend, said, endless[:1], {3: endless[1:]})
     assert [len(said[number]) for number in range(2)] == [90, 80]
     joined = runs[runs.index(2) :]
     assert joined[:15] == [2] * 15, runs

@@ -59,7 +59,7 @@ def model(key: tuple[str, str] = A, phase: Phase = Phase.ABSENT, **fields: Any) 
 def busy(key: tuple[str, str] = A, jobs: int = 1, phase: Phase = Phase.RUNNING, **fields: Any) -> ModelState:
     """A model with that many jobs in hand; the other fields are the run's."""
     of_model = {name: fields.pop(name) for name in ("vram_mb", "heard_at", "max_batch") if name in fields}
-    run = Run("synthesize", **{"batch_key": KEY, "takes_arrivals": True} | fields)
+    run = Run("synthesize", **{"batch_key": KEY, "takes_arrivals": True, "joined_at": NOW - 0.5} | fields)
     run.jobs.update({index: a_job() for index in range(jobs)})
     run.size = jobs
     return model(key, phase, run=run, **of_model)

@@ -66,29 +66,33 @@ def test_a_later_job_joins_the_batch_at_the_next_index(rig):
     assert rig.status(first, second) == ["done", "done"]
 
 
-def test_as_many_join_as_there_is_room_and_others_when_half_the_batch_has_ended(rig):
+@pytest.fixture
+def wide(make_rig):
+    """A rig whose model takes eight at once, and whose runner has one of ten."""
+    rig = make_rig({"a": {"max_batch": 8}})
     runner = rig.loaded()
     rig.submit("0")
     rig.step()
-    ids = [rig.submit(str(i)) for i in range(1, 7)]
+    return rig, runner, [rig.submit(str(i)) for i in range(1, 11)]
+
+
+def test_as_many_join_as_there_is_room_and_others_when_a_quarter_of_the_batch_has_ended(wide):
+    rig, runner, ids = wide
     rig.step()
-    assert rig.status(*ids) == ["running"] * 3 + ["queued"] * 3
+    assert rig.status(*ids) == ["running"] * 7 + ["queued"] * 3
     rig.finish(runner, 2)
-    assert rig.status(*ids) == ["running", "done", "running"] + ["queued"] * 3
+    assert rig.status(*ids[7:]) == ["queued"] * 3
     rig.finish(runner, 1)
-    assert rig.status(*ids) == ["done", "done", "running", "running", "running", "queued"]
+    assert rig.status(*ids[7:]) == ["running", "running", "queued"]
 
 
-def test_one_that_has_waited_a_second_joins_though_another_one_has_to_wait_on(rig):
-    runner = rig.loaded()
-    rig.submit("0")
-    rig.step()
-    ids = [rig.submit(str(i)) for i in range(1, 6)]
+def test_where_none_joined_for_a_second_one_joins_though_others_have_to_wait_on(wide):
+    rig, runner, ids = wide
     rig.step()
     rig.finish(runner, 2)
-    assert rig.status(*ids[3:]) == ["queued", "queued"]
+    assert rig.status(*ids[7:]) == ["queued"] * 3
     rig.step(1.1)
-    assert rig.status(*ids[3:]) == ["running", "queued"]
+    assert rig.status(*ids[7:]) == ["running", "queued", "queued"]
 
 
 def test_the_last_that_waits_joins_at_once(rig):

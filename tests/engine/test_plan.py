@@ -236,16 +236,16 @@ def test_a_job_does_not_join_what_is_not_its_like(other):
     assert planned([busy(A)], head(A, **other)) == []
 
 
-def test_where_less_than_half_the_batch_is_free_all_that_wait_join_or_none():
-    fresh = head(A, waited_s=0.5)
-    assert planned([busy(A, jobs=3)], fresh) == [Join(fresh, room=1, if_all=True)]
-    assert planned([busy(A, jobs=2)], fresh) == [Join(fresh, room=2)]
+def test_where_less_than_a_quarter_of_the_batch_is_free_all_that_wait_join_or_none():
+    assert planned([busy(A, jobs=7, max_batch=8)], head(A)) == [Join(head(A), room=1, if_all=True)]
+    assert planned([busy(A, jobs=6, max_batch=8)], head(A)) == [Join(head(A), room=2)]
 
 
-def test_a_job_that_waited_a_second_joins_alone_and_an_urgent_one_at_once():
-    assert planned([busy(A, jobs=3)], head(A, waited_s=1.5)) == [Join(head(A, waited_s=1.5), room=1)]
+def test_where_none_joined_for_a_second_one_joins_alone_and_an_urgent_one_at_once():
+    quiet = busy(A, jobs=7, max_batch=8, joined_at=NOW - 1.5)
+    assert planned([quiet], head(A)) == [Join(head(A), room=1)]
     urgent = head(A, priority=0, waited_s=0.0)
-    assert planned([busy(A, jobs=3)], urgent) == [Join(urgent, room=1)]
+    assert planned([busy(A, jobs=7, max_batch=8)], urgent) == [Join(urgent, room=1)]
 
 
 def test_nothing_joins_a_full_batch():

@@ -52,7 +52,7 @@ class World:
     def __post_init__(self) -> None:
         for name in NAMES:
             spec = ModelSpec(backend="toy", name=name, vram_mb=self.dice.choice((1000, 3000, 4000)))
-            self.models[spec.key] = ModelState(spec, max_batch=3, pinned=name in self.pinned)
+            self.models[spec.key] = ModelState(spec, max_batch=5, pinned=name in self.pinned)
 
     # what happens
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -17,11 +17,8 @@ from servers.backends.base import SynthesisItems
 from servers.errors import SkylarkError
 from servers.speech import Chunk, Speech
 
-FULL_CHUNKS_AT_ONCE, WHERE_SOMEBODY_MAY_JOIN = 8, 4
-"""On a CPU four share most of what a run costs by itself, and take less than two frames; each of more than
-eight takes longer again."""
-COMES_ALONG_FROM, HELD_BACK_UNTIL = 1 / 2, 4 / 3
-"""Shares of a full chunk."""
+HELD_BACK_UNTIL = 4 / 3
+"""Of a chunk: so much of it may wait while somebody was not heard yet."""
 
 
 @dataclass(frozen=True)
@@ -102,33 +99,28 @@ class ContinuousBatch:
                     yield member.index, item
 
     def _due(self) -> list[Member]:
-        """Whose codes are to be decoded now.
+        """Whose codes are to be decoded now: first chunks, ends, and whatever else is a whole chunk.
 
-        1. Whoever is due, unless it is with a full chunk: first chunks, those that still grow, and ends.
-        2. Where a full chunk is due, those that have most of one, though not all have all of it: they are due
-           together from then on, whenever they came. As long as there is room for somebody to join, who would
-           wait for that, they are only a few at each frame.
-        3. While somebody was not heard yet, full chunks are held back a little: whoever waits for them has a
-           second of audio to listen to.
+        The latter is held back a little, for whoever waits for it has something to listen to: while somebody
+        was not heard yet, and until others have a whole chunk as well. Those are decoded together from then
+        on: by itself each run of the codec costs as much as six frames.
         """
         speaking = [each for each in self._members if each.generation.wants is Wants.FRAME]
-        shares = [
-            (share, each) for each in speaking if (share := each.generation.share_of_full_chunk) is not None
-        ]
-        now = [each for each in speaking if each.generation.is_due]
-        now = [each for each in now if each.generation.share_of_full_chunk is None]  # 1
-        if any(share >= self._full_enough() for share, _ in shares):
-            has_room = len(self._members) < self._width
-            at_once = WHERE_SOMEBODY_MAY_JOIN if has_room else FULL_CHUNKS_AT_ONCE
-            most = sorted(shares, key=lambda each: -each[0])[:at_once]
-            now += [each for share, each in most if share >= COMES_ALONG_FROM]  # 2
-        return now
+        due = [each for each in speaking if each.generation.is_due]
+        shares = [share for each in speaking if (share := each.generation.share_of_chunk) is not None]
+        if self._is_worth_while(shares):
+            return due
+        return [each for each in due if each.generation.share_of_chunk is None]
 
-    def _full_enough(self) -> float:
-        """The share of a full chunk at which it is due."""
+    def _is_worth_while(self, shares: Sequence[float]) -> bool:
+        """Whether chunks are to be decoded that could be held back; of each, how much there is."""
+        if max(shares, default=0) >= HELD_BACK_UNTIL:
+            return True
+        return self._all_are_heard() and not any(2 - HELD_BACK_UNTIL < share < 1 for share in shares)
+
+    def _all_are_heard(self) -> bool:
         joining = islice(self._waiting, self._width - len(self._members))
-        is_all_heard = all(each.generation.is_heard for each in chain(self._members, joining))
-        return 1.0 if is_all_heard else HELD_BACK_UNTIL  # 3
+        return all(each.generation.is_heard for each in chain(self._members, joining))
 
     def _begin_rows(self) -> None:
         """A row for each that may have one now."""

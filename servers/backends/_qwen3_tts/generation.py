@@ -23,6 +23,8 @@ from servers.speech import Chunk, Progress, Speech
 SHORTEST_CAP = 192
 FRAMES_PER_TOKEN = 12
 """A piece may have max(SHORTEST_CAP, FRAMES_PER_TOKEN × its tokens) frames, which is vLLM-Omni's rule."""
+GROWTH = 3
+"""Of chunks, until they are full: a listener has one to hear while the next is made."""
 USUAL_FRAMES_PER_TOKEN = 4
 """For progress: speech has about three tokens a second, the codec 12.5 frames."""
 
@@ -143,12 +145,10 @@ class Generation:
         return torch.stack(due) if due else torch.zeros(0, CODES, dtype=torch.long)
 
     @property
-    def share_of_full_chunk(self) -> float | None:
-        """How much of a full chunk waits; None where the next one is shorter, or waits for the end."""
-        now, full = self._now, self._components.options.chunk_frames
-        if now.is_over or not now.decoded or now.chunk < full or self._prepared.retries:
-            return None
-        return len(now.waiting) / now.chunk
+    def share_of_chunk(self) -> float | None:
+        """How much of its next chunk waits; None where that is the first or the last."""
+        now = self._now
+        return len(now.waiting) / now.chunk if now.decoded and not now.is_over else None
 
     @property
     def is_heard(self) -> bool:
@@ -159,7 +159,7 @@ class Generation:
         """The samples of what was due; whatever can be heard of them comes out, and at last the Speech."""
         now = self._now
         now.decoded += len(now.due)
-        now.chunk = min(2 * now.chunk, max(self._components.options.chunk_frames, now.chunk))
+        now.chunk = min(GROWTH * now.chunk, max(self._components.options.chunk_frames, now.chunk))
         audible = now.trimmer.push(samples)
         yield from self._end_piece(audible) if now.is_over else self._chunk(audible)
 

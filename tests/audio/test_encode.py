@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from servers.audio.encode import FORMATS, content_type, encode
+from servers.audio.encode import FORMATS, content_type, encode, encoded_rate
 from servers.errors import InvalidRequest
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,11 +17,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from servers.errors import StorageFailed
+from servers.extras import how_to_install
 from servers.jobs import migrations, sql
 from servers.settings import SettingsError
 
 # The keys of PostgreSQL's advisory locks: any numbers that no other program uses.
 ALONE, HELD = 5_259_596, 5_259_597
+PATIENCE_S = 10
+"""How long one waits for others to let go of a SQLite file."""
 sync = getattr(os, "fdatasync", os.fsync)  # macOS has the second only
 
 
@@ -201,7 +206,7 @@ def open_database(url: str) -> Database:
     try:
         database = KINDS[parsed.drivername](parsed)
     except ModuleNotFoundError:
-        raise SettingsError("database_url: PostgreSQL needs more: pip install 'skylark[postgres]'") from None
+        raise SettingsError(f"database_url: PostgreSQL needs more: {how_to_install('postgres')}") from None
     try:
         with database.write(alone=True) as connection:
             migrations.upgrade(connection)
@@ -238,8 +243,24 @@ def _storage_errors() -> Iterator[None]:
         raise StorageFailed(f"the queue's database fails: {reason}") from error
 
 
+def _turn_log_on(connection: Any) -> str:
+    """The journal's mode then. Where another does the same at this moment, SQLite gives up at once."""
+    patient_until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            return str(mode)
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= patient_until:
+                raise
+            time.sleep(0.01)
+
+
 def _configure(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA busy_timeout = 10000")  # first: other engines may be opening the file too
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    connection.execute(
+        f"PRAGMA busy_timeout = {1000 * PATIENCE_S}"
+    )  # first: others may be opening the file too
+    mode = _turn_log_on(connection)
     # a file system that cannot share memory has no write-ahead log to sync: SQLite syncs each commit there
     connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")

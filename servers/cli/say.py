@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,12 +28,19 @@ class Format(StrEnum):
     OPUS = "opus"
 
 
+FORMATS_BY_ENDING = {f".{format.value}": format for format in Format} | {".ogg": Format.OPUS}
+STANDARD_OUTPUT = Path("-")
+
+
 def say(
     text: Annotated[
         str, typer.Argument(metavar="TEXT|FILE|-", help="What to speak; - reads standard input.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The file to write.", show_default="speech.wav", dir_okay=False)
+        Path | None,
+        typer.Option(
+            help="The file to write; - is standard output.", show_default="speech.wav", dir_okay=False
+        ),
     ] = None,
     out_dir: Annotated[
         Path | None,
@@ -56,6 +64,8 @@ def say(
     """Speak a text."""
     if out and out_dir:
         raise WrongUsage("give --out or --out-dir, not both")
+    if json and out == STANDARD_OUTPUT:
+        raise WrongUsage("standard output takes the audio or the JSON, not both")
     speech = SpeechOptions(
         voice=voice, language=language, instruct=instruct, model=model, format=_format(format, out)
     )
@@ -68,15 +78,30 @@ def say(
 
 
 def _format(chosen: Format | None, out: Path | None) -> str:
-    ending = out.suffix.lstrip(".").lower() if out else ""
-    return chosen or (Format(ending) if ending in list(Format) else Format.WAV)
+    """The file's ending decides; --format names it where the ending does not. Raises WrongUsage."""
+    if out is None or out == STANDARD_OUTPUT:
+        return chosen or Format.WAV
+    ending = FORMATS_BY_ENDING.get(out.suffix.lower())
+    if chosen is not None and ending in (None, chosen):
+        return chosen
+    if chosen is not None:
+        raise WrongUsage(f"{out} cannot hold {chosen.value}: its name is one of a file with {ending}")
+    if ending is None:
+        raise WrongUsage(
+            f"{out} does not say what to write: let it end in {', '.join(FORMATS_BY_ENDING)}, or give --format"
+        )
+    return ending
 
 
 def _say_one(servers: Servers, text: str, out: Path, speech: SpeechOptions, *, json: bool) -> None:
     result = servers.speak([text], **speech.model_dump())["results"][0]
     if "error" in result:
         raise SkylarkError.from_dict(result["error"])
-    write_atomically(out, base64.b64decode(result["audio"]))
+    audio = base64.b64decode(result["audio"])
+    if out == STANDARD_OUTPUT:
+        sys.stdout.buffer.write(audio)
+        return
+    write_atomically(out, audio)
     if json:
         print_json({"file": str(out)} | {name: value for name, value in result.items() if name != "audio"})
     else:

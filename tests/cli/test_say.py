@@ -88,6 +88,18 @@ def test_the_format_is_the_option_or_the_files_ending(run, configured, home):
     assert formats == ["mp3", "opus", "flac"]
 
 
+def test_a_file_with_an_ogg_ending_holds_opus(run, configured, home):
+    assert run("say", "Hello.", "--out", "hi.ogg").exit_code == 0
+    assert run("say", "Hello.", "--out", "hi.ogg", "--format", "opus").exit_code == 0
+    assert [json.loads(body)["format"] for _, body, _ in configured.requests] == ["opus", "opus"]
+
+
+def test_dash_is_standard_output_and_nothing_else_is_written_to_it(run, configured, home):
+    result = run("say", "Hello, Martha.", "--out", "-")
+    assert (result.exit_code, result.stdout_bytes) == (0, spoken("Hello, Martha."))
+    assert list(home.glob("-*")) == []
+
+
 def test_json_is_the_reply_without_the_audio_but_with_its_file(run, configured):
     reply = json.loads(run("say", "Hello.", "--out", "hi.wav", "--json").stdout)
     assert reply["file"] == "hi.wav"
@@ -247,6 +259,9 @@ def test_a_manifest_of_something_else_is_not_overwritten(say_book, configured, c
         (["missing.txt"], "there is no file missing.txt"),
         (["Hello.", "--out", "a.wav", "--out-dir", "b"], "not both"),
         (["* * *", "--out-dir", "b"], "there is no text to speak"),
+        (["Hello.", "--out", "hi.bin"], "let it end in .wav, .flac, .mp3, .opus, .ogg"),
+        (["Hello.", "--out", "hi.wav", "--format", "mp3"], "hi.wav cannot hold mp3"),
+        (["Hello.", "--out", "-", "--json"], "the audio or the JSON, not both"),
         (["Hello.", "--format", "aiff"], "aiff"),
         ([], "Missing argument"),
     ],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 END_WAIT_S = 10.0
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
 """Nothing is downloaded at run time, and nobody is told what is run: `skylark models pull` comes before."""
+SECRET = re.compile(r"(^|_)(KEYS?|TOKEN|SECRET|CREDENTIALS)(_|$)|PASSWORD|(^|_)DATABASE_URL$")
+"""Which environment variables hold something secret, by their names."""
 SEND_TIMEOUT = struct.pack("ll", 5, 0)
 """A timeval of 5 s: a runner that is stopped with a full socket must not stop the engine too."""
 
@@ -144,6 +147,11 @@ class RunnerProcess:
             self._hear(self, {"op": "gone"}, b"")
 
 
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """A model's library needs no key of ours, nor anybody's: what it does not know it cannot tell."""
+    return {name: value for name, value in environment.items() if not SECRET.search(name.upper())}
+
+
 def _spawn(venv: Path | None) -> tuple[subprocess.Popen[bytes], Wire]:
     python = sys.executable if venv is None else str(ROOT / venv.expanduser() / "bin" / "python")
     ours, theirs = socket.socketpair()
@@ -152,7 +160,7 @@ def _spawn(venv: Path | None) -> tuple[subprocess.Popen[bytes], Wire]:
         process = subprocess.Popen(
             [python, "-m", "servers.runner", str(theirs.fileno())],
             cwd=ROOT,
-            env=os.environ | OFFLINE,
+            env=_without_secrets(os.environ) | OFFLINE,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # signals to the engine's group are the engine's to answer

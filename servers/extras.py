@@ -12,6 +12,10 @@ def require(extra: str, *modules: str) -> None:
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         raise MissingExtra(
-            f"the extra {extra!r} is not installed on the server ({', '.join(missing)}): in its folder run "
-            f".venv/bin/uv pip install -e '.[{extra}]'"
+            f"the extra {extra!r} is not installed on the server ({', '.join(missing)}): {how_to_install(extra)}"
         )
+
+
+def how_to_install(extra: str) -> str:
+    """For people: the command that works wherever the source was put, and asks no index for this package."""
+    return f"in its folder run .venv/bin/uv pip install -e '.[{extra}]'"

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from servers.backends._qwen3_tts.request import QwenOptions, QwenUtterance
 from servers.backends.base import About, Arrivals, Backend, Options, SynthesisItems
 from servers.errors import InvalidRequest, MissingExtra, SkylarkError
+from servers.extras import how_to_install
 from servers.speech import ModelSpec, Noun, Utterance
 
 if TYPE_CHECKING:
@@ -185,8 +186,7 @@ def imported() -> Any:
         with redirect_stdout(io.StringIO()):
             from qwen_tts import Qwen3TTSModel
     except ImportError as error:
-        message = f"qwen_tts cannot be imported ({error}): pip install 'skylark[qwen]'"
-        raise MissingExtra(message) from error
+        raise MissingExtra(f"qwen_tts cannot be imported ({error}): {how_to_install('qwen')}") from error
     return Qwen3TTSModel
 
 

@@ -70,5 +70,5 @@ def test_without_the_hubs_library_the_extra_that_has_it_is_named(monkeypatch):
         raise MissingExtra(f".[{extra}]")
 
     monkeypatch.setattr(hub_module, "require", require)
-    with pytest.raises(MissingExtra, match="qwen"):
+    with pytest.raises(MissingExtra, match="hub"):
         source_of(repository(), None)

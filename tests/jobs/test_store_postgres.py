@@ -83,5 +83,5 @@ def test_a_server_that_cannot_be_reached_is_named_without_the_password(tmp_path)
 
 def test_without_the_extra_the_refusal_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(SettingsError, match=re.escape("pip install 'skylark[postgres]'")):
+    with pytest.raises(SettingsError, match=re.escape("uv pip install -e '.[postgres]'")):
         Store("postgresql://host/queue")

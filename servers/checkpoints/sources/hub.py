@@ -26,7 +26,7 @@ class Hub:
     """
 
     def __init__(self, spec: CheckpointSpec, url: str | None) -> None:
-        require("qwen", "huggingface_hub")
+        require("hub", "huggingface_hub")
         os.environ["HF_HUB_DISABLE_XET"] = "1"  # its transfers cannot be resumed inside a file
         import huggingface_hub.errors
         import huggingface_hub.utils

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
@@ -23,6 +24,7 @@ from servers.settings import SettingsError
 
 # The keys of PostgreSQL's advisory locks: any numbers that no other program uses.
 ALONE, HELD = 5_259_596, 5_259_597
+log = logging.getLogger(__name__)
 PATIENCE_S = 10
 """How long one waits for others to let go of a SQLite file."""
 sync = getattr(os, "fdatasync", os.fsync)  # macOS has the second only
@@ -67,6 +69,10 @@ class Database(ABC):
     ) -> AbstractContextManager[Connection]: ...
 
     @abstractmethod
+    def settle(self) -> None:
+        """What an earlier process wrote is on the disk when this returns."""
+
+    @abstractmethod
     def hold(self) -> bool:
         """Whether this one, of all that are open, holds the database now: takes it where nobody does.
 
@@ -90,9 +96,9 @@ class Sqlite(Database):
     def __init__(self, url: URL) -> None:
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         super().__init__(url, connect_args={"isolation_level": None})
-        sa.event.listen(self._engine, "connect", _configure)
+        sa.event.listen(self._engine, "connect", self._configure)
         self._writing = threading.Lock()
-        self._log_file = Path(f"{url.database}-wal")
+        self._log = _Log()
         self._lock_file = Path(f"{url.database}.lock")
         self._held: int | None = None
 
@@ -108,20 +114,21 @@ class Sqlite(Database):
             yield connection
         seen()
         if durable:
-            self._sync()
+            self._log.sync()
 
-    def _sync(self) -> None:
-        """The log, with all that was committed by now."""
-        try:
-            descriptor = os.open(self._log_file, os.O_RDWR)
-        except FileNotFoundError:
-            return  # it was checkpointed into the database whole, which SQLite synced
-        try:
-            sync(descriptor)
-        except OSError as error:
-            raise StorageFailed(f"the queue's log cannot be written: {error.strerror}") from error
-        finally:
-            os.close(descriptor)
+    def _configure(self, connection: Any, _record: Any) -> None:
+        connection.execute(
+            f"PRAGMA busy_timeout = {1000 * PATIENCE_S}"
+        )  # first: others may be opening it too
+        mode = _turn_log_on(connection)
+        # where a file system cannot share memory there is no log to sync, and SQLite syncs each commit
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")
+        _, _, file = connection.execute("PRAGMA database_list").fetchone()
+        self._log.file = Path(f"{file}-wal")  # not beside a link, but beside the file that it leads to
+
+    def settle(self) -> None:
+        with self.read() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def hold(self) -> bool:
         if self._held is None:
@@ -139,12 +146,58 @@ class Sqlite(Database):
         if self._held is not None:
             os.close(self._held)
             self._held = None
+        self._log.close()
+
+
+class _Log:
+    """SQLite's write-ahead log: the file, which is kept open. For many threads at once."""
+
+    def __init__(self) -> None:
+        self.file: Path | None = None
+        self._opening = threading.Lock()
+        self._descriptors: list[int] = []
+        """Of the logs that there were, for somebody may be syncing one still; the last is the present one."""
+
+    def sync(self) -> None:
+        """All that was committed by now is on the disk when this returns.
+
+        A disk that refuses ends the process at once, as PostgreSQL does. The kernel reports that a page is
+        lost only once, and others see the commit already: what is true of the queue the disk alone can say,
+        to a process that reads it anew.
+        """
+        try:
+            descriptor = self._opened()
+        except FileNotFoundError:
+            return  # there is none: SQLite has put all of it into the database, and synced that
+        except OSError as error:
+            raise StorageFailed(f"the queue's log cannot be opened: {error.strerror}") from error
+        try:
+            sync(descriptor)
+        except OSError as error:
+            log.critical("the queue's log is not on the disk: %s", error, extra={"action": "sync_failed"})
+            os._exit(1)
+
+    def _opened(self) -> int:
+        """The descriptor of the log that there is now: with its last connection SQLite removes one."""
+        assert self.file is not None
+        with self._opening:
+            if not self._descriptors or os.fstat(self._descriptors[-1]).st_nlink == 0:
+                self._descriptors.append(os.open(self.file, os.O_RDWR))
+            return self._descriptors[-1]
+
+    def close(self) -> None:
+        with self._opening:
+            while self._descriptors:
+                os.close(self._descriptors.pop())
 
 
 class Postgres(Database):
     """Writes overlap; rows that two would change are locked in one order, that of their acceptance."""
 
     heads = sql.HEADS_ONE_BY_ONE
+
+    def settle(self) -> None:
+        """The server has seen to that."""
 
     def __init__(self, url: URL) -> None:
         super().__init__(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
@@ -210,6 +263,7 @@ def open_database(url: str) -> Database:
     try:
         with database.write(alone=True) as connection:
             migrations.upgrade(connection)
+        database.settle()
     except BaseException as error:
         database.close()
         if not isinstance(error, StorageFailed):
@@ -255,12 +309,3 @@ def _turn_log_on(connection: Any) -> str:
             if not is_busy or time.monotonic() >= patient_until:
                 raise
             time.sleep(0.01)
-
-
-def _configure(connection: Any, _record: Any) -> None:
-    connection.execute(
-        f"PRAGMA busy_timeout = {1000 * PATIENCE_S}"
-    )  # first: others may be opening the file too
-    mode = _turn_log_on(connection)
-    # a file system that cannot share memory has no write-ahead log to sync: SQLite syncs each commit there
-    connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from servers.runner.wire import Message, Wire, encode
-from servers.speech import Word
 
 CHUNK_GAP_S = 0.005
 """Chunks go at least this far apart; the first one, and whatever is neither chunk nor progress, at once."""
@@ -24,13 +23,16 @@ FULL_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class PcmChunk:
-    """Audio of one request of a run: int16 little-endian mono PCM, and the words that are known with it."""
+    """Audio of one request of a run: int16 little-endian mono PCM, and the words that are known with it.
+
+    They are as JSON has them: what cannot be sent is to be found out where it was made.
+    """
 
     run: int
     index: int
     sample_rate: int
     pcm: bytes
-    words: Sequence[Word] = ()
+    words: Sequence[Message] = ()
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,18 @@ class Outbox:
                 self._changed.notify_all()
 
     def _send_all(self) -> None:
+        """However it ends, the model is told, and so is the engine."""
         try:
             while True:
                 for message, payload in frames(self._take()):
                     self._wire.send_encoded(message, payload)
         except OSError:
+            pass  # the engine is gone
+        finally:
             with self._changed:
                 self._gone = True
                 self._changed.notify_all()
+            self._wire.shut_down()
 
     def _take(self) -> list[Said]:
         """Everything there is, once some of it is due."""
@@ -125,7 +131,7 @@ class _Together:
     def frames(self) -> Iterator[Frame]:
         for (run, index, sample_rate), chunks in self.chunks.items():
             message: Message = {"op": "chunk", "run": run, "index": index, "sample_rate": sample_rate}
-            if words := [word.model_dump() for chunk in chunks for word in chunk.words]:
+            if words := [word for chunk in chunks for word in chunk.words]:
                 message["words"] = words
             yield encode(message), b"".join(chunk.pcm for chunk in chunks)
         for (run, index), last in self.fractions.items():

@@ -95,7 +95,8 @@ class Work:
         match item:
             case Chunk():
                 pcm = to_int16(item.samples).astype("<i2", copy=False).tobytes()
-                self._outbox.put_chunk(PcmChunk(run, index, int(item.sample_rate), pcm, item.words))
+                words = [word.model_dump() for word in item.words]
+                self._outbox.put_chunk(PcmChunk(run, index, int(item.sample_rate), pcm, words))
             case Progress():
                 self._outbox.put_fraction(Fraction(run, index, float(item.fraction)))
             case SkylarkError():

@@ -71,14 +71,42 @@ def test_the_log_is_on_the_disk_when_a_job_is_accepted_or_has_ended_and_not_for_
     store.close()
 
 
-def test_a_log_that_cannot_be_synced_is_a_typed_error(tmp_path, monkeypatch):
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to tell which file a descriptor is of")
+def test_the_log_of_a_database_that_is_reached_by_a_link_is_synced(tmp_path, synced):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "jobs.sqlite3").symlink_to(tmp_path / "elsewhere" / "queue.sqlite3")
     store = Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
+    synced.clear()
+    submitted(store)
+    assert synced == ["queue.sqlite3-wal"]
+    store.close()
 
-    def fail(descriptor):
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to tell which file a descriptor is of")
+def test_a_log_that_was_made_anew_is_the_one_that_is_synced(tmp_path, synced):
+    store = Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
+    submitted(store)
+    store._database._engine.dispose()  # the last connection takes the log with it
+    assert not (tmp_path / "jobs.sqlite3-wal").exists()
+    submitted(store)
+    assert synced[-1] == "jobs.sqlite3-wal"  # and not "… (deleted)"
+    store.close()
+
+
+def test_a_disk_that_refuses_the_log_ends_the_process_at_once(tmp_path, monkeypatch):
+    class Ended(BaseException):
+        pass
+
+    def refuse(descriptor):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(database, "sync", fail)
-    with pytest.raises(StorageFailed, match="Input/output error"):
+    def end(code):
+        raise Ended(code)
+
+    store = Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
+    monkeypatch.setattr(database, "sync", refuse)
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(Ended, match="1"):
         store.submit([new_job()], max_queued=9)
     store.close()
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import numpy as np
 import pytest
 
 from servers.runner.outbox import Fraction, Outbox, PcmChunk, frames
 from servers.runner.wire import Wire, encode
-from servers.speech import Word
 
 CHUNK = {"op": "chunk", "run": 1, "index": 0, "sample_rate": 16_000}
 PROGRESS = {"op": "progress", "run": 1, "index": 0}
@@ -17,7 +17,7 @@ END = {"op": "end", "run": 1}
 
 
 def chunk(pcm: bytes, index: int = 0, *words: str) -> PcmChunk:
-    return PcmChunk(1, index, 16_000, pcm, [Word(word=each, start=0, end=1) for each in words])
+    return PcmChunk(1, index, 16_000, pcm, [{"word": each} for each in words])
 
 
 def as_sent(*frames: tuple[dict, bytes]) -> list[tuple[bytes, bytes]]:
@@ -95,6 +95,18 @@ def test_a_model_whose_engine_is_gone_is_told(ends):
 def put_many(outbox: Outbox) -> None:
     for _ in range(50):
         outbox.put_chunk(chunk(bytes(1_000_000)))
+
+
+def test_a_defect_of_the_sender_ends_the_runner_and_not_only_the_thread(ends, monkeypatch):
+    ours, theirs = ends
+    said = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _: said.set())
+    outbox = Outbox(ours)
+    outbox.put_chunk(PcmChunk(1, 0, 16_000, b"a", [{"word": object()}]))
+    assert theirs.receive() is None
+    with pytest.raises(BrokenPipeError):
+        outbox.put({"op": "end"})
+    assert said.wait(10)
 
 
 def test_what_cannot_be_sent_is_told_to_the_model_and_the_outbox_goes_on(ends):

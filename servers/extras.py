@@ -11,8 +11,9 @@ def require(extra: str, *modules: str) -> None:
     """Raises MissingExtra unless all the modules are there; imports none of them."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
+        names = ", ".join(missing)
         raise MissingExtra(
-            f"the extra {extra!r} is not installed on the server ({', '.join(missing)}): {how_to_install(extra)}"
+            f"the extra {extra!r} is not installed on the server ({names}): {how_to_install(extra)}"
         )
 
 

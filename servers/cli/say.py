@@ -87,9 +87,8 @@ def _format(chosen: Format | None, out: Path | None) -> str:
     if chosen is not None:
         raise WrongUsage(f"{out} cannot hold {chosen.value}: its name is one of a file with {ending}")
     if ending is None:
-        raise WrongUsage(
-            f"{out} does not say what to write: let it end in {', '.join(FORMATS_BY_ENDING)}, or give --format"
-        )
+        endings = ", ".join(FORMATS_BY_ENDING)
+        raise WrongUsage(f"{out} does not say what to write: let it end in {endings}, or give --format")
     return ending
 
 

@@ -23,7 +23,7 @@ from servers.speech import Chunk, Progress, Speech
 SHORTEST_CAP = 192
 FRAMES_PER_TOKEN = 12
 """A piece may have max(SHORTEST_CAP, FRAMES_PER_TOKEN × its tokens) frames, which is vLLM-Omni's rule."""
-GROWTH = 3
+GROWTH = 2
 """Of chunks, until they are full: a listener has one to hear while the next is made."""
 USUAL_FRAMES_PER_TOKEN = 4
 """For progress: speech has about three tokens a second, the codec 12.5 frames."""
@@ -155,11 +155,14 @@ class Generation:
         """Whether anything of it was, or nobody hears any of it before its end."""
         return bool(self._place or self._now.decoded or self._prepared.retries)
 
-    def add_samples(self, samples: Mono) -> Iterator[Chunk | Speech]:
-        """The samples of what was due; whatever can be heard of them comes out, and at last the Speech."""
+    def add_samples(self, samples: Mono, growth: int = GROWTH) -> Iterator[Chunk | Speech]:
+        """The samples of what was due; whatever can be heard of them comes out, and at last the Speech.
+
+        The next chunk is so many times as long.
+        """
         now = self._now
         now.decoded += len(now.due)
-        now.chunk = min(GROWTH * now.chunk, max(self._components.options.chunk_frames, now.chunk))
+        now.chunk = min(growth * now.chunk, max(self._components.options.chunk_frames, now.chunk))
         audible = now.trimmer.push(samples)
         yield from self._end_piece(audible) if now.is_over else self._chunk(audible)
 

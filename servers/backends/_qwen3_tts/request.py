@@ -65,9 +65,10 @@ class QwenOptions(Options):
     """
 
     first_chunk_frames: int = Field(default=2, ge=1, le=3)
-    """The first chunk comes after so many frames of 80 ms; each later one has twice as many …"""
+    """The first chunk comes after so many frames of 80 ms; each later one has twice as many (in a crowd three
+    times) …"""
     chunk_frames: int = Field(default=12, ge=1)
-    """… until they have so many; full ones wait a third longer while a joiner was not heard yet."""
+    """… until they have so many. All but the first may wait a third longer, to be decoded with others'."""
     trim_silence: bool = True
     """Begin with the first sound: up to a second of silence before it is left out."""
 

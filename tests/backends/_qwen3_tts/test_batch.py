@@ -12,8 +12,8 @@ pytest.importorskip("qwen_tts", reason="needs the extra [qwen]")
 
 import torch
 
-from servers.backends._qwen3_tts.batch import HELD_BACK_UNTIL, ContinuousBatch
-from servers.backends._qwen3_tts.generation import Wants
+from servers.backends._qwen3_tts.batch import GROWTH_IN_A_CROWD, HELD_BACK_UNTIL, ContinuousBatch
+from servers.backends._qwen3_tts.generation import GROWTH, Wants
 from servers.speech import Progress
 
 FULL = 12
@@ -48,6 +48,7 @@ class FakeGeneration:
     def __init__(self, frames: int) -> None:
         self.left, self.waits, self.heard = frames, 0, list[int]()
         self.wants = Wants.ROW
+        self.growth = 0
 
     def row(self) -> None:
         self.wants = Wants.FRAME
@@ -71,7 +72,8 @@ class FakeGeneration:
     def share_of_chunk(self) -> float | None:
         return self.waits / FULL if self.heard and self.left else None
 
-    def add_samples(self, samples: np.ndarray) -> list[Any]:
+    def add_samples(self, samples: np.ndarray, growth: int) -> list[Any]:
+        self.growth = growth
         self.heard.append(len(samples))
         self.waits -= len(samples)
         if not self.left:
@@ -125,6 +127,14 @@ def test_whoever_is_dropped_leaves_at_once_from_its_row_and_from_the_queue():
     batch.drop({0, 1})
     assert batch.is_over
     assert list(batch.audio()) == []
+
+
+@pytest.mark.parametrize(("listeners", "growth"), [(2, GROWTH), (3, GROWTH_IN_A_CROWD)])
+def test_chunks_grow_faster_where_most_places_are_taken(listeners, growth):
+    batch, generations = batch_of(width=4), [FakeGeneration(9) for _ in range(listeners)]
+    add(batch, *generations)
+    stepped(batch, 2)
+    assert [each.growth for each in generations] == [growth] * listeners
 
 
 def test_chunks_that_were_held_back_together_are_decoded_together():

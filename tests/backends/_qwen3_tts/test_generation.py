@@ -111,12 +111,12 @@ def samples(items: list[Any]) -> np.ndarray:
 
 
 def test_chunks_grow_until_they_are_full_and_the_rest_comes_at_the_end():
-    generation = Generation(PREPARED, components(first_chunk_frames=2, chunk_frames=8))
+    generation = Generation(PREPARED, components(first_chunk_frames=2, chunk_frames=5))
     generation.row()
     sizes = [
-        len(item.samples) / FRAME for item in heard(generation, *[500] * 18, END) if isinstance(item, Chunk)
+        len(item.samples) / FRAME for item in heard(generation, *[500] * 13, END) if isinstance(item, Chunk)
     ]
-    assert sizes == [1, 6, 8, 3]  # 2, 6, 8 and 2 frames, of which one is held back until the next
+    assert sizes == [1, 4, 5, 3]  # 2, 4, 5 and 2 frames, of which one is held back until the next
     assert generation.wants is Wants.NOTHING
 
 

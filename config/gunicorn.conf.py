@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from servers import logs
+from servers import child, logs
 from servers.settings import ROOT, settings
 
 chdir = str(ROOT)
@@ -37,6 +37,11 @@ def on_starting(_server):
         folder.mkdir(parents=True, exist_ok=True)
         for counts in folder.glob("*.db"):
             counts.unlink()
+
+
+def post_fork(_server, _worker):
+    """A worker without its arbiter would keep the address, and an engine's the queue, while it winds down."""
+    child.end_with_parent()
 
 
 def post_worker_init(worker):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -83,6 +84,16 @@ def test_every_accepted_job_ends_after_the_engine_was_killed(engine, victim):
     assert [job["status"] for job in jobs] == ["done"] * 6
     assert [job["attempt"] for job in jobs] == [2, 1, 1, 1, 1, 1]
     eventually(lambda: not alive(runners), "the orphaned runners ended")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker notices by itself, after some time")
+def test_an_engine_whose_arbiter_was_killed_leaves_its_queue_and_address_to_the_next_one_at_once(engine):
+    job_id = running(engine, {"text": "a", "chunks": 80, "pace_s": 0.05})
+    family = [engine.worker, *engine.runners()]
+    engine.server.kill()
+    eventually(lambda: not alive(family), "its worker and its runners are gone", within_s=2)
+    engine.start()
+    assert engine.ended(job_id)["status"] == "done"
 
 
 def test_sigterm_lets_a_running_job_end_and_leaves_no_process(engine):

@@ -144,7 +144,7 @@ def test_a_gpu_decides_dtype_and_attention(capability, flash, dtype, attention, 
 
 def test_a_package_that_is_not_installed_is_named_with_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "qwen_tts", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'skylark\[qwen\]'"):
+    with pytest.raises(MissingExtra, match=r"uv pip install -e '\.\[qwen\]'"):
         load(Path("any"))
 
 

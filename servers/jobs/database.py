@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
-import sqlite3
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,18 +17,11 @@ from sqlalchemy.engine import URL, Connection
 from servers.errors import StorageFailed
 from servers.extras import how_to_install
 from servers.jobs import migrations, sql
+from servers.jobs.write_ahead_log import PATIENCE_S, WriteAheadLog, turn_on
 from servers.settings import SettingsError
 
 # The keys of PostgreSQL's advisory locks: any numbers that no other program uses.
 ALONE, HELD = 5_259_596, 5_259_597
-log = logging.getLogger(__name__)
-PATIENCE_S = 10
-"""How long one waits for others to let go of a SQLite file."""
-sync = getattr(os, "fdatasync", os.fsync)  # macOS has the second only
-
-
-def _nothing() -> None:
-    """Nobody waits to see it."""
 
 
 class Database(ABC):
@@ -54,7 +44,7 @@ class Database(ABC):
 
     @contextmanager
     def write(
-        self, *, alone: bool = False, durable: bool = True, seen: Callable[[], object] = _nothing
+        self, *, alone: bool = False, durable: bool = True, seen: Callable[[], object] = lambda: None
     ) -> Iterator[Connection]:
         """A transaction, kept unless it raises; no two that are `alone` overlap, of any process.
 
@@ -70,7 +60,7 @@ class Database(ABC):
 
     @abstractmethod
     def settle(self) -> None:
-        """What an earlier process wrote is on the disk when this returns."""
+        """Puts on the disk what an earlier process left unsynced, unless another one is at work on it."""
 
     @abstractmethod
     def hold(self) -> bool:
@@ -98,14 +88,14 @@ class Sqlite(Database):
         super().__init__(url, connect_args={"isolation_level": None})
         sa.event.listen(self._engine, "connect", self._configure)
         self._writing = threading.Lock()
-        self._log = _Log()
+        self._log = WriteAheadLog()
         self._lock_file = Path(f"{url.database}.lock")
         self._held: int | None = None
 
     @contextmanager
     def _transaction(
         self,
-        alone: bool,  # noqa: ARG002  # each is
+        alone: bool,  # noqa: ARG002 - each is
         durable: bool,
         seen: Callable[[], object],
     ) -> Iterator[Connection]:
@@ -117,10 +107,9 @@ class Sqlite(Database):
             self._log.sync()
 
     def _configure(self, connection: Any, _record: Any) -> None:
-        connection.execute(
-            f"PRAGMA busy_timeout = {1000 * PATIENCE_S}"
-        )  # first: others may be opening it too
-        mode = _turn_log_on(connection)
+        # first: others may be opening it too
+        connection.execute(f"PRAGMA busy_timeout = {1000 * PATIENCE_S}")
+        mode = turn_on(connection)
         # where a file system cannot share memory there is no log to sync, and SQLite syncs each commit
         connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")
         _, _, file = connection.execute("PRAGMA database_list").fetchone()
@@ -147,48 +136,6 @@ class Sqlite(Database):
             os.close(self._held)
             self._held = None
         self._log.close()
-
-
-class _Log:
-    """SQLite's write-ahead log: the file, which is kept open. For many threads at once."""
-
-    def __init__(self) -> None:
-        self.file: Path | None = None
-        self._opening = threading.Lock()
-        self._descriptors: list[int] = []
-        """Of the logs that there were, for somebody may be syncing one still; the last is the present one."""
-
-    def sync(self) -> None:
-        """All that was committed by now is on the disk when this returns.
-
-        A disk that refuses ends the process at once, as PostgreSQL does. The kernel reports that a page is
-        lost only once, and others see the commit already: what is true of the queue the disk alone can say,
-        to a process that reads it anew.
-        """
-        try:
-            descriptor = self._opened()
-        except FileNotFoundError:
-            return  # there is none: SQLite has put all of it into the database, and synced that
-        except OSError as error:
-            raise StorageFailed(f"the queue's log cannot be opened: {error.strerror}") from error
-        try:
-            sync(descriptor)
-        except OSError as error:
-            log.critical("the queue's log is not on the disk: %s", error, extra={"action": "sync_failed"})
-            os._exit(1)
-
-    def _opened(self) -> int:
-        """The descriptor of the log that there is now: with its last connection SQLite removes one."""
-        assert self.file is not None
-        with self._opening:
-            if not self._descriptors or os.fstat(self._descriptors[-1]).st_nlink == 0:
-                self._descriptors.append(os.open(self.file, os.O_RDWR))
-            return self._descriptors[-1]
-
-    def close(self) -> None:
-        with self._opening:
-            while self._descriptors:
-                os.close(self._descriptors.pop())
 
 
 class Postgres(Database):
@@ -295,17 +242,3 @@ def _storage_errors() -> Iterator[None]:
             raise  # of this code's making
         reason = str(error.orig).strip().partition("\n")[0]
         raise StorageFailed(f"the queue's database fails: {reason}") from error
-
-
-def _turn_log_on(connection: Any) -> str:
-    """The journal's mode then. Where another does the same at this moment, SQLite gives up at once."""
-    patient_until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            return str(mode)
-        except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not is_busy or time.monotonic() >= patient_until:
-                raise
-            time.sleep(0.01)

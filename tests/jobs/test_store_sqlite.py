@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from servers.errors import StorageFailed
-from servers.jobs import database, sql
+from servers.jobs import sql, write_ahead_log
 from servers.jobs.job import Status
 from servers.jobs.store import Store
 from servers.settings import Settings, SettingsError
@@ -49,7 +49,7 @@ def synced(monkeypatch):
     def sync(descriptor):
         names.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
 
-    monkeypatch.setattr(database, "sync", sync)
+    monkeypatch.setattr(write_ahead_log, "sync", sync)
     return names
 
 
@@ -104,7 +104,7 @@ def test_a_disk_that_refuses_the_log_ends_the_process_at_once(tmp_path, monkeypa
         raise Ended(code)
 
     store = Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
-    monkeypatch.setattr(database, "sync", refuse)
+    monkeypatch.setattr(write_ahead_log, "sync", refuse)
     monkeypatch.setattr(os, "_exit", end)
     with pytest.raises(Ended, match="1"):
         store.submit([new_job()], max_queued=9)

@@ -22,7 +22,7 @@ CROWD, GROWTH_IN_A_CROWD = 1 / 2, 3
 second one; but fewer runs of the codec are made, and places are free sooner: on two cores at 0.6 of capacity
 the first chunk's p95 is 93 ms so, and 298 ms where chunks double."""
 HELD_BACK_UNTIL = 4 / 3
-"""Of a chunk: so much of it may wait while somebody was not heard yet."""
+"""Of a chunk: no more of it waits for somebody to be heard, or for others to have a whole one."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from benchmarks import (
     qwen,
     recognition,
     sentence,
+    siege,
     streams,
     trace,
     zombies,
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "endurance": lambda chosen: endurance.measure(chosen.jobs),
     "trace": lambda chosen: trace.measure(chosen.trace_jobs),
     "zombies": lambda chosen: zombies.measure(chosen.stops),
+    "siege": lambda chosen: siege.measure(chosen.slow, chosen.waiting, chosen.seconds),
     "streams": lambda chosen: streams.measure(chosen.streams),
     "qwen": lambda _: qwen.measure(),
     "arrivals": lambda chosen: arrivals.measure(chosen.seconds),
@@ -51,6 +53,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50, help="how often something is killed")
     parser.add_argument("--stops", type=int, default=20, help="how many runners are stopped past their lease")
     parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
+    parser.add_argument("--slow", type=int, default=1000, help="how many slow clients beset each port")
+    parser.add_argument("--waiting", type=int, default=300, help="how many honest ones wait meanwhile")
     parser.add_argument("--jobs", type=int, default=50_000, help="how many no-op jobs the endurance takes")
     parser.add_argument("--trace-jobs", type=int, default=1000, help="how many jobs the mixed trace has")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long the recognised recording is")

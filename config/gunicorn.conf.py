@@ -1,21 +1,18 @@
 """How gunicorn runs each server; servers/web/serve.py adds the address, the threads and the app."""
 
 import os
-import signal
 from pathlib import Path
 
 from servers import child, logs
 from servers.settings import ROOT, settings
 
 chdir = str(ROOT)
-worker_class = "gthread"
+worker_class = "servers.web.worker.Worker"  # which has the limits on connections
 workers = 1  # one registry, one engine; with more, set PROMETHEUS_MULTIPROC_DIR
-worker_connections = 4000  # idle kept-alive ones included; more wait in the backlog
 preload_app = False  # nothing is shared by forking
 max_requests = 0  # a worker is never replaced in the middle of work
 timeout = 0  # a job may take long; its deadline is limits.request_timeout_s
 graceful_timeout = int(settings().engine.drain_s) + 10  # supervisord's stopwaitsecs is above the most of this
-keepalive = 75  # above the 60 s after which an ALB gives up an idle connection
 umask = 0o077  # of a Unix socket: only its owner may connect
 control_socket_disable = True  # one default path for all servers
 accesslog = None  # the app writes one structured line for each request
@@ -42,30 +39,6 @@ def on_starting(_server):
 def post_fork(_server, _worker):
     """A worker without its arbiter would keep the address, and an engine's the queue, while it winds down."""
     child.end_with_parent()
-
-
-def post_worker_init(worker):
-    """Tells the app of the first SIGTERM, before gunicorn stops accepting."""
-    from servers.web.app import terminate
-
-    gunicorn_handler = signal.getsignal(signal.SIGTERM)
-
-    def on_sigterm(signum, frame):
-        terminate(worker.wsgi)
-        gunicorn_handler(signum, frame)
-
-    signal.signal(signal.SIGTERM, on_sigterm)
-    signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn has it: no call is broken off
-    if not worker.alive:  # it came while the app was made
-        terminate(worker.wsgi)
-
-
-def worker_exit(_server, worker):
-    """However a worker ends (SIGINT, SIGQUIT, an arbiter that was killed), the app is told."""
-    from servers.web.app import terminate
-
-    if worker.booted:
-        terminate(worker.wsgi)
 
 
 def child_exit(_server, worker):

@@ -2,7 +2,10 @@
 
 SkylarkError
 ├── InvalidRequest            the caller can mend it
+│   ├── MalformedRequest      not HTTP/1.1
 │   ├── MalformedBody         not JSON, not base64, not multipart
+│   ├── RequestTimeout        did not come whole in time
+│   ├── HeadersTooLarge
 │   ├── UnsupportedAudio      not an audio file that can be read
 │   ├── AudioTooLong
 │   ├── TooLarge              a body or a text over its limit
@@ -70,9 +73,24 @@ class InvalidRequest(SkylarkError):
     grpc_status = "INVALID_ARGUMENT"
 
 
+class MalformedRequest(InvalidRequest):
+    code = "malformed_request"
+    http_status = 400
+
+
 class MalformedBody(InvalidRequest):
     code = "malformed_body"
     http_status = 400
+
+
+class RequestTimeout(InvalidRequest):
+    code = "request_timeout"
+    http_status = 408
+
+
+class HeadersTooLarge(InvalidRequest):
+    code = "headers_too_large"
+    http_status = 431
 
 
 class UnsupportedAudio(InvalidRequest):

@@ -34,7 +34,7 @@ class Door(Section):
 
     host: str = "127.0.0.1"
     port: int
-    threads: Annotated[int, Field(ge=1)] = 64
+    threads: Annotated[int, Field(ge=1)] = 500
     model_type: str
     model: str | None = None
 
@@ -53,7 +53,7 @@ class Engine(Section):
     socket: Path | None = None
     host: str = "127.0.0.1"
     port: int | None = None
-    threads: Annotated[int, Field(ge=1)] = 256
+    threads: Annotated[int, Field(ge=1)] = 1_200
     file_roots: list[Path] = Field(default=[Path("/tmp"), Path("var/files")])
     device: str = "auto"
     max_queued: Annotated[int, Field(ge=1)] = 10_000
@@ -92,6 +92,7 @@ class Limits(Section):
 class Web(Section):
     cors_origins: list[str] = Field(default_factory=list)
     allow_anonymous: bool = False
+    max_connections_per_address: Annotated[int, Field(ge=1)] = 1_000
 
 
 class Settings(BaseSettings):

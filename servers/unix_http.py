@@ -9,8 +9,8 @@ from urllib3 import HTTPConnectionPool, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
-POOL = 256
-"""Connections that are kept open: as many as a server has threads."""
+POOL = 512
+"""Connections that are kept open: as many as a door has threads."""
 
 
 class UnixConnection(HTTPConnection):

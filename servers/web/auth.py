@@ -6,13 +6,17 @@ need none, because load balancers cannot send one; /metrics does.
 
 from __future__ import annotations
 
-from flask import Flask, g, request
+from typing import Any
+
+from flask import Flask, Request, g, request
 
 from servers.errors import Unauthorized
 from servers.settings import Settings
 from servers.web.keys import configured_keys, owner_of
 
 OPEN_PATHS = frozenset({"/health", "/ready"})
+ADMITS = "skylark.admits"
+"""The app's extension that says of a WSGI environment whether its body is worth receiving: it has a key."""
 
 
 def install(app: Flask, settings: Settings, *, trust_unix_socket: bool) -> None:
@@ -22,15 +26,23 @@ def install(app: Flask, settings: Settings, *, trust_unix_socket: bool) -> None:
     """
     keys = configured_keys(settings)
 
+    def trusted(asked: Request) -> bool:
+        return not keys or (trust_unix_socket and not asked.remote_addr)
+
+    def admits(environ: dict[str, Any]) -> bool:
+        asked = Request(environ)
+        return trusted(asked) or owner_of(_presented_key(asked), keys) is not None
+
     def check() -> None:
-        if not keys or (trust_unix_socket and over_unix_socket()):
+        if trusted(request):
             return
-        owner = owner_of(_presented_key(), keys)
+        owner = owner_of(_presented_key(request), keys)
         if owner is None and request.path not in OPEN_PATHS:
             raise Unauthorized("a valid API key is needed, as X-API-Key or as Authorization: Bearer")
         g.owner = owner
 
     app.before_request(check)
+    app.extensions[ADMITS] = admits
 
 
 def over_unix_socket() -> bool:
@@ -44,7 +56,7 @@ def current_owner() -> str | None:
     return owner
 
 
-def _presented_key() -> bytes:
+def _presented_key(request: Request) -> bytes:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
     # WSGI decodes headers as Latin-1: this gives the bytes that were sent.

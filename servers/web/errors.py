@@ -25,11 +25,18 @@ def reply(error: SkylarkError) -> Response:
     g.error_code = error.code
     response = jsonify(error=error.to_dict() | {"request_id": request_id()})
     response.status_code = error.http_status
-    if error.retry_after_s is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
-    if isinstance(error, Unauthorized):
-        response.headers["WWW-Authenticate"] = "Bearer"
+    response.headers.update(headers(error))
     return response
+
+
+def headers(error: SkylarkError) -> dict[str, str]:
+    """What its reply says beside its body."""
+    found = {}
+    if error.retry_after_s is not None:
+        found["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, Unauthorized):
+        found["WWW-Authenticate"] = "Bearer"
+    return found
 
 
 def _http_error(error: HTTPException) -> Response | HTTPException:

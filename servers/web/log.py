@@ -7,6 +7,7 @@ import time
 
 from flask import Flask, Response, g, request
 
+from servers.errors import SkylarkError
 from servers.web.request_ids import request_id
 
 logger = logging.getLogger(__name__)
@@ -44,3 +45,9 @@ def _finish(response: Response, level: int) -> Response:
 
     response.call_on_close(write)
     return response
+
+
+def refused(error: SkylarkError, request_id: str) -> None:
+    """The line of a request that no app was asked: it could not be read, or there was no place for it."""
+    line = {"action": "request", "request_id": request_id, "status": error.http_status, "error": error.code}
+    logger.info("request refused", extra=line)

@@ -22,9 +22,13 @@ def request_id() -> str:
     return name
 
 
+def new() -> str:
+    return uuid.uuid4().hex
+
+
 def _name() -> None:
     offered = request.headers.get(HEADER, "")
-    g.request_id = offered if SANE.fullmatch(offered) else uuid.uuid4().hex
+    g.request_id = offered if SANE.fullmatch(offered) else new()
 
 
 def _echo(response: Response) -> Response:

@@ -2,18 +2,13 @@ from __future__ import annotations
 
 import os
 import runpy
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from flask import Flask
 
 from servers.settings import ROOT
-from servers.web.app import on_terminate
 from servers.web.serve import serve, serve_door, startup
 
 GUNICORN = ROOT / "config" / "gunicorn.conf.py"
@@ -33,15 +28,6 @@ def command(monkeypatch: pytest.MonkeyPatch, configure: Callable[..., None]) -> 
 
     monkeypatch.setattr(os, "execv", execv)
     return arguments
-
-
-@pytest.fixture
-def sigterm() -> Iterator[list[str]]:
-    """What gunicorn's own handler was told; the process's handler is put back."""
-    told: list[str] = []
-    before = signal.signal(signal.SIGTERM, lambda _signum, _frame: told.append("gunicorn"))
-    yield told
-    signal.signal(signal.SIGTERM, before)
 
 
 def test_a_server_becomes_gunicorn_with_our_configuration(command: list[str]) -> None:
@@ -82,26 +68,6 @@ def test_a_wrong_setting_is_said_in_one_line(configure: Callable[..., None]) -> 
     with pytest.raises(SystemExit, match=r"^skylark: .*tts\.port") as caught, startup():
         pytest.fail("it should not start")
     assert "\n" not in str(caught.value)
-
-
-def test_sigterm_tells_the_app_and_then_gunicorn(make_app: Callable[[], Flask], sigterm: list[str]) -> None:
-    app = make_app()
-    on_terminate(app, lambda: sigterm.append("app"))
-    hooks = runpy.run_path(str(GUNICORN))
-    hooks["post_worker_init"](SimpleNamespace(wsgi=app, alive=True))
-    handler: Any = signal.getsignal(signal.SIGTERM)
-    handler(signal.SIGTERM, None)
-    handler(signal.SIGTERM, None)
-    assert sigterm == ["app", "gunicorn", "gunicorn"]
-
-
-def test_a_sigterm_that_came_too_early_is_still_told(
-    make_app: Callable[[], Flask], sigterm: list[str]
-) -> None:
-    app = make_app()
-    on_terminate(app, lambda: sigterm.append("app"))
-    runpy.run_path(str(GUNICORN))["post_worker_init"](SimpleNamespace(wsgi=app, alive=False))
-    assert sigterm == ["app"]
 
 
 def test_counts_of_an_earlier_run_are_removed_at_the_start(

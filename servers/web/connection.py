@@ -1,0 +1,295 @@
+"""One client's connection. The event loop receives each request whole and hands replies on as fast as the
+client takes them, so that a slow client costs a descriptor and never a thread.
+
+    idle ──first byte──► receiving ──whole──► working ──replied──► idle, or lingering ──► closed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from contextlib import suppress
+from enum import Enum
+from typing import TYPE_CHECKING, Any, cast
+
+import h11
+
+from servers.errors import (
+    HeadersTooLarge,
+    MalformedRequest,
+    QueueFull,
+    RequestTimeout,
+    SkylarkError,
+    StorageFailed,
+)
+from servers.web import errors, log, request_ids
+from servers.web.incoming import Incoming
+from servers.web.outgoing import ClientGone, Outgoing
+from servers.web.wsgi import CONNECTED, Address, Environ, Reply, environ, head, with_body
+
+if TYPE_CHECKING:
+    from servers.web.listener import Listener
+
+MAX_HEAD = 65_536
+"""Bytes of a request's line and headers."""
+HEAD_S = 15.0
+"""They have come this long after their first byte."""
+READ_AHEAD = 65_536
+"""Bytes of a next request that are kept while one is in hand."""
+IDLE_S = 75.0
+"""Above the 60 s after which an ALB gives up an idle connection."""
+LINGER_S, QUIET_S = 30.0, 2.0
+"""How long a client that sends on is listened to after its last reply, and for how long while it is silent:
+to close at once would lose the reply."""
+
+
+class Phase(Enum):
+    IDLE = "idle"
+    RECEIVING = "receiving"
+    WORKING = "working"
+    LINGERING = "lingering"
+
+
+class Connection(asyncio.Protocol):
+    """Its methods belong to the event loop; `work` and what that calls, to the thread of the request in hand.
+
+    h11's state is the thread's while the phase is WORKING.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self.phase, self.since = Phase.IDLE, time.monotonic()
+        self._incoming: Incoming | None = None
+        self._ahead = b""
+        self._gone = False
+        self._heard_at = self.since
+
+    # what asyncio tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._outgoing = Outgoing(self._transport, self._post)
+        self.client = _address(transport.get_extra_info("peername"))
+        self._server = _address(transport.get_extra_info("sockname"))
+        try:
+            self._listener.admit(self)
+        except QueueFull as error:
+            self._refuse(error)
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        match self.phase:
+            case Phase.LINGERING:
+                self._heard_at = time.monotonic()
+            case Phase.WORKING:
+                self._ahead += data
+                if len(self._ahead) > READ_AHEAD:
+                    self._transport.pause_reading()
+            case Phase.IDLE | Phase.RECEIVING:
+                self._receive(data)
+
+    def eof_received(self) -> bool:
+        """Who has closed the sending side counts as gone; a reply in hand is written all the same."""
+        self._gone = True
+        return self.phase is Phase.WORKING
+
+    def pause_writing(self) -> None:
+        self._outgoing.pause(True)
+
+    def resume_writing(self) -> None:
+        self._outgoing.pause(False)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
+        self._gone = True
+        self._outgoing.lose()
+        if self.phase is not Phase.WORKING:
+            self._drop_body()
+        self._listener.forget(self)
+
+    # a request comes in
+
+    def _receive(self, data: bytes) -> None:
+        """`data` may be empty where some was left over."""
+        if self.phase is Phase.IDLE:
+            self._enter(Phase.RECEIVING)
+        try:
+            if data:  # to h11 an empty one is the end of the connection
+                self._http.receive_data(data)
+            self._advance()
+        except h11.RemoteProtocolError as error:
+            self._refuse(_malformed(error))
+        except SkylarkError as error:
+            self._refuse(error)
+        except OSError as error:
+            self._refuse(StorageFailed(f"the body cannot be kept: {os.strerror(error.errno or 0)}"))
+
+    def _advance(self) -> None:
+        while self.phase is Phase.RECEIVING:
+            event = self._http.next_event()
+            if isinstance(event, h11.Request):
+                self._begin(event)
+            elif isinstance(event, h11.Data):
+                self._keep(bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage):
+                self._dispatch()
+            else:  # NEED_DATA, or a client that has closed
+                return
+
+    def _begin(self, request: h11.Request) -> None:
+        self._environ = environ(request, self._server, self.client)
+        length = int(self._environ.get("CONTENT_LENGTH", 0))
+        chunked = any(name == b"transfer-encoding" for name, _ in request.headers)
+        if chunked and "CONTENT_LENGTH" in self._environ:
+            raise MalformedRequest("a body has Content-Length or Transfer-Encoding, not both")
+        self._incoming = Incoming()
+        has_body = chunked or length > 0
+        if length > self._listener.max_body or (has_body and not self._listener.admits(self._environ)):
+            self._dispatch(length)  # the app says why; its body is not received
+        elif self._http.they_are_waiting_for_100_continue:
+            go_on = h11.InformationalResponse(status_code=100, headers=[])
+            self._outgoing.hand(self._http.send(go_on) or b"")
+
+    def _keep(self, data: bytes) -> None:
+        assert self._incoming is not None
+        self._listener.spool(self, len(data))
+        self._incoming.keep(data)
+        if self._incoming.size > self._listener.max_body:
+            self._dispatch()
+
+    def _dispatch(self, length: int | None = None) -> None:
+        """To a thread, with the body that has come, and the length that was promised where it has not."""
+        assert self._incoming is not None
+        self._incoming.file.seek(0)
+        length = self._incoming.size if length is None else length
+        self._enter(Phase.WORKING)
+        request = with_body(self._environ, self._incoming.file, length)
+        self._listener.submit(self, request | {CONNECTED: self.connected})
+
+    # a thread replies
+
+    def work(self, environ: Environ) -> None:
+        """Calls the app and sends its reply; the loop is told of the end."""
+        try:
+            if not self._outgoing.lost:
+                self._answer(environ)
+        finally:
+            self._post(self._replied)
+
+    def _answer(self, environ: Environ) -> None:
+        reply = Reply(self._http, self._outgoing.send, self._is_last)
+        try:
+            reply.run(self._listener.app, environ)
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001  # a defect of the app or of its stream, whatever it is
+            log.logger.error("a reply broke off", exc_info=error, extra={"action": "error"})
+            if reply.begun:
+                self._post(self._transport.abort)
+            else:
+                self._post(self._refuse, SkylarkError("an internal error; the server's log has it"))
+
+    def _is_last(self) -> bool:
+        return self._listener.stopping or self._http.their_state is not h11.DONE
+
+    def connected(self) -> bool:
+        """Whether the client still waits for the request in hand."""
+        return not self._gone
+
+    def _post(self, call: Any, *arguments: Any) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and the process with it
+            self._listener.loop.call_soon_threadsafe(call, *arguments)
+
+    # and the loop goes on
+
+    def _replied(self) -> None:
+        self._drop_body()
+        if self._outgoing.lost or self.phase is not Phase.WORKING:
+            return
+        ours, theirs = self._http.our_state, self._http.their_state
+        if self._gone:
+            self._transport.close()
+        elif (ours, theirs) == (h11.DONE, h11.DONE):
+            self._next()
+        elif theirs in (h11.DONE, h11.MUST_CLOSE, h11.CLOSED):
+            self._transport.close()
+        else:  # it may be sending still
+            self._linger()
+
+    def _next(self) -> None:
+        self._http.start_next_cycle()
+        self._enter(Phase.IDLE)
+        ahead, self._ahead = self._ahead, b""
+        self._transport.resume_reading()
+        if ahead or self._http.trailing_data[0]:
+            self._receive(ahead)
+
+    def _refuse(self, error: SkylarkError) -> None:
+        """Answers what no app was asked, and closes."""
+        self._drop_body()
+        request_id = request_ids.new()
+        body = json.dumps({"error": error.to_dict() | {"request_id": request_id}}).encode()
+        fields = errors.headers(error) | {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            request_ids.HEADER: request_id,
+        }
+        encoded = [(name.encode(), value.encode()) for name, value in fields.items()]
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            parts = (head(error.http_status, encoded, last=True), h11.Data(data=body), h11.EndOfMessage())
+            self._outgoing.hand(b"".join(self._http.send(part) or b"" for part in parts))
+        log.refused(error, request_id)
+        self._linger()
+
+    def _linger(self) -> None:
+        self._enter(Phase.LINGERING)
+        self._heard_at = self.since
+        self._transport.resume_reading()
+        self._transport.write_eof()
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase, self.since = phase, time.monotonic()
+
+    def _drop_body(self) -> None:
+        if self._incoming is not None:
+            self._incoming.close()
+            self._incoming = None
+            self._listener.unspool(self)
+
+    # the clock
+
+    def look(self, now: float) -> None:
+        """Called each second: ends what its client has let wait for too long."""
+        if self._outgoing.stalled(now):
+            self._transport.abort()
+        match self.phase:
+            case Phase.IDLE if now - self.since > IDLE_S:
+                self._transport.close()
+            case Phase.RECEIVING if self._too_slow(now):
+                self._refuse(RequestTimeout("the request did not come whole in time"))
+            case Phase.LINGERING if now - self._heard_at > QUIET_S or now - self.since > LINGER_S:
+                self._transport.close()
+
+    def _too_slow(self, now: float) -> bool:
+        return now - self.since > HEAD_S if self._incoming is None else self._incoming.too_slow(now)
+
+    def evict(self) -> None:
+        """Ends it at once, without a word."""
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Ends it once what was written has gone out."""
+        self._transport.close()
+
+
+def _malformed(error: h11.RemoteProtocolError) -> SkylarkError:
+    """Nothing of the request is quoted: it may hold keys and texts."""
+    if error.error_status_hint == 431:
+        return HeadersTooLarge(f"a request's line and headers have {MAX_HEAD} bytes at most")
+    return MalformedRequest("the request is not HTTP/1.1")
+
+
+def _address(name: Any) -> Address:
+    return (name[0], name[1]) if isinstance(name, tuple) else ("", 0)

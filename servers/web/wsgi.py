@@ -1,0 +1,138 @@
+"""A request and its reply between h11 and a WSGI app (PEP 3333)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from typing import IO, Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+import h11
+
+from servers.errors import MalformedRequest
+
+CONNECTED = "skylark.connected"
+"""In the environment of a request: a callable that says whether its client still waits."""
+HOP_BY_HOP = frozenset({"CONNECTION", "KEEP_ALIVE", "TE", "TRAILER", "TRANSFER_ENCODING"})
+
+Environ = dict[str, Any]
+App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+Address = tuple[str, int]
+"""A host and a port; ("", 0) of a Unix socket."""
+
+
+def environ(request: h11.Request, server: Address, client: Address) -> Environ:
+    """Everything but the body, which `with_body` adds. Raises MalformedRequest if the target is no path."""
+    path, query = _target(request.target.decode("ascii"))
+    return {
+        "REQUEST_METHOD": request.method.decode("ascii"),
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "SERVER_PROTOCOL": f"HTTP/{request.http_version.decode('ascii')}",
+        "SERVER_NAME": server[0] or "localhost",
+        "SERVER_PORT": str(server[1]),
+        "REMOTE_ADDR": client[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    } | _headers(request)
+
+
+def with_body(environ: Environ, body: IO[bytes], length: int) -> Environ:
+    """The whole body, however it was framed: `length` bytes, or as many as its header promised."""
+    return environ | {"wsgi.input": body, "wsgi.input_terminated": True, "CONTENT_LENGTH": str(length)}
+
+
+def _target(target: str) -> tuple[str, str]:
+    if target.startswith("/") or target == "*":
+        path, _, query = target.partition("?")
+        return path, query
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https"):
+        raise MalformedRequest("the request's target is no path")
+    return parts.path or "/", parts.query
+
+
+def _headers(request: h11.Request) -> Environ:
+    """Names with an underscore are left out: they would pass for those with a hyphen."""
+    found: Environ = {}
+    for name, value in request.headers:
+        key = name.decode("ascii").upper().replace("-", "_")
+        if b"_" in name or key in HOP_BY_HOP:
+            continue
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        text = value.decode("latin-1")
+        separator = "; " if key == "HTTP_COOKIE" else ","
+        found[key] = f"{found[key]}{separator}{text}" if key in found else text
+    return found
+
+
+class Reply:
+    """What an app answers, as bytes for the wire: given to `send` as they come.
+
+    The head goes with the first bytes of the body, so that a whole reply is one packet where it fits.
+    """
+
+    def __init__(self, http: h11.Connection, send: Callable[[bytes], None], last: Callable[[], bool]) -> None:
+        """`last` says, when the reply begins, whether the connection closes after it."""
+        self._http, self._send, self._last = http, send, last
+        self._head: h11.Response | None = None
+        self.begun = False
+        """Whether a part of it was sent: from there on it cannot become another reply."""
+
+    def run(self, app: App, environ: Environ) -> None:
+        """Calls the app, and sends what it gives until the end."""
+        parts = app(environ, self._start)
+        try:
+            for part in parts:
+                if part:
+                    self._write(part)
+            self._end()
+        finally:
+            close = getattr(parts, "close", None)
+            if close is not None:
+                close()
+
+    def _start(self, status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[..., Any]:
+        if self.begun:
+            raise RuntimeError("a reply was begun twice")
+        fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        code, _, reason = status.partition(" ")
+        self._head = head(int(code), fields, reason, last=self._last())
+        return self._write
+
+    def _write(self, part: bytes) -> None:
+        start = self._begin()
+        self._send(start + (self._http.send(h11.Data(data=part)) or b""))
+
+    def _end(self) -> None:
+        rest = self._begin() + (self._http.send(h11.EndOfMessage()) or b"")
+        if rest:
+            self._send(rest)
+
+    def _begin(self) -> bytes:
+        if self.begun:
+            return b""
+        if self._head is None:
+            raise RuntimeError("the app gave no status")
+        start = self._http.send(self._head) or b""
+        self.begun = True
+        return start
+
+
+def head(status: int, headers: list[tuple[bytes, bytes]], reason: str = "", *, last: bool) -> h11.Response:
+    """With the Date; `last` closes the connection after the reply."""
+    more = [(b"Date", formatdate(time.time(), usegmt=True).encode("ascii"))]
+    if last:
+        more.append((b"Connection", b"close"))
+    return h11.Response(status_code=status, headers=headers + more, reason=reason.encode("latin-1"))

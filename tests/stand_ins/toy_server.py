@@ -1,0 +1,46 @@
+"""A server of its own, as the real ones start: `python -m tests.stand_ins.toy_server unix:/path host:port …`
+
+Its /wait answers when SIGTERM has been told to the app.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from flask import Blueprint, Flask
+
+from servers.web.app import create_app as create_web_app
+from servers.web.app import on_terminate
+from servers.web.serve import serve
+
+bp = Blueprint("toys", __name__)
+told = threading.Event()
+entered: list[int] = []
+
+
+@bp.get("/wait")
+def wait() -> dict[str, bool]:
+    entered.append(1)
+    return {"told": told.wait(60)}
+
+
+@bp.get("/waiting")
+def waiting() -> dict[str, int]:
+    return {"waiting": len(entered)}
+
+
+@bp.get("/health")
+def health() -> dict[str, bool]:
+    return {"ok": True}
+
+
+def create_app() -> Flask:
+    app = create_web_app("toys", [bp], internal=True)
+    on_terminate(app, told.set)
+    return app
+
+
+if __name__ == "__main__":
+    first, *also = sys.argv[1:]
+    serve("tests.stand_ins.toy_server:create_app()", bind=first, also=also, threads=4)

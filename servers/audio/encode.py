@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from servers.audio.pcm import to_float32, to_int16
-from servers.audio.resample import resample
+from servers.audio.resample import StreamResampler
 from servers.errors import InvalidRequest
 
+BYTES_PER_SAMPLE = 2
 BLOCK_FRAMES = 1 << 14
 """Frames written at once: libsndfile keeps a whole write on the C stack for the lossy formats."""
 
@@ -44,11 +46,19 @@ def encode(samples: NDArray[np.int16], sample_rate: int, format: str) -> bytes:
 
     Raises InvalidRequest, listing the formats, where `format` is none of FORMATS.
     """
-    chosen = _format(format)
-    rate = encoded_rate(sample_rate, format)
-    if rate != sample_rate:
-        samples = to_int16(resample(to_float32(samples), sample_rate, rate))
-    return _written(samples, rate, chosen)
+    starts = range(0, len(samples), BLOCK_FRAMES)
+    file = io.BytesIO()
+    _write((samples[start : start + BLOCK_FRAMES] for start in starts), sample_rate, format, file)
+    return file.getvalue()
+
+
+def encode_file(pcm: IO[bytes], sample_rate: int, format: str, file: IO[bytes]) -> None:
+    """Writes what `encode` gives of the mono int16 samples that `pcm` has from here on into `file`, block by
+    block, and leaves that at its start. Raises as `encode` does.
+    """
+    blocks = iter(lambda: pcm.read(BLOCK_FRAMES * BYTES_PER_SAMPLE), b"")
+    _write((np.frombuffer(block, dtype="<i2") for block in blocks), sample_rate, format, file)
+    file.seek(0)
 
 
 def encoded_rate(sample_rate: int, format: str) -> int:
@@ -75,11 +85,17 @@ def _nearest_rate(sample_rate: int, rates: tuple[int, ...]) -> int:
     return next((rate for rate in rates if rate > sample_rate), rates[-1])
 
 
-def _written(samples: NDArray[np.int16], rate: int, format: Format) -> bytes:
-    buffer = io.BytesIO()
+def _write(blocks: Iterable[NDArray[np.int16]], sample_rate: int, format: str, file: IO[bytes]) -> None:
+    chosen, rate = _format(format), encoded_rate(sample_rate, format)
     with soundfile.SoundFile(
-        buffer, "w", samplerate=rate, channels=1, format=format.container, subtype=format.subtype
-    ) as file:
-        for start in range(0, len(samples), BLOCK_FRAMES):
-            file.write(samples[start : start + BLOCK_FRAMES])
-    return buffer.getvalue()
+        file, "w", samplerate=rate, channels=1, format=chosen.container, subtype=chosen.subtype
+    ) as sound:
+        for block in blocks if rate == sample_rate else _resampled(blocks, sample_rate, rate):
+            sound.write(block)
+
+
+def _resampled(blocks: Iterable[NDArray[np.int16]], from_hz: int, to_hz: int) -> Iterator[NDArray[np.int16]]:
+    resampler = StreamResampler(from_hz, to_hz)
+    for block in blocks:
+        yield to_int16(resampler.push(to_float32(block)))
+    yield to_int16(resampler.push(np.zeros(0, np.float32), last=True))

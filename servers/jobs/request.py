@@ -7,10 +7,10 @@ import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from servers.errors import EngineUnavailable, InvalidRequest, JobCancelled, SkylarkError
 from servers.jobs.client import RETRY_AFTER_S, JobsClient
@@ -20,7 +20,6 @@ from servers.speech import Chunk, ModelSpec
 
 logger = logging.getLogger(__name__)
 Result = dict[str, Any]
-Reply = dict[str, Any]
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 LONGEST_KEY = 200 - 8
@@ -62,13 +61,18 @@ class Requester:
         return uuid.uuid4().hex if self.idempotency_key is None else f"{self.idempotency_key}/{index}"
 
 
+PCM_IN_MEMORY = 1_048_576
+"""Bytes; more audio of one job is kept in a file."""
+
+
 @dataclass(frozen=True)
 class Done:
     """What a job that is done has made: its result, and its audio, which is empty where it makes none."""
 
     job_id: str
     result: Result
-    samples: NDArray[np.int16]
+    pcm: IO[bytes]
+    """Mono, 16 bits, little-endian, at its start; open until the next outcome is asked for."""
 
 
 class Request:
@@ -135,26 +139,26 @@ class Request:
 
         Raises as `stream` does.
         """
-        attempt, pcm = 0, bytearray()
-        for event in self._events():
-            if isinstance(event, Ended):
-                yield self._done(event, bytes(pcm))
-                pcm = bytearray()
-                continue
-            if attempt != event.attempt:
-                attempt, pcm = event.attempt, bytearray()
-            pcm += event.pcm
+        attempt = 0
+        with SpooledTemporaryFile(PCM_IN_MEMORY) as pcm:
+            for event in self._events():
+                if isinstance(event, AudioChunk):
+                    if attempt != event.attempt:
+                        attempt = event.attempt
+                        _empty(pcm)
+                    pcm.write(event.pcm)
+                    continue
+                result = self._result(event)
+                pcm.seek(0)
+                yield result if isinstance(result, SkylarkError) else Done(event.job["id"], result, pcm)
+                _empty(pcm)
 
-    def replies(self, collect: Callable[[Done], Reply]) -> list[Reply]:
-        """For each job what `collect` makes of it once it is done, or {"error": {…}} where it failed.
-
-        Raises the first error if all failed, and as `stream` does.
-        """
-        replies = [each if isinstance(each, SkylarkError) else collect(each) for each in self.outcomes()]
-        errors = [reply for reply in replies if isinstance(reply, SkylarkError)]
-        if len(errors) == len(replies):
-            raise errors[0]
-        return [{"error": each.to_dict()} if isinstance(each, SkylarkError) else each for each in replies]
+    def result(self) -> Result:
+        """What the only job has made. Raises why it failed, and as `stream` does."""
+        (outcome,) = self.outcomes()
+        if isinstance(outcome, SkylarkError):
+            raise outcome
+        return outcome.result
 
     def cancel(self) -> None:
         """Ends the jobs that have not ended: the last first, so that none starts while the running one ends.
@@ -176,12 +180,6 @@ class Request:
         except SkylarkError as error:
             raise self._refusal(error) from None
 
-    def _done(self, event: Ended, pcm: bytes) -> Done | SkylarkError:
-        result = self._result(event)
-        if isinstance(result, SkylarkError):
-            return result
-        return Done(event.job["id"], result, np.frombuffer(pcm, dtype="<i2"))
-
     def _result(self, event: Ended) -> Result | SkylarkError:
         job = event.job
         if job["status"] == "done":
@@ -199,6 +197,11 @@ class Request:
             error.param = several[2]
             return in_request_terms(error, asked[int(several[1])].fields)
         return in_request_terms(error, asked[0].fields if len(asked) == 1 else {})
+
+
+def _empty(file: IO[bytes]) -> None:
+    file.seek(0)
+    file.truncate()
 
 
 def in_request_terms(error: SkylarkError, fields: Mapping[str, str]) -> SkylarkError:

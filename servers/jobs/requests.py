@@ -4,7 +4,7 @@ Submit jobs, wait for them or stream their audio as it is made while the client 
 
     with requests.submit(options, items, requester) as request:
         for index, what in request.stream(): ...        # Chunk …, then a result or an error, for each item
-        replies = request.replies(collect)              # or: all at once, each outcome in its place
+        for outcome in request.outcomes(): ...          # or: whole, as soon as each has ended
 """
 
 from __future__ import annotations

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, Literal
 
 import pybase64
-from flask import Blueprint
+from flask import Blueprint, Response
 from pydantic import Field
 
-from servers.audio.encode import encode, encoded_rate
-from servers.errors import InvalidRequest, TooLarge
-from servers.jobs.request import Done, Item, Reply
+from servers.audio.encode import encode_file, encoded_rate
+from servers.errors import InvalidRequest, SkylarkError, TooLarge
+from servers.jobs.request import Done, Item
 from servers.jobs.requests import QueueOptions
 from servers.settings import Limits
+from servers.web.batch import batch_reply
 from servers.web.body import json_body
+from servers.web.replies import dumps
 from servers.web.requester import requester, requests
 
 bp = Blueprint("generate", __name__)
+IN_MEMORY = 1_048_576
+"""Bytes of a text's encoded audio; more is kept in a file."""
+PIECE = 3 * 65_536
+"""Bytes of it that become base64 at once: a multiple of three, so that no padding comes before the end."""
 ALONE = ""
 """The batch key of a text that is not to share the model with another."""
 
@@ -70,30 +77,41 @@ class Generation(QueueOptions):
             payload["instruct"] = instruct
         return Item(payload, fields)
 
+    def result(self, index: int, outcome: Done | SkylarkError) -> Iterator[bytes]:
+        """The JSON of what came of a text, in pieces."""
+        text = dumps({"text": self.texts[index]})[:-1] + b","
+        if isinstance(outcome, SkylarkError):
+            yield text + dumps({"error": outcome.to_dict()})[1:]
+        else:
+            yield text
+            yield from encoded(outcome, self.format)
+
     def batch_key(self) -> str | None:
         """None lets a text share the model with whatever else waits for it."""
         return None if self.batch or len(self.texts) == 1 else ALONE
 
 
 @bp.post("/generate_batch")
-def generate_batch() -> dict[str, Any]:
+def generate_batch() -> Response:
     asked = json_body(Generation)
     asked.check(requests().limits)
-    with requests().submit(asked, asked.items(), requester(), asked.batch_key(), live=False) as request:
-        replies = request.replies(lambda done: encoded(done, asked.format))
-    results = [{"text": text} | reply for text, reply in zip(asked.texts, replies, strict=True)]
-    return {"results": results, "model": request.model.name, "job_ids": request.job_ids}
+    request = requests().submit(asked, asked.items(), requester(), asked.batch_key(), live=False)
+    return batch_reply(request, asked.result, {"model": request.model.name, "job_ids": request.job_ids})
 
 
-def encoded(done: Done, format: str) -> Reply:
-    """The audio and words of a text, as the reply has them."""
+def encoded(done: Done, format: str) -> Iterator[bytes]:
+    """The JSON of a text's audio and words, in pieces: only one of them is in memory at a time."""
     result = done.result
-    file = encode(done.samples, result["sample_rate"], format)
-    return {
-        "audio": pybase64.b64encode_as_string(file),
+    about = {
         "format": format,
         "sample_rate": encoded_rate(result["sample_rate"], format),
         "duration_s": result["duration_s"],
         "words": result["words"],
         "finish_reason": result["finish_reason"],
     }
+    with SpooledTemporaryFile(IN_MEMORY) as file:
+        encode_file(done.pcm, result["sample_rate"], format, file)
+        yield b'"audio":"'
+        for piece in iter(lambda: file.read(PIECE), b""):
+            yield pybase64.b64encode(piece)
+    yield b'",' + dumps(about)[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -20,6 +21,12 @@ class Json(DefaultJSONProvider):
         if body is None:
             return super().response(*args, **kwargs)
         return Response(body + b"\n", mimetype=self.mimetype)
+
+
+def dumps(data: Any) -> bytes:
+    """As the body of a reply, without its newline."""
+    encoded = _encoded(data)
+    return json.dumps(data).encode() if encoded is None else encoded
 
 
 def _encoded(data: Any) -> bytes | None:

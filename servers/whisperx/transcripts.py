@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from flask import Blueprint
+from flask import Blueprint, Response
 
-from servers.errors import TooLarge
-from servers.jobs.request import Done, Reply
+from servers.errors import SkylarkError, TooLarge
+from servers.jobs.request import Request, Result
 from servers.jobs.requests import QueueOptions
+from servers.web.batch import Outcome, batch_reply
 from servers.web.body import json_body
+from servers.web.replies import dumps
 from servers.web.requester import requester, requests
 from servers.whisperx.bodies import (
     AlignBatchBody,
@@ -27,47 +28,52 @@ FIELDS = ("text", "language", "duration_s", "segments", "words")
 
 
 @bp.post("/transcribe")
-def transcribe() -> Reply:
+def transcribe() -> Result:
     return _single_reply(TranscribeBody)
 
 
 @bp.post("/align")
-def align() -> Reply:
+def align() -> Result:
     return _single_reply(AlignBody)
 
 
 @bp.post("/transcribe_batch")
-def transcribe_batch() -> dict[str, Any]:
+def transcribe_batch() -> Response:
     return _batch_reply(TranscribeBatchBody)
 
 
 @bp.post("/align_batch")
-def align_batch() -> dict[str, Any]:
+def align_batch() -> Response:
     return _batch_reply(AlignBatchBody)
 
 
-def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Reply:
+def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Result:
     body, field = form_or_json(noun)
-    (reply,) = _transcripts(body, {field: body})
-    return reply
+    with _submitted(body, {field: body}) as request:
+        return _transcript(request.result())
 
 
-def _batch_reply(noun: type[TranscribeBatchBody] | type[AlignBatchBody]) -> dict[str, Any]:
+def _batch_reply(noun: type[TranscribeBatchBody] | type[AlignBatchBody]) -> Response:
     body = json_body(noun)
     limit = requests().limits.max_texts
     if len(body.items) > limit:
         raise TooLarge(f"{len(body.items)} items; at most {limit} are possible", param="items")
     items = {f"items.{index}.audio": item for index, item in enumerate(body.items)}
-    return {"results": _transcripts(body, items)}
+    return batch_reply(_submitted(body, items), _result, {})
 
 
-def _transcripts(options: QueueOptions, sent: Mapping[str, AudioItem]) -> list[Reply]:
-    """A transcript for each recording, which was sent under the name that is its key."""
+def _submitted(options: QueueOptions, sent: Mapping[str, AudioItem]) -> Request:
+    """A job for each recording, which was sent under the name that is its key."""
     who = requester()
-    items = saved(sent, who, requests().limits)
-    with requests().submit(options, items, who) as request:
-        return request.replies(_transcript)
+    return requests().submit(options, saved(sent, who, requests().limits), who)
 
 
-def _transcript(done: Done) -> Reply:
-    return {name: done.result[name] for name in FIELDS}
+def _result(_index: int, outcome: Outcome) -> Iterator[bytes]:
+    if isinstance(outcome, SkylarkError):
+        yield dumps({"error": outcome.to_dict()})
+    else:
+        yield dumps(_transcript(outcome.result))
+
+
+def _transcript(result: Result) -> Result:
+    return {name: result[name] for name in FIELDS}

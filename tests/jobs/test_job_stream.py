@@ -63,9 +63,11 @@ def listened(request: Request) -> list[tuple[int, Any]]:
 
 def collected(request: Request) -> list[list[int]]:
     """The samples of each job."""
-    outcomes = list(request.outcomes())
-    assert all(isinstance(each, Done) for each in outcomes)
-    return [each.samples.tolist() for each in outcomes if isinstance(each, Done)]
+    audio = []
+    for each in request.outcomes():
+        assert isinstance(each, Done)
+        audio.append(np.frombuffer(each.pcm.read(), "<i2").tolist())
+    return audio
 
 
 TWO: list[Event | Exception] = [

@@ -114,22 +114,22 @@ def test_a_text_is_encoded_before_the_next_one_is_made(
     client: FlaskClient, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    tell, encode = engine.stream, generate.encode
+    tell, encode = engine.stream, generate.encode_file
 
     def stream(jobs: Any, **options: Any) -> Any:
         for event in tell(jobs, **options):
             seen.append(f"{type(event).__name__} {getattr(event, 'index', '')}")
             yield event
 
-    def encoding(*args: Any) -> bytes:
+    def encoding(*args: Any) -> None:
         seen.append("encoded")
-        return encode(*args)
+        encode(*args)
 
     monkeypatch.setattr(engine, "stream", stream)
-    monkeypatch.setattr(generate, "encode", encoding)
+    monkeypatch.setattr(generate, "encode_file", encoding)
     engine.samples = engine.samples[:100]
     engine.outcome = lambda payload: {**speech(payload), "samples": 100}  # type: ignore[dict-item]
-    assert client.post(PATH, json={"texts": ["One.", "Two."]}).status_code == 200
+    assert len(client.post(PATH, json={"texts": ["One.", "Two."]}).json["results"]) == 2
     assert seen == ["Accepted ", "AudioChunk 0", "Ended 0", "encoded", "AudioChunk 1", "Ended 1", "encoded"]
 
 

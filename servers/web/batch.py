@@ -1,0 +1,94 @@
+"""The reply to a request of several jobs: {"results": […], …}, each result written once its job has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any
+
+from flask import Response
+
+from servers.errors import SkylarkError
+from servers.jobs.request import Done, Request
+from servers.web.replies import dumps
+
+Outcome = Done | SkylarkError
+Write = Callable[[int, Outcome], Iterable[bytes]]
+"""The JSON of the result in that place, in pieces."""
+WHOLE = 4_194_304
+"""Bytes: the result of a single job is sent as a whole up to here, with a Content-Length."""
+PIECE = 262_144
+"""Bytes that are sent at once, where there are so many."""
+
+
+def batch_reply(request: Request, write: Write, rest: dict[str, Any]) -> Response:
+    """Takes the request over, to its end. `rest` are the fields beside the results.
+
+    A job that fails has its error in its place, and where the request is ended early each job that has not
+    ended has the reason for that. Raises the first error if all fail.
+    """
+    parts = _parts(request, write, rest)
+    start = _start(parts, WHOLE if len(request.job_ids) == 1 else 1)
+    return Response(start if start.endswith(b"\n") else _all(start, parts), mimetype="application/json")
+
+
+def _start(parts: Iterator[bytes], size: int) -> bytes:
+    """At least so much of them, or all."""
+    start = bytearray()
+    for part in parts:
+        start += part
+        if len(start) >= size:
+            break
+    return bytes(start)
+
+
+def _all(start: bytes, parts: Iterator[bytes]) -> Iterator[bytes]:
+    yield start
+    yield from parts
+
+
+def _parts(request: Request, write: Write, rest: dict[str, Any]) -> Generator[bytes, None, None]:
+    with request:
+        before = b'{"results":['
+        for index, outcome in _after_a_success(_to_the_end(request.outcomes(), len(request.job_ids))):
+            yield from _pieces(before, write(index, outcome))
+            before = b","
+        yield b"]" + (b"," + dumps(rest)[1:] if rest else b"}") + b"\n"
+
+
+def _after_a_success(outcomes: Iterable[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
+    """The same, once one has succeeded. Raises the first error if none does."""
+    failed: list[tuple[int, Outcome]] = []
+    succeeded = False
+    for index, outcome in outcomes:
+        succeeded = succeeded or isinstance(outcome, Done)
+        if not succeeded:
+            failed.append((index, outcome))
+            continue
+        yield from failed
+        failed.clear()
+        yield index, outcome
+    for _, error in failed[:1]:
+        assert isinstance(error, SkylarkError)
+        raise error
+
+
+def _to_the_end(outcomes: Iterable[Outcome], count: int) -> Iterator[tuple[int, Outcome]]:
+    """With their places; where they break off, the rest fails with the reason."""
+    index = -1
+    try:
+        for index, outcome in enumerate(outcomes):
+            yield index, outcome
+    except SkylarkError as error:
+        for rest in range(index + 1, count):
+            yield rest, error
+
+
+def _pieces(before: bytes, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Fewer and larger ones."""
+    piece = bytearray(before)
+    for part in parts:
+        piece += part
+        if len(piece) >= PIECE:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece)

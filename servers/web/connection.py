@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, cast
 import h11
 
 from servers.errors import (
-    HeadersTooLarge,
     MalformedRequest,
     QueueFull,
     RequestTimeout,
@@ -27,15 +26,13 @@ from servers.errors import (
 from servers.web import errors, log, request_ids
 from servers.web.incoming import Incoming
 from servers.web.outgoing import ClientGone, Outgoing
-from servers.web.wsgi import CONNECTED, Address, Environ, Reply, environ, head, with_body
+from servers.web.wsgi import CONNECTED, MAX_HEAD, Address, Environ, Reply, environ, head, too_large, with_body
 
 if TYPE_CHECKING:
     from servers.web.listener import Listener
 
-MAX_HEAD = 65_536
-"""Bytes of a request's line and headers."""
 HEAD_S = 15.0
-"""They have come this long after their first byte."""
+"""A request's line and headers have come this long after their first byte."""
 READ_AHEAD = 65_536
 """Bytes of a next request that are kept while one is in hand."""
 IDLE_S = 75.0
@@ -287,7 +284,7 @@ class Connection(asyncio.Protocol):
 def _malformed(error: h11.RemoteProtocolError) -> SkylarkError:
     """Nothing of the request is quoted: it may hold keys and texts."""
     if error.error_status_hint == 431:
-        return HeadersTooLarge(f"a request's line and headers have {MAX_HEAD} bytes at most")
+        return too_large()
     return MalformedRequest("the request is not HTTP/1.1")
 
 

@@ -11,10 +11,13 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import h11
 
-from servers.errors import MalformedRequest
+from servers.errors import HeadersTooLarge, MalformedRequest
 
 CONNECTED = "skylark.connected"
 """In the environment of a request: a callable that says whether its client still waits."""
+VERSIONS = (b"1.0", b"1.1")
+MAX_HEAD = 65_536
+"""Bytes of a request's line and headers."""
 HOP_BY_HOP = frozenset({"CONNECTION", "KEEP_ALIVE", "TE", "TRAILER", "TRANSFER_ENCODING"})
 
 Environ = dict[str, Any]
@@ -24,8 +27,15 @@ Address = tuple[str, int]
 
 
 def environ(request: h11.Request, server: Address, client: Address) -> Environ:
-    """Everything but the body, which `with_body` adds. Raises MalformedRequest if the target is no path."""
-    path, query = _target(request.target.decode("ascii"))
+    """Everything but the body, which `with_body` adds.
+
+    Raises MalformedRequest for another version and a target that is no path, and HeadersTooLarge.
+    """
+    if request.http_version not in VERSIONS:
+        raise MalformedRequest("the request is not HTTP/1.1")
+    if len(request.target) + sum(len(name) + len(value) for name, value in request.headers) > MAX_HEAD:
+        raise too_large()
+    path, query = _target(request.target.decode("ascii"), request.method)
     return {
         "REQUEST_METHOD": request.method.decode("ascii"),
         "SCRIPT_NAME": "",
@@ -49,8 +59,12 @@ def with_body(environ: Environ, body: IO[bytes], length: int) -> Environ:
     return environ | {"wsgi.input": body, "wsgi.input_terminated": True, "CONTENT_LENGTH": str(length)}
 
 
-def _target(target: str) -> tuple[str, str]:
-    if target.startswith("/") or target == "*":
+def too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(f"a request's line and headers have {MAX_HEAD} bytes at most")
+
+
+def _target(target: str, method: bytes) -> tuple[str, str]:
+    if target.startswith("/") or (target == "*" and method == b"OPTIONS"):
         path, _, query = target.partition("?")
         return path, query
     try:

@@ -141,6 +141,11 @@ class AlignRequest(Noun):
     language: str | None = None
 
 
+def is_audio(field: str) -> bool:
+    """Whether a request's field of that name, a path, is an audio file's: they all end in audio_path."""
+    return field.endswith("audio_path")
+
+
 @dataclass(frozen=True)
 class Chunk:
     """A run of audio as it came: mono samples at the model's own rate.

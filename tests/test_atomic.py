@@ -41,7 +41,7 @@ def test_nobody_sees_the_file_before_it_is_whole(path):
         new.file.flush()
         assert not path.exists()
         new.file.write(b" and half")
-        new.replace(path)
+        new.replace(path.name)
     assert path.read_bytes() == b"half and half"
 
 
@@ -84,7 +84,7 @@ def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_where_asked(
     monkeypatch.setattr(os, "fsync", fsync)
     with unfinished(path.parent) as new:
         new.file.write(b"new")
-        new.replace(path, sync_folder=sync_folder)
+        new.replace(path.name, sync_folder=sync_folder)
     assert synced == expected
 
 
@@ -96,6 +96,22 @@ def test_a_full_disk_is_an_os_error_that_leaves_nothing(path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         write_atomically(path, b"new")
     assert names(path) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError) as raised:
+        write_atomically(tmp_path / "none" / "out.wav", b"new")
+    assert raised.value.filename == str(tmp_path / "none")
+
+
+def test_a_folder_that_is_renamed_meanwhile_has_the_file(path, tmp_path):
+    path.parent.joinpath("inner").mkdir()
+    with unfinished(tmp_path / "inner") as new:
+        (tmp_path / "inner").rename(tmp_path / "moved")
+        (tmp_path / "inner").symlink_to("/")
+        new.file.write(b"new")
+        new.replace("a.wav", sync_folder=True)
+    assert (tmp_path / "moved" / "a.wav").read_bytes() == b"new"
 
 
 def test_a_name_as_long_as_a_file_system_allows_can_be_written(tmp_path):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from servers.audio.resample import StreamResampler, resample
 from servers.errors import UnsupportedAudio
+from servers.nofollow import open_regular
 
 POSSIBLE = "WAV, FLAC, MP3, Ogg (Vorbis or Opus) and AIFF files are possible"
 BLOCK_FRAMES = 1 << 18
@@ -36,23 +38,30 @@ def probe(source: Path | BinaryIO) -> AudioInfo:
 
     Raises UnsupportedAudio, saying what is possible, where it is no audio file or holds no audio.
     """
-    if isinstance(source, Path):
-        with _opened(source) as file:
-            return _described(file)
-    position = source.tell()
+    with _opened(source) as file:
+        return _described(file)
+
+
+@contextmanager
+def recording(path: Path) -> Iterator[BufferedReader]:
+    """The file, open, for whoever needs it more than once: whatever becomes of the path, it stays the same.
+
+    Raises UnsupportedAudio where there is no regular file, or where the path goes over a link.
+    """
     try:
-        with _sound(source) as file:
-            return _described(file)
-    finally:
-        source.seek(position)
+        stream = open_regular(path)
+    except OSError as error:
+        raise UnsupportedAudio(f"the audio file cannot be opened: {error.strerror}") from error
+    with stream:
+        yield stream
 
 
-def read(path: Path, sample_rate: int | None = None) -> tuple[NDArray[np.float32], int]:
+def read(source: Path | BinaryIO, sample_rate: int | None = None) -> tuple[NDArray[np.float32], int]:
     """The whole file as mono float32 (channels averaged), at `sample_rate` Hz or at the file's own rate.
 
     Raises UnsupportedAudio as `probe` does, and where the data behind the header is damaged.
     """
-    with _opened(path) as file:
+    with _opened(source) as file:
         info = _described(file)
         mono = _mixed_down(file)
     if not len(mono):
@@ -61,13 +70,15 @@ def read(path: Path, sample_rate: int | None = None) -> tuple[NDArray[np.float32
     return resample(mono, info.sample_rate, target), target
 
 
-def blocks(path: Path, sample_rate: int, seconds: float) -> Iterator[NDArray[np.float32]]:
+def blocks(
+    source: Path | BinaryIO, sample_rate: int, seconds: float
+) -> Generator[NDArray[np.float32], None, None]:
     """What `read` gives, in blocks of so many seconds, so that a long file never lies in memory.
 
     Only the last one is shorter. Raises UnsupportedAudio as `read` does, for damage when it comes to it.
     """
     size, rest = round(seconds * sample_rate), np.zeros(0, np.float32)
-    for samples in _resampled(path, sample_rate):
+    for samples in _resampled(source, sample_rate):
         rest = np.concatenate([rest, samples])
         while len(rest) > size:
             yield rest[:size]
@@ -77,8 +88,8 @@ def blocks(path: Path, sample_rate: int, seconds: float) -> Iterator[NDArray[np.
     yield rest
 
 
-def _resampled(path: Path, sample_rate: int) -> Iterator[NDArray[np.float32]]:
-    with _opened(path) as file:
+def _resampled(source: Path | BinaryIO, sample_rate: int) -> Iterator[NDArray[np.float32]]:
+    with _opened(source) as file:
         stream = StreamResampler(_described(file).sample_rate, sample_rate)
         for block in _mono_blocks(file, BLOCK_FRAMES):
             yield stream.push(block)
@@ -86,13 +97,18 @@ def _resampled(path: Path, sample_rate: int) -> Iterator[NDArray[np.float32]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+def _opened(source: Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
+    """A stream is left where it was."""
+    if isinstance(source, Path):
+        with recording(source) as stream, _sound(stream) as file:
+            yield file
+        return
+    position = source.tell()
     try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise UnsupportedAudio(f"the audio file cannot be opened: {error.strerror}") from error
-    with stream, _sound(stream) as file:
-        yield file
+        with _sound(source) as file:
+            yield file
+    finally:
+        source.seek(position)
 
 
 @contextmanager

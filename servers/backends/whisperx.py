@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import cast
+from contextlib import closing
+from typing import BinaryIO, cast
 
 import numpy as np
 
-from servers.audio.files import blocks, probe
+from servers.audio.files import blocks, probe, recording
 from servers.backends._whisperx import loading
-from servers.backends._whisperx.aligner import BLOCK_S, Aligner
+from servers.backends._whisperx.aligner import BLOCK_S, Aligned, Aligner
 from servers.backends._whisperx.chunks import SAMPLE_RATE
 from servers.backends._whisperx.device import Device, find_device, out_of_memory
 from servers.backends._whisperx.languages import tag
@@ -83,28 +84,32 @@ class Whisperx(Backend):
             yield from one_by_one(requests, self._aligned)
 
     def _aligned(self, request: AlignRequest) -> Iterator[Progress | Transcript]:
-        expected_s = _expected_s(request)
-        aligner = self._aligner(request)
-        audio = blocks(request.audio_path, SAMPLE_RATE, BLOCK_S)
-        for item in aligner.align(request.text, audio, expected_s):
-            if isinstance(item, float):
-                yield Progress(min(1.0, item / expected_s))
-            else:
-                yield Transcript(
-                    text=request.text,
-                    language=tag(aligner.language),
-                    duration_s=item.duration_s,
-                    segments=timed_sentences(request.text, item.begins, item.words),
-                    words=item.words,
-                )
+        with recording(request.audio_path) as audio:
+            expected_s = _expected_s(audio)
+            aligner = self._aligner(request, audio)
+            for item in aligner.align(request.text, blocks(audio, SAMPLE_RATE, BLOCK_S), expected_s):
+                if isinstance(item, float):
+                    yield Progress(min(1.0, item / expected_s))
+                else:
+                    yield _transcript(request.text, aligner.language, item)
 
-    def _aligner(self, request: AlignRequest) -> Aligner:
+    def _aligner(self, request: AlignRequest, audio: BinaryIO) -> Aligner:
         """Raises InvalidRequest where there is none for the language."""
         language = self._model.language(request.language)
         if language is None:
-            first = next(blocks(request.audio_path, SAMPLE_RATE, BLOCK_S))
-            language = self._model.recogniser.detect_language(first)
+            with closing(blocks(audio, SAMPLE_RATE, BLOCK_S)) as beginning:
+                language = self._model.recogniser.detect_language(next(beginning))
         return self._model.aligners.get(self._model.alignment_language(language))
+
+
+def _transcript(text: str, language: str, aligned: Aligned) -> Transcript:
+    return Transcript(
+        text=text,
+        language=tag(language),
+        duration_s=aligned.duration_s,
+        segments=timed_sentences(text, aligned.begins, aligned.words),
+        words=aligned.words,
+    )
 
 
 def _alignment_folders(recogniser: Recogniser, options: WhisperxOptions, name: str) -> dict[str, Folder]:
@@ -117,8 +122,8 @@ def _alignment_folders(recogniser: Recogniser, options: WhisperxOptions, name: s
     return folders
 
 
-def _expected_s(request: AlignRequest) -> float:
-    duration_s = probe(request.audio_path).duration_s
+def _expected_s(audio: BinaryIO) -> float:
+    duration_s = probe(audio).duration_s
     if duration_s < LEAST_S:
         raise InvalidRequest(f"the audio is too short to hold a word: {duration_s:.3f} s", param="text")
     return duration_s

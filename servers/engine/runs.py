@@ -11,12 +11,20 @@ from typing import Any
 
 from servers.backends.base import SYNTHESIZE
 from servers.engine.news import News
-from servers.errors import BackendFailed, JobCancelled, RunnerCrashed, SkylarkError, StorageFailed
+from servers.errors import (
+    BackendFailed,
+    InvalidRequest,
+    JobCancelled,
+    RunnerCrashed,
+    SkylarkError,
+    StorageFailed,
+)
 from servers.jobs.job import Job, Outcome, Status
 from servers.jobs.outputs import write_output
 from servers.jobs.results import LiveAudio, Results
 from servers.jobs.saves import Saves
 from servers.jobs.store import MOST_LOST, Store
+from servers.nofollow import LinkInPath
 from servers.runner.wire import Asked
 from servers.speech import Word
 
@@ -123,7 +131,8 @@ class Runs:
     def keep(self, run: Run, index: int, result: dict[str, Any]) -> dict[str, Any]:
         """The result as it will be committed, with its audio and its file on the disk.
 
-        Raises StorageFailed, or BackendFailed for one that cannot be.
+        Raises StorageFailed, InvalidRequest where a link is in the way of the file by now, or BackendFailed
+        for one that cannot be.
         """
         job, live = self._of(run, index)
         if job is None or live is None:
@@ -136,6 +145,10 @@ class Runs:
             if job.result_path is not None:
                 write_output(Path(job.result_path), kept, audio.path if audio else None)
                 kept["result_path"] = job.result_path
+        except LinkInPath as error:
+            raise InvalidRequest(
+                f"the result cannot be written: {error.strerror}", param="result_path"
+            ) from error
         except OSError as error:
             raise StorageFailed(f"the result could not be written: {error.strerror}") from error
         except (RuntimeError, ValueError) as error:  # libsndfile's are RuntimeErrors

@@ -15,10 +15,11 @@ from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.errors import InvalidRequest
 from servers.jobs.job import Job
-from servers.jobs.outputs import check_output, check_path
+from servers.jobs.named_files import anywhere, below_roots, check_kind
+from servers.jobs.outputs import check_output
 from servers.jobs.stream_events import Position
 from servers.settings import Settings
-from servers.speech import Noun
+from servers.speech import Noun, is_audio
 
 NO_NUL = r"^[^\x00]*$"  # no database keeps one in a text
 MAX_JOBS = 10_000
@@ -126,14 +127,20 @@ class JobFactory:
         return str(check_output(path, task == SYNTHESIZE, self._settings.engine.roots(), named))
 
     def _checked_payload(self, payload: dict[str, Any], request: Noun, caller: Caller) -> dict[str, Any]:
-        """Who calls over a network may only name files under the allowed roots."""
-        if not caller.remote:
-            return payload
-        roots = self._settings.engine.roots()
+        """The files that it names as they will be opened, no link being followed from now on.
+
+        Who calls over a network may only name those under the allowed roots.
+        """
         named = {name: value for name, value in vars(request).items() if isinstance(value, Path)}
         return payload | {
-            name: str(check_path(str(path), roots, f"payload.{name}")) for name, path in named.items()
+            name: str(self._checked_path(path, name, caller.remote)) for name, path in named.items()
         }
+
+    def _checked_path(self, path: Path, name: str, remote: bool) -> Path:
+        param, roots = f"payload.{name}", self._settings.engine.roots()
+        found = below_roots(str(path), roots, param) if remote else anywhere(path)
+        check_kind(found, param, is_audio=is_audio(name))
+        return found
 
 
 def _refuse_nul(value: object, param: str) -> None:

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from servers.atomic import write_atomically
+from servers.atomic import unfinished
 from servers.audio.encode import FORMATS, encode
 from servers.errors import InvalidRequest
+from servers.jobs.named_files import below_roots
+from servers.nofollow import folder_of
 
 TEXTS = ("txt", "json")
 
 
-def check_path(path: str, roots: Sequence[Path], param: str) -> Path:
-    """The path with its links followed, once it is under one of the roots.
-
-    Raises InvalidRequest for a relative path, one with "..", a NUL byte, a link that leads out, or a folder
-    that does not exist.
-    """
-    if "\0" in path:
-        raise InvalidRequest(f"{param!r} holds a NUL byte", param=param)
-    asked = Path(path).expanduser()
-    if not asked.is_absolute() or ".." in asked.parts:
-        raise InvalidRequest(f"{param!r} must be an absolute path without '..'", param=param)
-    found = Path(os.path.realpath(asked))
-    if not any(found.is_relative_to(os.path.realpath(root)) for root in roots):
-        known = ", ".join(str(root) for root in roots)
-        raise InvalidRequest(f"{param!r} must lie under one of: {known}", param=param)
-    return found
-
-
 def check_output(path: str, speaks: bool, roots: Sequence[Path], param: str) -> Path:
-    """`check_path`, and the file's kind and folder must be possible for what the job makes."""
-    found = check_path(path, roots, param)
+    """`below_roots`, and the file's kind and folder must be possible for what the job makes."""
+    found = below_roots(path, roots, param)
     kinds = FORMATS if speaks else TEXTS
     if found.suffix.removeprefix(".") not in kinds:
         raise InvalidRequest(f"{param!r} must end in one of: .{', .'.join(kinds)}", param=param)
@@ -49,7 +32,7 @@ def check_output(path: str, speaks: bool, roots: Sequence[Path], param: str) -> 
 def write_output(path: Path, result: Mapping[str, Any], pcm: Path | None = None) -> None:
     """The audio in `pcm` in the format of the file's ending, or a transcript as text or JSON.
 
-    Raises OSError.
+    Raises OSError, which is LinkInPath where a link has been put in the way since the path was checked.
     """
     kind = path.suffix.removeprefix(".")
     if kind == "txt":
@@ -59,4 +42,6 @@ def write_output(path: Path, result: Mapping[str, Any], pcm: Path | None = None)
     else:
         assert pcm is not None  # as `check_output` has seen to
         content = encode(np.fromfile(pcm, dtype="<i2"), result["sample_rate"], kind)
-    write_atomically(path, content, mode=0o644)  # the client may be another user
+    with folder_of(path) as folder, unfinished(folder, mode=0o644) as new:  # the client may be another user
+        new.file.write(content)
+        new.replace(path.name)

@@ -43,9 +43,8 @@ class Uploads:
         with unfinished(self._folder) as new:
             digest = _copy(stream, new.file)
             name = uuid.uuid4().hex if identity is None else _name(identity, digest)
-            path = self._folder / f"{name}{suffix}"
-            new.replace(path, sync_folder=True)
-        return path
+            new.replace(f"{name}{suffix}", sync_folder=True)
+        return self._folder / f"{name}{suffix}"
 
     def discard(self, path: Path) -> None:
         """Removes an upload; one that is gone already is fine. Raises ValueError for any other file."""

@@ -73,7 +73,7 @@ class TestPocketSphinx(BackendContract):
         nothing, path = tmp_path / "nothing.wav", greeting.path
         brief = silence(tmp_path / "brief.wav", 0.05)
         return [
-            ("transcribe", TranscribeRequest(audio_path=nothing), UnsupportedAudio, None),
+            ("transcribe", TranscribeRequest(audio_path=nothing), UnsupportedAudio, "audio_path"),
             ("transcribe", TranscribeRequest(audio_path=path, language="de"), InvalidRequest, "language"),
             ("align", AlignRequest(audio_path=path, text="Hi.", language="de"), InvalidRequest, "language"),
             ("align", AlignRequest(audio_path=path, text="— 🙂"), InvalidRequest, "text"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from servers.catalog import Catalog
 from servers.engine.submission import Caller, JobFactory, Stream, Submission
-from servers.errors import InvalidRequest, UnknownModel
+from servers.errors import InvalidRequest, UnknownModel, UnsupportedAudio
 from servers.settings import Settings
 
 FIELD = "reference_audio_path"
@@ -24,17 +26,35 @@ def job(factory, caller=None, **fields):
     return factory.job(Submission(**fields), caller or Caller(), now=7.0)
 
 
-def test_every_file_that_a_remote_caller_names_lies_under_the_roots(factory, tmp_path):
-    def named(path, remote):
-        made = job(factory, Caller(remote=remote), payload={"text": "Hi.", FIELD: str(path)})
-        return made.payload[FIELD]
+def named(factory, path, *, remote):
+    made = job(factory, Caller(remote=remote), payload={"text": "Hi.", FIELD: str(path)})
+    return made.payload[FIELD]
 
+
+def test_every_file_that_a_remote_caller_names_lies_under_the_roots(factory, tmp_path):
     with pytest.raises(InvalidRequest, match="must lie under") as raised:
-        named("/etc/passwd", remote=True)
+        named(factory, "/etc/passwd", remote=True)
     assert raised.value.param == f"payload.{FIELD}"
+    assert named(factory, tmp_path / "clip.wav", remote=True) == str(tmp_path / "clip.wav")
+    assert named(factory, "/etc/passwd", remote=False) == os.path.realpath("/etc/passwd")
+
+
+def test_a_link_is_followed_when_the_job_is_made_and_for_callers_on_the_machine_alone(factory, tmp_path):
     (tmp_path / "link.wav").symlink_to(tmp_path / "clip.wav")
-    assert named(tmp_path / "link.wav", remote=True) == str(tmp_path / "clip.wav")
-    assert named("/etc/passwd", remote=False) == "/etc/passwd"
+    assert named(factory, tmp_path / "link.wav", remote=False) == str(tmp_path / "clip.wav")
+    with pytest.raises(InvalidRequest, match="links are not followed") as raised:
+        named(factory, tmp_path / "link.wav", remote=True)
+    assert raised.value.param == f"payload.{FIELD}"
+
+
+@pytest.mark.parametrize("remote", [True, False])
+def test_what_is_no_regular_file_is_refused_whoever_names_it(factory, tmp_path, remote):
+    os.mkfifo(tmp_path / "fifo.wav")
+    (tmp_path / "folder.wav").mkdir()
+    for name, says in (("fifo.wav", "it is a FIFO"), ("folder.wav", "it is a folder")):
+        with pytest.raises(UnsupportedAudio, match=says) as raised:
+            named(factory, tmp_path / name, remote=remote)
+        assert raised.value.param == f"payload.{FIELD}"
 
 
 def test_what_a_client_leaves_out_is_filled_in(factory):

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from servers.audio.files import probe, read
+from servers.audio.files import probe, read, recording
 from servers.errors import AudioTooLong, InvalidRequest, UnsupportedAudio
 
 FIELD = "reference_audio_path"
@@ -44,14 +44,14 @@ class References:
 
     def of(self, path: Path) -> Reference:
         """Raises UnsupportedAudio, AudioTooLong or InvalidRequest, naming the field."""
-        with _naming_the_field():
-            check_length(probe(path).duration_s)
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            return self._kept.get(content, lambda: self._made(path))
+        with _naming_the_field(), recording(path) as clip:
+            check_length(probe(clip).duration_s)
+            content = hashlib.file_digest(clip, "sha256").hexdigest()
+            clip.seek(0)
+            return self._kept.get(content, lambda: self._made(clip))
 
-    def _made(self, path: Path) -> Reference:
-        samples, _ = read(path, self._sample_rate)
+    def _made(self, clip: BinaryIO) -> Reference:
+        samples, _ = read(clip, self._sample_rate)
         samples = np.clip(samples, -1, 1)
         check_loudness(samples)
         (item,) = self._model.create_voice_clone_prompt((samples, self._sample_rate), ref_text=" ")

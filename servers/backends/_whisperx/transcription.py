@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
-from servers.audio.files import blocks, probe, read
+from servers.audio.files import blocks, probe, read, recording
 from servers.backends._whisperx.aligner import Aligner
 from servers.backends._whisperx.chunks import SAMPLE_RATE, Audio, Batch, Batcher, VadChunk, vad_chunks
 from servers.backends._whisperx.languages import UNDETERMINED, UNSPACED, tag
@@ -16,6 +17,7 @@ from servers.backends._whisperx.options import DecodeOptions, WhisperxRequest
 from servers.backends._whisperx.recogniser import ENGLISH, DecodingResult
 from servers.backends._whisperx.speakers import Speakers
 from servers.backends.base import TranscriptItems as Items
+from servers.backends.base import naming_the_audio
 from servers.errors import SkylarkError
 from servers.speech import Progress, Segment, Transcript, Word
 from servers.text.timing import timed_sentences
@@ -33,6 +35,8 @@ class ActiveRequest:
     """A recording that is being transcribed: what is known of it so far."""
 
     request: WhisperxRequest
+    audio: BinaryIO
+    """The recording, open as long as the batch lasts."""
     expected_s: float
     language: str | None
     """Whisper's code; None until it is detected."""
@@ -57,12 +61,14 @@ class Transcription:
     def __init__(self, model: LoadedModel) -> None:
         self._model, self._batcher = model, Batcher()
         self._active: dict[int, ActiveRequest] = {}
+        self._recordings = ExitStack()
 
     def items(self, requests: Sequence[WhisperxRequest]) -> Items:
-        for index, request in enumerate(requests):
-            yield from self._guarded(index, self._read(index, request))
-        for batch in self._batcher.remaining():
-            yield from self._decoded(batch)
+        with self._recordings:
+            for index, request in enumerate(requests):
+                yield from self._guarded(index, self._read(index, request))
+            for batch in self._batcher.remaining():
+                yield from self._decoded(batch)
 
     def _guarded(self, index: int, items: Items) -> Items:
         try:
@@ -70,12 +76,12 @@ class Transcription:
         except SkylarkError as error:
             self._batcher.drop(index)
             self._active.pop(index, None)
-            yield index, error
+            yield index, naming_the_audio(error)
 
     def _read(self, index: int, request: WhisperxRequest) -> Items:
         """Reads a recording to its end; what fills a batch on the way is decoded."""
         active = self._active[index] = self._begun(request)
-        audio = blocks(request.audio_path, SAMPLE_RATE, VAD_BLOCK_S)
+        audio = blocks(active.audio, SAMPLE_RATE, VAD_BLOCK_S)
         for closed in vad_chunks(audio, lambda samples: self._speech(request, samples)):
             active.read_s = closed.end_s
             for chunk in closed.chunks:
@@ -108,7 +114,7 @@ class Transcription:
     def _finished(self, index: int, active: ActiveRequest) -> Items:
         segments = tuple(active.segments)
         if active.request.diarize and segments:
-            segments = self._speakers(active.request).labelled_segments(segments)
+            segments = self._speakers(active).labelled_segments(segments)
         language = ENGLISH if active.request.translate else active.language
         del self._active[index]
         yield (
@@ -124,12 +130,13 @@ class Transcription:
 
     def _begun(self, request: WhisperxRequest) -> ActiveRequest:
         """Raises UnsupportedAudio, or InvalidRequest for what this model cannot do."""
-        info = probe(request.audio_path)
+        audio = self._recordings.enter_context(recording(request.audio_path))
+        info = probe(audio)
         self._model.check(request, info.duration_s)
         language = self._model.language(request.language)
         if language is not None:
             self._model.check_alignment(request, language)
-        return ActiveRequest(request, info.duration_s, language)
+        return ActiveRequest(request, audio, info.duration_s, language)
 
     def _speech(self, request: WhisperxRequest, samples: Audio) -> list[tuple[float, float]]:
         if len(samples) < LEAST_S * SAMPLE_RATE:
@@ -166,10 +173,11 @@ class Transcription:
             return False
         return request.words is True or language in self._model.aligners.languages
 
-    def _speakers(self, request: WhisperxRequest) -> Speakers:
+    def _speakers(self, active: ActiveRequest) -> Speakers:
         diarizer = self._model.diarizer
         assert diarizer is not None  # as `check` has seen
-        samples, _ = read(request.audio_path, SAMPLE_RATE)
+        samples, _ = read(active.audio, SAMPLE_RATE)
+        request = active.request
         return Speakers(diarizer.turns(samples, request.min_speakers, request.max_speakers))
 
 

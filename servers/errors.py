@@ -29,6 +29,7 @@ SkylarkError
     ├── ModelLoadFailed
     ├── OutOfMemory           the device has not enough memory, even with everything else evicted
     ├── StorageFailed         the disk is full
+    ├── TimeLimitExceeded     it computed for longer than its length allows
     └── RunnerCrashed         the runner died, max_attempts times
 """
 
@@ -213,6 +214,12 @@ class OutOfMemory(BackendFailed):
 class StorageFailed(BackendFailed):
     code = "storage_failed"
     http_status = 507
+
+
+class TimeLimitExceeded(BackendFailed):
+    code = "time_limit_exceeded"
+    http_status = 504
+    grpc_status = "DEADLINE_EXCEEDED"
 
 
 class RunnerCrashed(BackendFailed):

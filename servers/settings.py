@@ -87,6 +87,9 @@ class Limits(Section):
     max_texts: int = 500
     max_audio_s: float = 1_800.0
     request_timeout_s: float = 1_800.0
+    job_base_s: Annotated[float, Field(gt=0)] = 600.0
+    job_s_per_1000_chars: Annotated[float, Field(ge=0)] = 10_000.0
+    job_s_per_audio_s: Annotated[float, Field(ge=0)] = 20.0
 
 
 class Web(Section):

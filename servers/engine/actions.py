@@ -71,4 +71,15 @@ class Fail:
     error: SkylarkError
 
 
-Action = Load | Evict | Run | Join | Pause | Resume | End | Fail
+@dataclass(frozen=True)
+class TimeOut:
+    """A job took longer than it may, or all that the model has in hand: then its runner is ended too.
+
+    With one `index` of the run that job alone is called off, for others of it come to their end.
+    """
+
+    model: Model
+    index: int | None = None
+
+
+Action = Load | Evict | Run | Join | Pause | Resume | End | Fail | TimeOut

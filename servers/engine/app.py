@@ -61,7 +61,7 @@ def _assemble(app: Flask, config: Settings, catalog: Catalog, store: Store) -> L
     backends = partial(backend_class, search_path=config.backends_path)
     news, inbox = News(), Inbox()
     results, saves = Results(config.data_dir), Saves(config.data_dir)
-    runs = Runs(store, results, saves, news, limits.max_attempts, time.time)
+    runs = Runs(store, results, saves, news, limits.max_attempts, time.time, time.monotonic)
 
     def start(model: ModelSpec) -> RunnerProcess:
         return RunnerProcess(

@@ -102,6 +102,8 @@ class Fleet:
         model = self.models[key]
         fields = {"action": "runner_ended", "model": model.name, "reason": reason}
         log.warning("a runner is ended", extra=fields)
+        if model.run is not None:
+            model.run.takes_arrivals = False
         if model.runner is not None:
             model.runner.kill()
 

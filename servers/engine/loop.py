@@ -177,6 +177,8 @@ class Loop:
                 self._fleet.resume(model)
             case actions.End(model, reason):
                 self._fleet.end(model, reason)
+            case actions.TimeOut(model, index):
+                self._events.time_out(model, index)
             case actions.Fail(model, error):
                 self._fleet.give_up(model, error)
                 self._events.give_up(model, error)
@@ -196,6 +198,7 @@ class Loop:
             jobs,
             takes_arrivals=shared and task in backend.takes_arrivals,
             preemptible=task in backend.preemptible,
+            max_batch=model.max_batch,
         )
         self._fleet.run(head.model, run, [self._runs.payload(run, job) for job in jobs])
         self._served(head, jobs, "run", "a runner was given jobs")

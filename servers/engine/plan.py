@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from servers.engine.actions import Action, End, Evict, Fail, Join, Load, Pause, Resume, Run
+from servers.engine.actions import Action, End, Evict, Fail, Join, Load, Pause, Resume, Run, TimeOut
 from servers.engine.background import RELOAD_SLICE_S, Account
 from servers.engine.memory import Memory
 from servers.engine.models import ModelState, Phase
 from servers.engine.residency import Policy
 from servers.engine.scheduler import Affinity, Model, choose, is_pressing
+from servers.engine.time_limits import TimeLeft
 from servers.jobs.store import Head
 from servers.runner.wire import Asked
 from servers.settings import Engine as Limits
@@ -43,7 +44,8 @@ def plan(state: State, heads: Sequence[Head], now: float) -> list[Action]:
 
     `now`, and the heads' created_at, are of the clock that the models' times are of.
 
-    1. A runner that is silent, loads too long, or does not let go of its run, is ended.
+    1. A runner that is silent, loads too long, or does not let go of its run, is ended; so is one whose jobs
+       take longer than they may.
     2. While the engine drains, nothing is begun, and what is preemptible is saved.
     3. Jobs whose model can never be loaded fail.
     4. Preemptible work makes way for a job that waits, or goes on once its turn has come.
@@ -88,6 +90,15 @@ class _Turn:
             if reason := model.fault(self._limits, self._now):
                 self._ended.add(key)
                 self.actions.append(End(key, reason))
+            elif model.run is not None:
+                self._time_out(key, model.run.time_left)
+
+    def _time_out(self, key: Model, left: TimeLeft) -> None:
+        if left.is_stuck(self._now):
+            self._ended.add(key)
+            self.actions.append(TimeOut(key))
+        else:
+            self.actions += [TimeOut(key, index) for index in left.overdue(self._now)]
 
     def save_all(self) -> None:
         for model in self._background():

@@ -17,6 +17,7 @@ from servers.engine.news import News
 from servers.engine.process import Runner
 from servers.engine.runs import Run, Runs
 from servers.engine.scheduler import Model
+from servers.engine.time_limits import exceeded
 from servers.errors import BackendFailed, SkylarkError
 from servers.jobs.store import Store
 from servers.runner.wire import Asked, Message
@@ -172,16 +173,36 @@ class RunnerEvents:
 
     # what is called off
 
+    def time_out(self, key: Model, index: int | None) -> None:
+        """A job that is open alone has failed. Of several one is to blame: each is tried once more, alone."""
+        model = self._fleet.models[key]
+        run = model.run
+        assert run is not None
+        may_do_better = len(run.jobs) > 1
+        for each in sorted(run.jobs) if index is None else [index]:
+            error = exceeded(run.jobs[each])
+            if may_do_better and run.jobs[each].attempt < self._max_attempts:
+                self._runs.try_again(run, each, error)
+            else:
+                self._runs.error(run, each, error)
+        if index is None:
+            self._fleet.end(key, "time_limit")
+        else:
+            self._call_off(model, run, index)
+
     def cancel(self, job_id: str) -> None:
         found = self._fleet.run_of(job_id)
         if found is not None:
             model, run, index = found
             self._runs.cancel(run, index)
-            if run.jobs and model.runner is not None:
-                model.runner.cancel(run, index)
-            self._stop_if_done(model, run)
+            self._call_off(model, run, index)
         elif self._store.cancel_queued(job_id, self._clock()):  # its runner was lost in the meantime
             self._news.tell(job_id)
+
+    def _call_off(self, model: ModelState, run: Run, index: int) -> None:
+        if run.jobs and model.runner is not None:
+            model.runner.cancel(run, index)
+        self._stop_if_done(model, run)
 
     def _stop_if_done(self, model: ModelState, run: Run) -> None:
         if not run.jobs and model.run is run:

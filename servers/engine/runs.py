@@ -11,6 +11,7 @@ from typing import Any
 
 from servers.backends.base import SYNTHESIZE
 from servers.engine.news import News
+from servers.engine.time_limits import TimeLeft
 from servers.errors import (
     BackendFailed,
     InvalidRequest,
@@ -58,6 +59,8 @@ class Run:
     asked: Asked = Asked.GO_ON
     """What the runner was last told about it, where it is preemptible."""
     number: int = field(default_factory=lambda: next(_numbers))
+    max_batch: int = 1
+    time_left: TimeLeft = field(default_factory=TimeLeft)
     give_up_at: float | None = None
     """Once it was cancelled, or told to come to a step: when the runner is ended if it has not."""
 
@@ -80,25 +83,36 @@ class Runs:
         news: News,
         max_attempts: int,
         clock: Callable[[], float],
+        ticks: Callable[[], float],
     ) -> None:
         self.live: dict[str, LiveJob] = {}
         """The jobs that run now, by id."""
         self._store, self._results, self._saves, self._news = store, results, saves, news
-        self._max_attempts, self._clock = max_attempts, clock
+        self._max_attempts, self._clock, self._ticks = max_attempts, clock, ticks
 
-    def begin(self, task: str, jobs: Sequence[Job], *, takes_arrivals: bool, preemptible: bool) -> Run:
+    def begin(
+        self, task: str, jobs: Sequence[Job], *, takes_arrivals: bool, preemptible: bool, max_batch: int
+    ) -> Run:
         """Opens the books for claimed jobs."""
-        run = Run(task, batch_key=jobs[0].batch_key, takes_arrivals=takes_arrivals, preemptible=preemptible)
+        run = Run(
+            task,
+            batch_key=jobs[0].batch_key,
+            takes_arrivals=takes_arrivals,
+            preemptible=preemptible,
+            max_batch=max_batch,
+        )
         self.join(run, jobs)
         return run
 
     def join(self, run: Run, jobs: Sequence[Job]) -> None:
         """More claimed jobs for a run, at the indexes after those that it has."""
-        for index, job in enumerate(jobs, run.size):
+        new = dict(enumerate(jobs, run.size))
+        for index, job in new.items():
             self.live[job.id] = LiveJob(self._results.record(job) if run.task == SYNTHESIZE else None)
             run.jobs[index] = job
             self._news.publish(("events", job.id))
         run.size += len(jobs)
+        run.time_left.begin(new, run.max_batch, self._ticks())
 
     def prepare(self, job_id: str) -> None:
         """Makes the folder of a preemptible job, before it is claimed. Raises StorageFailed."""
@@ -244,6 +258,7 @@ class Runs:
 
     def _close(self, run: Run, index: int) -> None:
         job = run.jobs.pop(index)
+        run.time_left.end(index, self._ticks())
         self.live.pop(job.id, None)
         self._news.tell(job.id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from pydantic import Field
 from servers.backends.base import SYNTHESIZE, default_task, parse_payload
 from servers.backends.load import backend_class
 from servers.catalog import Catalog
+from servers.engine.time_limits import time_limit_s
 from servers.errors import InvalidRequest
 from servers.jobs.job import Job
 from servers.jobs.named_files import anywhere, below_roots, check_kind
@@ -98,6 +99,7 @@ class JobFactory:
             result_path, named = submission.result_path, "result_path"
         _refuse_nul(payload, "payload")
         request = parse_payload(backend, payload)
+        files = self._files(request, caller.remote)
         task = payload.setdefault("task", default_task(backend))
         return Job(
             id=str(uuid.uuid4()),
@@ -107,7 +109,7 @@ class JobFactory:
             priority=submission.priority,
             created_at=now,
             last_heartbeat=now,
-            payload=self._checked_payload(payload, request, caller),
+            payload=payload | {name: str(path) for name, path in files.items()},
             result_path=self._output(result_path, task, named),
             batch_key=None
             if task in backend.preemptible
@@ -117,6 +119,7 @@ class JobFactory:
             deadline_at=None if submission.deadline_s is None else now + submission.deadline_s,
             expires=submission.expires,
             preemptible=task in backend.preemptible,
+            time_limit_s=None if task in backend.preemptible else self._time_limit_s(request, files),
         )
 
     def _output(self, path: object, task: str, named: str) -> str | None:
@@ -126,21 +129,23 @@ class JobFactory:
             raise InvalidRequest(f"{named!r} must be a path", param=named)
         return str(check_output(path, task == SYNTHESIZE, self._settings.engine.roots(), named))
 
-    def _checked_payload(self, payload: dict[str, Any], request: Noun, caller: Caller) -> dict[str, Any]:
+    def _files(self, request: Noun, remote: bool) -> dict[str, Path]:
         """The files that it names as they will be opened, no link being followed from now on.
 
         Who calls over a network may only name those under the allowed roots.
         """
         named = {name: value for name, value in vars(request).items() if isinstance(value, Path)}
-        return payload | {
-            name: str(self._checked_path(path, name, caller.remote)) for name, path in named.items()
-        }
+        return {name: self._checked_path(path, name, remote) for name, path in named.items()}
 
     def _checked_path(self, path: Path, name: str, remote: bool) -> Path:
         param, roots = f"payload.{name}", self._settings.engine.roots()
         found = below_roots(str(path), roots, param) if remote else anywhere(path)
         check_kind(found, param, is_audio=is_audio(name))
         return found
+
+    def _time_limit_s(self, request: Noun, files: Mapping[str, Path]) -> float:
+        recordings = [path for name, path in files.items() if is_audio(name)]
+        return time_limit_s(request, recordings, self._settings.limits)
 
 
 def _refuse_nul(value: object, param: str) -> None:

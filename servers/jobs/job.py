@@ -75,6 +75,8 @@ class Job:
     """Whether it expires when nobody has polled it for a while; false: it waits as long as it takes."""
     preemptible: bool = False
     """Whether it can stop at a step, be saved, and go on later; never on the wire."""
+    time_limit_s: float | None = None
+    """How long an attempt at it may compute; None is as long as it takes."""
 
     def to_dict(self) -> dict[str, Any]:
         """The wire form, in seed 000's words."""

@@ -50,6 +50,7 @@ jobs = sa.Table(
     sa.Column("deadline_at", sa.Float),
     sa.Column("expires", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("preemptible", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("time_limit_s", sa.Float),
     sa.Index("jobs_by_end", "finished_at"),
     # Of the queued or the running only, for most jobs have ended. No index begins with the status: SQLite
     # would take it for nearly everything.

@@ -35,6 +35,8 @@ NOW = 1000.0
 A, B, C = ("toy", "a"), ("toy", "b"), ("toy", "c")
 KEY = "synthesize//"
 """The batch key of every job of Toy that may share the model."""
+LIMIT_S = 1000.0
+"""How long a job of Toy may compute, unless it is preemptible."""
 
 
 class Clock:
@@ -57,11 +59,12 @@ def model(key: tuple[str, str] = A, phase: Phase = Phase.ABSENT, **fields: Any) 
 
 
 def busy(key: tuple[str, str] = A, jobs: int = 1, phase: Phase = Phase.RUNNING, **fields: Any) -> ModelState:
-    """A model with that many jobs in hand; the other fields are the run's."""
+    """A model with that many jobs in hand, given to it at `joined_at`; the other fields are the run's."""
     of_model = {name: fields.pop(name) for name in ("vram_mb", "heard_at", "max_batch") if name in fields}
     run = Run("synthesize", **{"batch_key": KEY, "takes_arrivals": True, "joined_at": NOW - 0.5} | fields)
-    run.jobs.update({index: a_job() for index in range(jobs)})
+    run.jobs.update({index: a_job(time_limit_s=LIMIT_S) for index in range(jobs)})
     run.size = jobs
+    run.time_left.begin(run.jobs, 4, run.joined_at)
     return model(key, phase, run=run, **of_model)
 
 
@@ -165,7 +168,13 @@ class Rig:
         self.news, self.inbox = News(self.ticks), Inbox()
         self.results, self.saves = Results(folder), Saves(folder)
         self.runs = Runs(
-            self.store, self.results, self.saves, self.news, self.limits.max_attempts, self.clock
+            self.store,
+            self.results,
+            self.saves,
+            self.news,
+            self.limits.max_attempts,
+            self.clock,
+            self.ticks,
         )
         self.fleet = Fleet(self.catalog, lambda _: Toy, self.limits, Device("cpu"), self._start, self.ticks)
         self.events = RunnerEvents(
@@ -307,4 +316,5 @@ class _ToyFactory(JobFactory):
             owner=caller.owner,
             expires=submission.expires,
             preemptible=task == "train",
+            time_limit_s=None if task == "train" else LIMIT_S,
         )

@@ -10,6 +10,7 @@ from servers.engine.models import Phase
 from servers.engine.submission import Caller
 from servers.errors import BackendFailed, EngineUnavailable, OutOfMemory, StorageFailed
 from servers.jobs.job import Job, Status
+from tests.engine.doubles import LIMIT_S
 
 BROKEN = BackendFailed("RuntimeError: it broke").to_dict()
 
@@ -434,6 +435,78 @@ def test_a_long_job_that_does_not_come_to_a_step_is_ended(rig, model, asked):
     assert not long.is_killed
     rig.step(2)
     assert long.is_killed
+
+
+def test_a_job_that_takes_longer_than_it_may_fails_and_its_runner_is_replaced(rig):
+    stuck = rig.loaded()
+    job_id, other = (rig.submit(batch_key="", expires=False) for _ in range(2))
+    rig.step()
+    rig.step(LIMIT_S + 1)
+    job = rig.job(job_id)
+    assert (job.status, job.attempt, job.error["code"]) == ("failed", 1, "time_limit_exceeded")
+    assert "1000 s" in job.error["message"]
+    assert "limits.job_base_s" in job.error["message"]
+    assert stuck.is_killed
+    rig.say(stuck, "result", run=rig.run().number, index=0, result={"words": []})  # it is not heard any more
+    rig.say(stuck, "gone")
+    rig.ready(rig.runner())
+    assert rig.status(job_id, other) == ["failed", "running"]
+
+
+def test_of_a_batch_that_takes_longer_than_it_may_each_job_is_tried_alone_and_one_alone_fails(rig):
+    stuck = rig.loaded()
+    first, second = (rig.submit(expires=False) for _ in range(2))
+    rig.step()
+    rig.step(2 * LIMIT_S + 1)
+    assert rig.status(first, second) == ["queued", "queued"]
+    third = rig.submit(expires=False)
+    rig.step()
+    assert stuck.orders == ["run"]  # nothing joins a runner that is ended
+    rig.say(stuck, "gone")
+    again = rig.ready(rig.runner())
+    assert rig.status(first, second, third) == ["running", "queued", "queued"]
+    rig.step(LIMIT_S + 1)
+    rig.say(again, "gone")
+    assert rig.status(first) == ["failed"]
+    rig.finish(rig.ready(rig.runner()), 0)
+    assert (rig.status(second), rig.job(second).attempt) == (["done"], 2)
+    (lost, _) = rig.store.attempts(second)
+    assert (lost.outcome, lost.error["code"]) == ("lost", "time_limit_exceeded")
+
+
+def test_a_job_that_never_ends_among_others_that_do_is_tried_alone_and_they_go_on(rig):
+    runner = rig.loaded()
+    endless = rig.submit(expires=False)
+    rig.step()
+    for index in range(1, 7):
+        rig.submit()
+        rig.step()
+        rig.step(0.9 * LIMIT_S)
+        if index < 6:
+            rig.finish(runner, index)
+    assert rig.status(endless) == ["queued"]
+    assert (runner.orders[-1], runner.told[-1][2]) == ("cancel", 0)
+    rig.finish(runner, 6)
+    assert not runner.is_killed
+
+
+def test_the_time_in_which_a_job_waits_for_its_model_does_not_count(make_rig):
+    rig = make_rig(load_timeout_s=20 * LIMIT_S)
+    job_id = rig.submit(expires=False)
+    rig.step()
+    rig.step(10 * LIMIT_S)
+    runner = rig.ready(rig.runner())
+    rig.step(LIMIT_S - 1)
+    rig.finish(runner, 0)
+    assert rig.status(job_id) == ["done"]
+
+
+def test_a_long_job_has_no_time_limit(rig):
+    long = rig.loaded()
+    rig.train()
+    rig.step()
+    rig.step(1000 * LIMIT_S)
+    assert not long.is_killed
 
 
 def test_a_paused_job_has_all_the_time_there_is(rig):

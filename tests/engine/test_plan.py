@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from servers.engine.actions import Action, End, Evict, Fail, Join, Load, Pause, Resume, Run
+from servers.engine.actions import Action, End, Evict, Fail, Join, Load, Pause, Resume, Run, TimeOut
 from servers.engine.background import RELOAD_SLICE_S, SLICE_S, Account
 from servers.engine.models import ModelState, Phase
 from servers.engine.plan import State, plan
@@ -15,7 +15,7 @@ from servers.engine.residency import Policy
 from servers.engine.runs import Asked
 from servers.jobs.store import Head
 from servers.settings import Engine
-from tests.engine.doubles import NOW, A, B, C, busy, head, model
+from tests.engine.doubles import LIMIT_S, NOW, A, B, C, a_job, busy, head, model
 
 DUE = Account(owed_s=RELOAD_SLICE_S)
 IN_TURN = Account(owed_s=1.0)
@@ -181,6 +181,26 @@ def test_a_runner_may_be_silent_while_it_loads_but_not_for_ever():
 def test_a_runner_that_does_not_let_go_is_ended():
     assert planned([busy(A, give_up_at=NOW - 1)]) == [End(A, "not_cancelled")]
     assert planned([busy(A, give_up_at=NOW + 1)]) == []
+
+
+def test_a_job_that_takes_longer_than_it_may_has_its_runner_ended_though_that_beats_on():
+    assert planned([busy(A, joined_at=NOW - LIMIT_S + 1)]) == []
+    assert planned([busy(A, joined_at=NOW - LIMIT_S - 1)], head(A)) == [TimeOut(A)]
+
+
+def test_a_batch_has_the_time_of_all_its_jobs():
+    assert planned([busy(A, jobs=3, joined_at=NOW - 3 * LIMIT_S + 1)]) == []
+    assert planned([busy(A, jobs=3, joined_at=NOW - 3 * LIMIT_S - 1)]) == [TimeOut(A)]
+
+
+def test_a_job_that_never_ends_is_called_off_though_others_of_its_run_come_and_go():
+    running = busy(A, joined_at=NOW - 5 * LIMIT_S - 1)
+    running.run.time_left.begin({1: a_job(time_limit_s=LIMIT_S)}, 4, NOW)
+    assert planned([running]) == [TimeOut(A, 0)]
+
+
+def test_a_job_of_a_runner_that_is_ended_anyway_is_not_timed_out():
+    assert planned([busy(A, heard_at=0, joined_at=0)]) == [End(A, "silent")]
 
 
 def test_nothing_is_given_to_a_runner_that_is_ended():

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
+import soundfile
 
 from servers.catalog import Catalog
 from servers.engine.submission import Caller, JobFactory, Stream, Submission
 from servers.errors import InvalidRequest, UnknownModel, UnsupportedAudio
-from servers.settings import Settings
+from servers.settings import Limits, Settings
 
 FIELD = "reference_audio_path"
+LIMITS = Limits()
 
 
 @pytest.fixture
 def factory(tmp_path):
     models = tmp_path / "models.yaml"
     models.write_text("backends: {qwen3_tts: {default: a, models: {a: {checkpoint: a}}}}")
-    return JobFactory(Settings(engine={"file_roots": [str(tmp_path)]}), Catalog.load(models))
+    return JobFactory(Settings(engine={"file_roots": [str(tmp_path)]}, limits=LIMITS), Catalog.load(models))
 
 
 def job(factory, caller=None, **fields):
@@ -61,6 +64,16 @@ def test_what_a_client_leaves_out_is_filled_in(factory):
     made = job(factory, deadline_s=3.0)
     assert (made.model, made.payload["task"], made.created_at, made.deadline_at) == ("a", "synthesize", 7, 10)
     assert not made.preemptible
+
+
+def test_the_time_limit_follows_from_what_is_asked_for(factory, tmp_path):
+    soundfile.write(tmp_path / "clip.wav", np.zeros(8000), 16_000)
+    alone, cloned = (
+        job(factory, payload={"text": "x" * 500, **clip}).time_limit_s
+        for clip in ({}, {FIELD: str(tmp_path / "clip.wav")})
+    )
+    assert alone == LIMITS.job_base_s + LIMITS.job_s_per_1000_chars / 2
+    assert cloned - alone == LIMITS.job_s_per_audio_s / 2
 
 
 def test_an_empty_batch_key_is_alone_and_none_is_with_whoever_else(factory):

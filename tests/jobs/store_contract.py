@@ -40,7 +40,14 @@ class StoreContract:
         store.close()
 
     def test_a_submitted_job_comes_back_as_it_was(self, store):
-        job = submitted(store, payload={"text": "Grüße", "n": [1]}, priority=3, owner="alice", batch_key="k")
+        job = submitted(
+            store,
+            payload={"text": "Grüße", "n": [1]},
+            priority=3,
+            owner="alice",
+            batch_key="k",
+            time_limit_s=9.5,
+        )
         assert vars(store.get(job.id)) | {"seq": 0} == vars(job)
 
     def test_an_unknown_job_is_none(self, store):

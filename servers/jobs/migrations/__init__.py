@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from servers.settings import SettingsError
 
 FIRST = "0001"
-NEWEST = "0004"
+NEWEST = "0005"
 VERSION = sa.table("alembic_version", sa.column("version_num"))
 log = logging.getLogger(__name__)
 

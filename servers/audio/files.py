@@ -17,6 +17,8 @@ from servers.audio.resample import StreamResampler, resample
 from servers.errors import UnsupportedAudio
 from servers.nofollow import open_regular
 
+FIELD = "audio_path"
+"""What a job calls its recording, where nobody says otherwise."""
 POSSIBLE = "WAV, FLAC, MP3, Ogg (Vorbis or Opus) and AIFF files are possible"
 BLOCK_FRAMES = 1 << 18
 UNKNOWN_LENGTH = 1 << 62
@@ -43,15 +45,16 @@ def probe(source: Path | BinaryIO) -> AudioInfo:
 
 
 @contextmanager
-def recording(path: Path) -> Iterator[BufferedReader]:
+def recording(path: Path, param: str = FIELD) -> Iterator[BufferedReader]:
     """The file, open, for whoever needs it more than once: whatever becomes of the path, it stays the same.
 
-    Raises UnsupportedAudio where there is no regular file, or where the path goes over a link.
+    Raises UnsupportedAudio, naming `param`, where there is no regular file or the path goes over a link.
     """
     try:
         stream = open_regular(path)
     except OSError as error:
-        raise UnsupportedAudio(f"the audio file cannot be opened: {error.strerror}") from error
+        message = f"the audio file cannot be opened: {error.strerror}"
+        raise UnsupportedAudio(message, param=param) from error
     with stream:
         yield stream
 

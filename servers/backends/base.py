@@ -37,7 +37,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from servers.errors import InvalidRequest, SkylarkError, UnsupportedAudio
+from servers.errors import InvalidRequest, SkylarkError
 from servers.speech import (
     AlignRequest,
     Chunk,
@@ -167,14 +167,7 @@ def one_by_one(
             for item in serve(request):
                 yield index, item
         except SkylarkError as error:
-            yield index, naming_the_audio(error)
-
-
-def naming_the_audio(error: SkylarkError) -> SkylarkError:
-    """The error: one of an audio file that names no field is about the recording."""
-    if isinstance(error, UnsupportedAudio) and error.param is None:
-        error.param = "audio_path"
-    return error
+            yield index, error
 
 
 def default_task(backend: type[Backend]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from servers.audio.files import probe, recording
-from servers.errors import TimeLimitExceeded, UnsupportedAudio
+from servers.errors import InvalidRequest, TimeLimitExceeded
 from servers.jobs.job import Job
 from servers.settings import Limits
 from servers.speech import Noun
@@ -94,7 +94,7 @@ def _duration_s(path: Path, longest_s: float) -> float:
     try:
         with recording(path) as audio:
             return probe(audio).duration_s
-    except UnsupportedAudio:
+    except InvalidRequest:  # it cannot be read, or not so easily
         return max(longest_s, _size(path) / LEAST_BYTES_PER_S)
 
 

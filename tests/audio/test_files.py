@@ -1,13 +1,14 @@
 """Reading audio files: any rate, any number of channels, and a plain word where it is none."""
 
 import io
+import os
 
 import numpy as np
 import pytest
 import soundfile
 
 from servers.audio.encode import FORMATS, encode
-from servers.audio.files import blocks, probe, read
+from servers.audio.files import blocks, probe, read, recording
 from servers.errors import UnsupportedAudio
 
 
@@ -121,3 +122,23 @@ def test_blocks_of_no_audio_are_refused(tmp_path, data):
     path.write_bytes(data)
     with pytest.raises(UnsupportedAudio, match="WAV, FLAC, MP3"):
         next(blocks(path, 16000, 1.0))
+
+
+def test_a_recording_stays_the_same_whatever_takes_its_place(wav):
+    path = wav(tone())
+    with recording(path) as stream:
+        path.unlink()
+        wav(np.zeros(100, np.float32))
+        assert probe(stream).duration_s == 0.5
+        assert np.array_equal(read(stream)[0], np.concatenate(list(blocks(stream, 16000, 0.1))))
+        assert stream.tell() == 0
+
+
+@pytest.mark.parametrize("open_it", [read, probe, lambda path: next(blocks(path, 16000, 1.0))])
+def test_a_fifo_is_refused_at_once_and_a_link_is_not_followed(tmp_path, wav, open_it):
+    os.mkfifo(tmp_path / "fifo.wav")
+    (tmp_path / "link.wav").symlink_to(wav(tone()))
+    for name, says in (("fifo.wav", "it is a FIFO"), ("link.wav", "links are not followed")):
+        with pytest.raises(UnsupportedAudio, match=says) as raised:
+            open_it(tmp_path / name)
+        assert raised.value.param == "audio_path"

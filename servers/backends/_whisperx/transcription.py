@@ -17,7 +17,6 @@ from servers.backends._whisperx.options import DecodeOptions, WhisperxRequest
 from servers.backends._whisperx.recogniser import ENGLISH, DecodingResult
 from servers.backends._whisperx.speakers import Speakers
 from servers.backends.base import TranscriptItems as Items
-from servers.backends.base import naming_the_audio
 from servers.errors import SkylarkError
 from servers.speech import Progress, Segment, Transcript, Word
 from servers.text.timing import timed_sentences
@@ -76,7 +75,7 @@ class Transcription:
         except SkylarkError as error:
             self._batcher.drop(index)
             self._active.pop(index, None)
-            yield index, naming_the_audio(error)
+            yield index, error
 
     def _read(self, index: int, request: WhisperxRequest) -> Items:
         """Reads a recording to its end; what fills a batch on the way is decoded."""

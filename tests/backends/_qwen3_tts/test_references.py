@@ -85,3 +85,27 @@ def test_a_clip_at_another_rate_with_two_channels_too_loud_is_a_voice_as_well(lo
     )
     *_, (_, speech) = load_qwen("base")[0].synthesize([asked])
     assert isinstance(speech, Speech)
+
+
+def test_a_clip_that_is_swapped_while_it_is_looked_at_is_remembered_as_what_it_was(
+    load_qwen, clip, tmp_path, monkeypatch
+):
+    """Or another's voice would be spoken with from then on."""
+    from servers.backends._qwen3_tts import references as module
+
+    references = load_qwen("base")[0]._voices._references
+    path, other = tmp_path / "clip.wav", tmp_path / "other.wav"
+    shutil.copy(clip, path)
+    samples, rate = soundfile.read(clip)
+    soundfile.write(other, samples[::-1], rate)
+    expected = references.of(clip).speaker
+    references._kept._by_key.clear()
+    probed = module.probe
+
+    def swap(source):
+        found = probed(source)
+        other.replace(path)
+        return found
+
+    monkeypatch.setattr(module, "probe", swap)
+    assert references.of(path).speaker.equal(expected)

@@ -98,7 +98,7 @@ class _Turn:
             self._ended.add(key)
             self.actions.append(TimeOut(key))
         else:
-            self.actions += [TimeOut(key, index) for index in left.overdue(self._now)]
+            self.actions += [TimeOut(key, index) for index in left.used_up(self._now)]
 
     def save_all(self) -> None:
         for model in self._background():

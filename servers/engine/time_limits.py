@@ -48,7 +48,7 @@ class TimeLeft:
     1. Within the sum of the limits of all that are open one of them ends, or the run is stuck. Which of them
        is to blame nobody can tell.
     2. A job may wait for all that are open when it comes, and then share the model with a full batch: after
-       that it is overdue, though others come and go.
+       that its time is used up, though others come and go.
     """
 
     _limits_s: dict[int, float] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class TimeLeft:
         """1. It stays so, whatever ends afterwards."""
         return bool(self._limits_s) and now - self._moved_at > sum(self._limits_s.values())
 
-    def overdue(self, now: float) -> Sequence[int]:
+    def used_up(self, now: float) -> Sequence[int]:
         """2."""
         return [index for index, due_at in self._due_at.items() if now > due_at]
 

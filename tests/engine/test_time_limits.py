@@ -90,19 +90,19 @@ def test_a_run_that_was_stuck_stays_so_while_its_jobs_are_put_back_one_by_one():
     assert left.is_stuck(121)
 
 
-def test_a_job_is_overdue_after_those_before_it_and_its_share_of_a_full_batch():
+def test_a_jobs_time_is_used_up_after_those_before_it_and_its_share_of_a_full_batch():
     left = TimeLeft()
     left.begin(jobs(_0=10), max_batch=4, now=100)
     left.begin(jobs(_1=20), max_batch=4, now=105)
-    assert left.overdue(150) == []
-    assert left.overdue(151) == [0]
-    assert left.overdue(216) == [0, 1]
+    assert left.used_up(150) == []
+    assert left.used_up(151) == [0]
+    assert left.used_up(216) == [0, 1]
     left.end(0, now=160)
-    assert left.overdue(216) == [1]
+    assert left.used_up(216) == [1]
 
 
 def test_a_job_without_a_limit_has_all_the_time_there_is_and_so_have_those_beside_it():
     left = TimeLeft()
     left.begin(jobs(_0=None, _1=1), max_batch=1, now=0)
     assert not left.is_stuck(1e9)
-    assert left.overdue(1e9) == []
+    assert left.used_up(1e9) == []

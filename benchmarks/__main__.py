@@ -14,6 +14,7 @@ from benchmarks import (
     background,
     doors,
     endurance,
+    fuzz,
     kill,
     load,
     queue,
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "endurance": lambda chosen: endurance.measure(chosen.jobs),
     "trace": lambda chosen: trace.measure(chosen.trace_jobs),
     "zombies": lambda chosen: zombies.measure(chosen.stops),
+    "fuzz": lambda chosen: fuzz.measure(chosen.bodies),
     "siege": lambda chosen: siege.measure(chosen.slow, chosen.waiting, chosen.seconds),
     "streams": lambda chosen: streams.measure(chosen.streams),
     "qwen": lambda _: qwen.measure(),
@@ -53,6 +55,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50, help="how often something is killed")
     parser.add_argument("--stops", type=int, default=20, help="how many runners are stopped past their lease")
     parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
+    parser.add_argument("--bodies", type=int, default=2500, help="how many odd bodies are sent")
     parser.add_argument("--slow", type=int, default=1000, help="how many slow clients beset each port")
     parser.add_argument("--waiting", type=int, default=300, help="how many honest ones wait meanwhile")
     parser.add_argument("--jobs", type=int, default=50_000, help="how many no-op jobs the endurance takes")

@@ -193,7 +193,7 @@ class Appliance:
     """Everything, under supervisord, as it is in the image."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        self.folder = folder
+        self.folder, self.settings = folder, settings
         self.ports = {door.name: free_port() for door in DOORS}
         (folder / "logs").mkdir()
         environment = {

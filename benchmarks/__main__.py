@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     alignment,
+    arbiters,
     arrivals,
     background,
     doors,
@@ -31,6 +32,7 @@ from benchmarks.figures import Figure, table
 BENCHMARKS = {
     "sentence": lambda _: sentence.measure(),
     "alignment": lambda _: alignment.measure(),
+    "arbiters": lambda chosen: arbiters.measure(chosen.kills),
     "load": lambda chosen: load.measure(chosen.seconds),
     "queue": lambda _: queue.measure(),
     "kill": lambda chosen: kill.measure(chosen.kills, chosen.store, chosen.side_by_side),

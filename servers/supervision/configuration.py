@@ -12,6 +12,9 @@ NAME = "supervisord.conf"
 SOCKET = "ctl.sock"
 """A short name: supervisord first binds it with its process id at the end, and macOS allows 103 bytes."""
 
+START_S = 10
+"""A process that ended sooner has not started."""
+
 HEAD = f"""\
 ; The processes of the appliance, made from servers/supervision/processes.py at each start.
 ; `python -m servers.supervision` writes this and becomes supervisord; supervisorctl -c takes it too.
@@ -55,7 +58,7 @@ PROGRAM = """
 [program:{name}]
 command="%(ENV_SKYLARK_PYTHON)s" -m {module}
 priority={start_order}
-startsecs=10
+startsecs={start_s}
 startretries=3
 autorestart=true
 stopsignal=TERM
@@ -100,7 +103,8 @@ def render() -> str:
 
 def _group(order: StopOrder, processes: list[Process], priority: int) -> str:
     programs = "".join(
-        PROGRAM.format(name=each.name, module=each.module, start_order=each.start_order) for each in processes
+        PROGRAM.format(name=each.name, module=each.module, start_order=each.start_order, start_s=START_S)
+        for each in processes
     )
     names = ",".join(each.name for each in processes)
     return programs + GROUP.format(name=order.name.lower(), programs=names, priority=priority)

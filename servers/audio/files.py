@@ -1,9 +1,13 @@
-"""Audio files: what a file is, from its header, and its samples as mono float32."""
+"""Audio files: what a file is, from its header, and its samples as mono float32.
+
+A file is decoded block by block, from its beginning to its end: what that takes of the memory does not grow
+with the rate and the channels of the file, nor with what a header claims.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -13,16 +17,25 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from servers.audio.resample import StreamResampler, resample
+from servers.audio.mixing import mix_down
+from servers.audio.resample import StreamResampler
 from servers.errors import UnsupportedAudio
+from servers.limits import check_audio
 from servers.nofollow import open_regular
+from servers.settings import settings
 
 FIELD = "audio_path"
 """What a job calls its recording, where nobody says otherwise."""
 POSSIBLE = "WAV, FLAC, MP3, Ogg (Vorbis or Opus) and AIFF files are possible"
-BLOCK_FRAMES = 1 << 18
+LOWEST_HZ, HIGHEST_HZ = 4_000, 768_000
+BLOCK_SAMPLES = 1 << 18
+"""Decoded at once, of all channels together: one megabyte."""
+LOUDEST = float(1 << 16)
+"""A file of float samples may hold any number: louder than this was nothing recorded, at whatever scale."""
 UNKNOWN_LENGTH = 1 << 62
 """libsndfile reports more frames than this where a header does not say how many there are."""
+
+Mono = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -35,13 +48,29 @@ class AudioInfo:
     format: str
 
 
-def probe(source: Path | BinaryIO) -> AudioInfo:
-    """What the file is, without decoding it; a stream is left where it was.
+def probe(
+    source: Path | BinaryIO,
+    *,
+    longest_s: float | None = None,
+    by_header: bool = False,
+    param: str = FIELD,
+) -> AudioInfo:
+    """What the file is; a stream is left where it was.
 
-    Raises UnsupportedAudio, saying what is possible, where it is no audio file or holds no audio.
+    Where its header does not say how long it is, the file is decoded to know; `by_header` alone that is
+    UnsupportedAudio.
+
+    Raises UnsupportedAudio, saying what is possible, where it is no audio file or holds no audio, and
+    AudioTooLong where it lasts more than `longest_s`, or than limits.max_audio_s where that is None; the
+    errors name `param`.
     """
-    with _opened(source) as file:
-        return _described(file)
+    with _opened(source, param) as file:
+        _check_header(file, longest_s, param)
+        frames = file.frames
+        if frames >= UNKNOWN_LENGTH:
+            frames = 0 if by_header else sum(len(block) for block in _decoded(file, longest_s, param))
+            _check_holds_audio(frames, param)
+        return AudioInfo(frames / file.samplerate, file.samplerate, file.channels, file.format.lower())
 
 
 @contextmanager
@@ -59,76 +88,132 @@ def recording(path: Path, param: str = FIELD) -> Iterator[BufferedReader]:
         yield stream
 
 
-def read(source: Path | BinaryIO, sample_rate: int | None = None) -> tuple[NDArray[np.float32], int]:
-    """The whole file as mono float32 (channels averaged), at `sample_rate` Hz or at the file's own rate.
+def read(
+    source: Path | BinaryIO,
+    sample_rate: int | None = None,
+    *,
+    longest_s: float | None = None,
+    param: str = FIELD,
+) -> tuple[Mono, int]:
+    """The whole file as mono float32, at `sample_rate` Hz or at the file's own rate.
 
-    Raises UnsupportedAudio as `probe` does, and where the data behind the header is damaged.
+    Raises as `probe` does, UnsupportedAudio also where the data behind the header is damaged, and
+    AudioTooLong also where there is more of it than the header says.
     """
-    with _opened(source) as file:
-        info = _described(file)
-        mono = _mixed_down(file)
-    if not len(mono):
-        raise UnsupportedAudio(f"the file holds no audio that can be read; {POSSIBLE}")
-    target = sample_rate or info.sample_rate
-    return resample(mono, info.sample_rate, target), target
+    mono = bytearray()
+    with _opened(source, param) as file:
+        target = sample_rate or file.samplerate
+        for samples in _resampled(file, target, longest_s, param):
+            mono += samples.data
+    _check_holds_audio(len(mono), param)
+    return np.frombuffer(mono, dtype=np.float32), target
 
 
 def blocks(
-    source: Path | BinaryIO, sample_rate: int, seconds: float
-) -> Generator[NDArray[np.float32], None, None]:
+    source: Path | BinaryIO,
+    sample_rate: int,
+    seconds: float,
+    *,
+    longest_s: float | None = None,
+    param: str = FIELD,
+) -> Generator[Mono, None, None]:
     """What `read` gives, in blocks of so many seconds, so that a long file never lies in memory.
 
-    Only the last one is shorter. Raises UnsupportedAudio as `read` does, for damage when it comes to it.
+    Only the last one is shorter. Raises as `read` does, for damage when it comes to it.
     """
-    size, rest = round(seconds * sample_rate), np.zeros(0, np.float32)
-    for samples in _resampled(source, sample_rate):
-        rest = np.concatenate([rest, samples])
-        while len(rest) > size:
-            yield rest[:size]
-            rest = rest[size:]
-    if not len(rest):
-        raise UnsupportedAudio(f"the file holds no audio that can be read; {POSSIBLE}")
-    yield rest
+    with _opened(source, param) as file:
+        yield from _cut(_resampled(file, sample_rate, longest_s, param), round(seconds * sample_rate), param)
 
 
-def _resampled(source: Path | BinaryIO, sample_rate: int) -> Iterator[NDArray[np.float32]]:
-    with _opened(source) as file:
-        stream = StreamResampler(_described(file).sample_rate, sample_rate)
-        for block in _mono_blocks(file, BLOCK_FRAMES):
-            yield stream.push(block)
-        yield stream.push(np.zeros(0, np.float32), last=True)
+def _cut(pieces: Iterable[Mono], size: int, param: str) -> Iterator[Mono]:
+    """The same samples, so many at a time."""
+    held, count = [np.zeros(0, np.float32)], 0
+    for piece in pieces:
+        held.append(piece)
+        count += len(piece)
+        if count > size:
+            joined = np.concatenate(held)
+            while len(joined) > size:
+                yield joined[:size]
+                joined = joined[size:]
+            held, count = [joined], len(joined)
+    _check_holds_audio(count, param)
+    yield np.concatenate(held)
+
+
+def _resampled(
+    file: soundfile.SoundFile, sample_rate: int, longest_s: float | None, param: str
+) -> Iterator[Mono]:
+    _check_header(file, longest_s, param)
+    stream = StreamResampler(file.samplerate, sample_rate)
+    for block in _decoded(file, longest_s, param):
+        yield stream.push(mix_down(block))
+    yield stream.push(np.zeros(0, np.float32), last=True)
+
+
+def _decoded(file: soundfile.SoundFile, longest_s: float | None, param: str) -> Iterator[NDArray[np.float32]]:
+    """What the file holds, whatever its header says; each block, shape (frames, channels), until the next."""
+    buffer = np.empty((max(1, BLOCK_SAMPLES // file.channels), file.channels), np.float32)
+    frames = 0
+    while len(block := file.read(out=buffer)):
+        frames += len(block)
+        check_audio(frames / file.samplerate, _longest(longest_s), param)
+        _make_finite(block)
+        yield block
+
+
+def _make_finite(block: NDArray[np.float32]) -> None:
+    """In place: what is no number is silence, and nothing is so loud that a sum of it is no number."""
+    if not np.isfinite(block).all():
+        np.nan_to_num(block, copy=False, posinf=0.0, neginf=0.0)
+    np.clip(block, -LOUDEST, LOUDEST, out=block)
+
+
+def _longest(longest_s: float | None) -> float:
+    return settings().limits.max_audio_s if longest_s is None else longest_s
 
 
 @contextmanager
-def _opened(source: Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
+def _opened(source: Path | BinaryIO, param: str) -> Iterator[soundfile.SoundFile]:
     """A stream is left where it was."""
     if isinstance(source, Path):
-        with recording(source) as stream, _sound(stream) as file:
+        with recording(source, param) as stream, _sound(stream, param) as file:
             yield file
         return
     position = source.tell()
     try:
-        with _sound(source) as file:
+        with _sound(source, param) as file:
             yield file
     finally:
         source.seek(position)
 
 
 @contextmanager
-def _sound(stream: BinaryIO) -> Iterator[soundfile.SoundFile]:
-    _refuse_empty(stream)
+def _sound(stream: BinaryIO, param: str) -> Iterator[soundfile.SoundFile]:
+    _refuse_empty(stream, param)
     try:
-        with soundfile.SoundFile(_Nameless(stream)) as file:
+        with _Sequential(_Nameless(stream)) as file:
             yield file
     except soundfile.SoundFileError as error:
-        raise UnsupportedAudio(f"this is not an audio file that can be read; {POSSIBLE}") from error
+        message = f"this is not an audio file that can be read; {POSSIBLE}"
+        raise UnsupportedAudio(message, param=param) from error
 
 
-def _refuse_empty(stream: BinaryIO) -> None:
+def _refuse_empty(stream: BinaryIO, param: str) -> None:
     start = stream.tell()
     if not stream.read(1):
-        raise UnsupportedAudio(f"the file is empty; {POSSIBLE}")
+        raise UnsupportedAudio(f"the file is empty; {POSSIBLE}", param=param)
     stream.seek(start)
+
+
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc] # it has no types
+    """A file that is read from its beginning to its end.
+
+    soundfile would seek after each read, which libsndfile cannot do in GSM 6.10, G.721 and others.
+    """
+
+    def seekable(self) -> bool:
+        return False
 
 
 class _Nameless:
@@ -137,8 +222,13 @@ class _Nameless:
     def __init__(self, stream: BinaryIO) -> None:
         self.read = stream.read
         self.readinto = getattr(stream, "readinto", None) or self._readinto
-        self.seek = stream.seek
         self.tell = stream.tell
+        self._seek = stream.seek
+
+    def seek(self, offset: int, whence: int = 0) -> None:
+        """To before the beginning, where a damaged header may point, is nowhere: `tell` says so."""
+        with suppress(OSError, ValueError):
+            self._seek(offset, whence)
 
     def _readinto(self, buffer: memoryview) -> int:
         data = self.read(len(buffer))
@@ -146,22 +236,15 @@ class _Nameless:
         return len(data)
 
 
-def _described(file: soundfile.SoundFile) -> AudioInfo:
-    if not 0 < file.frames < UNKNOWN_LENGTH:
-        raise UnsupportedAudio(f"the file holds no audio, or its header does not say how much; {POSSIBLE}")
-    return AudioInfo(
-        duration_s=file.frames / file.samplerate,
-        sample_rate=file.samplerate,
-        channels=file.channels,
-        format=file.format.lower(),
-    )
+def _check_header(file: soundfile.SoundFile, longest_s: float | None, param: str) -> None:
+    if not LOWEST_HZ <= file.samplerate <= HIGHEST_HZ:
+        message = f"{file.samplerate} samples a second; from {LOWEST_HZ} to {HIGHEST_HZ} are possible"
+        raise UnsupportedAudio(message, param=param)
+    _check_holds_audio(file.frames, param)
+    if file.frames < UNKNOWN_LENGTH:
+        check_audio(file.frames / file.samplerate, _longest(longest_s), param)
 
 
-def _mixed_down(file: soundfile.SoundFile) -> NDArray[np.float32]:
-    mono = list(_mono_blocks(file, BLOCK_FRAMES))
-    return np.concatenate(mono) if mono else np.zeros(0, np.float32)
-
-
-def _mono_blocks(file: soundfile.SoundFile, frames: int) -> Iterator[NDArray[np.float32]]:
-    for block in file.blocks(frames, dtype="float32", always_2d=True):
-        yield np.nan_to_num(block.mean(axis=1, dtype=np.float32), posinf=0.0, neginf=0.0)
+def _check_holds_audio(samples: int, param: str) -> None:
+    if samples <= 0:
+        raise UnsupportedAudio(f"the file holds no audio that can be read; {POSSIBLE}", param=param)

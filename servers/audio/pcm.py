@@ -26,11 +26,18 @@ def to_int16(samples: Samples) -> NDArray[np.int16]:
     return np.asarray(np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1), dtype=np.int16)
 
 
-def with_noise_floor(samples: NDArray[np.float32], dbfs: float = -55.0) -> NDArray[np.float32]:
-    """The samples with white noise of `dbfs` (RMS against full scale) added: the same noise every time.
+class NoiseFloor:
+    """White noise of `dbfs` (RMS against full scale) that is put under a stream: the same noise every time.
 
     Recognisers that normalise by energy fail on digital silence, which no microphone ever gave them.
     """
-    noise = np.random.default_rng(0).standard_normal(len(samples), dtype=np.float32)
-    floor: NDArray[np.float32] = samples + noise * np.float32(10 ** (dbfs / 20))
-    return floor
+
+    def __init__(self, dbfs: float = -55.0) -> None:
+        self._dice = np.random.default_rng(0)
+        self._rms = np.float32(10 ** (dbfs / 20))
+
+    def under(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next samples of the stream with the noise added: the same in pieces as in one go."""
+        noise = self._dice.standard_normal(len(samples), dtype=np.float32)
+        floor: NDArray[np.float32] = samples + noise * self._rms
+        return floor

@@ -93,7 +93,7 @@ def _duration_s(path: Path, longest_s: float) -> float:
     """By its header; what has none that we know is taken for long, and what is not there yet as well."""
     try:
         with recording(path) as audio:
-            return probe(audio).duration_s
+            return probe(audio, by_header=True).duration_s
     except InvalidRequest:  # it cannot be read, or not so easily
         return max(longest_s, _size(path) / LEAST_BYTES_PER_S)
 

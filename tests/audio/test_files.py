@@ -8,8 +8,11 @@ import pytest
 import soundfile
 
 from servers.audio.encode import FORMATS, encode
-from servers.audio.files import blocks, probe, read, recording
-from servers.errors import UnsupportedAudio
+from servers.audio.files import BLOCK_SAMPLES, blocks, probe, read, recording
+from servers.audio.resample import resample
+from servers.errors import AudioTooLong, UnsupportedAudio
+from servers.settings import settings
+from tests.audio.headers import of_unknown_length
 
 
 @pytest.fixture
@@ -77,6 +80,96 @@ def test_what_is_no_audio_is_refused_saying_what_is_possible(tmp_path, data, nam
             probe(source)
     with pytest.raises(UnsupportedAudio, match="WAV, FLAC, MP3"):
         read(path)
+
+
+@pytest.mark.parametrize("rate", [1, 3_999, 768_001, 2**31 - 1])
+def test_a_rate_that_no_speech_is_recorded_at_is_refused_saying_what_is_possible(wav, rate):
+    path = wav(np.zeros(16_000, np.float32), rate)
+    for use in (probe, lambda path: read(path, 16_000), lambda path: next(blocks(path, 16_000, 1.0))):
+        with pytest.raises(UnsupportedAudio, match="from 4000 to 768000") as raised:
+            use(path)
+        assert raised.value.param == "audio_path"
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(768_000, 2), (4_000, 2), (16_000, 1_024)])
+def test_the_outermost_rates_and_the_most_channels_are_read(wav, rate, channels):
+    path = wav(np.tile(tone(rate)[:, None], (1, channels)), rate, subtype="FLOAT")
+    samples, _ = read(path, 16_000)
+    assert len(samples) == pytest.approx(8_000, abs=2)
+    assert np.allclose(samples[2_000:6_000], tone()[2_000:6_000], atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+def test_what_is_decoded_in_blocks_is_what_is_decoded_at_once(wav, rate):
+    noise = np.random.default_rng(0).normal(0, 0.2, (BLOCK_SAMPLES, 3))  # three blocks of the decoder
+    path = wav(noise, rate, subtype="PCM_24")
+    whole = soundfile.read(path, dtype="float32")[0].mean(axis=1, dtype=np.float32)
+    assert np.allclose(read(path, 16_000)[0], resample(whole, rate, 16_000), atol=1e-6)
+
+
+@pytest.mark.parametrize("longest_s", [0.4, 0.0])
+def test_a_recording_over_the_limit_is_refused_by_its_field(wav, longest_s):
+    path = wav(tone())
+    for use in (probe, read, lambda path, **limit: next(blocks(path, 16_000, 1.0, **limit))):
+        with pytest.raises(AudioTooLong, match=f"at most {longest_s:g} s") as raised:
+            use(path, longest_s=longest_s, param="clip")
+        assert raised.value.param == "clip"
+
+
+def test_a_file_that_does_not_say_how_long_it_is_is_decoded_up_to_the_limit(tmp_path):
+    path = tmp_path / "a.flac"
+    path.write_bytes(of_unknown_length(encode((tone() * 30_000).astype(np.int16), 16_000, "flac")))
+    assert probe(path).duration_s == 0.5
+    with pytest.raises(UnsupportedAudio):
+        probe(path, by_header=True)
+    assert len(read(path)[0]) == 8_000
+    for use in (probe, read):
+        with pytest.raises(AudioTooLong):
+            use(path, longest_s=0.4)
+
+
+@pytest.mark.parametrize("end", [b"", bytes(50)])
+def test_a_file_that_says_neither_how_long_it_is_nor_holds_anything_is_refused(tmp_path, end):
+    path = tmp_path / "a.flac"
+    path.write_bytes(of_unknown_length(encode((tone() * 30_000).astype(np.int16), 16_000, "flac"))[:42] + end)
+    for use in (probe, read):
+        with pytest.raises(UnsupportedAudio):
+            use(path)
+
+
+def test_the_setting_is_the_limit_where_nobody_says_another(wav, monkeypatch):
+    monkeypatch.setenv("SKYLARK_LIMITS__MAX_AUDIO_S", "0.4")
+    settings.cache_clear()
+    try:
+        with pytest.raises(AudioTooLong, match=r"at most 0\.4 s"):
+            read(wav(tone()))
+    finally:
+        settings.cache_clear()
+
+
+READABLE = [
+    (format, subtype)
+    for format in soundfile.available_formats()
+    for subtype in soundfile.available_subtypes(format)
+    if format not in ("RAW", "SD2")  # the first has no header, the second has it in another file
+]
+
+
+@pytest.mark.parametrize(("format", "subtype"), READABLE)
+def test_whatever_libsndfile_writes_is_read_from_its_beginning_to_its_end(tmp_path, format, subtype):
+    path = tmp_path / "a"
+    written = False
+    for rate, channels in ((8_000, 1), (16_000, 1), (44_100, 2)):
+        try:
+            samples = np.tile(tone(rate, 2.0)[:, None], (1, channels))
+            soundfile.write(path, samples, rate, format=format, subtype=subtype)
+        except soundfile.SoundFileError:
+            continue  # not with so many channels, or not at that rate
+        written = True
+        own = probe(path)
+        assert len(read(path, 16_000)[0]) == pytest.approx(16_000 * own.duration_s, abs=3_000)
+    if not written:
+        pytest.skip("libsndfile does not write it")
 
 
 def test_a_file_of_no_samples_is_refused(wav):

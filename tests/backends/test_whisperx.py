@@ -86,14 +86,14 @@ class TestWhisperx(BackendContract):
             return WhisperxRequest.model_validate({"audio_path": path} | wanted)
 
         return [
-            ("transcribe", request(audio_path=no_audio), UnsupportedAudio, None),
+            ("transcribe", request(audio_path=no_audio), UnsupportedAudio, "audio_path"),
             ("transcribe", request(audio_path=tmp_path / "nothing.wav"), UnsupportedAudio, "audio_path"),
             ("transcribe", request(language="xx"), InvalidRequest, "language"),
             ("transcribe", request(language="fr", words=True), InvalidRequest, "language"),
             ("transcribe", request(translate=True, words=True), InvalidRequest, "words"),
             ("transcribe", request(diarize=True), InvalidRequest, "diarize"),
             ("transcribe", request(max_speakers=2), InvalidRequest, "max_speakers"),
-            ("align", AlignRequest(audio_path=no_audio, text="Hi."), UnsupportedAudio, None),
+            ("align", AlignRequest(audio_path=no_audio, text="Hi."), UnsupportedAudio, "audio_path"),
             ("align", AlignRequest(audio_path=path, text="Hi.", language="fr"), InvalidRequest, "language"),
             ("align", AlignRequest(audio_path=path, text="— 🙂"), InvalidRequest, "text"),
             ("align", AlignRequest(audio_path=path, text="你好"), InvalidRequest, "text"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from servers.audio.files import probe, read, recording
-from servers.errors import AudioTooLong, InvalidRequest, UnsupportedAudio
+from servers.errors import AudioTooLong, InvalidRequest
 
 FIELD = "reference_audio_path"
 SHORTEST_S, LONGEST_S = 1.0, 60.0
@@ -44,14 +43,14 @@ class References:
 
     def of(self, path: Path) -> Reference:
         """Raises UnsupportedAudio, AudioTooLong or InvalidRequest, naming the field."""
-        with _naming_the_field(), recording(path) as clip:
-            check_length(probe(clip).duration_s)
+        with recording(path, FIELD) as clip:
+            check_length(probe(clip, param=FIELD).duration_s)
             content = hashlib.file_digest(clip, "sha256").hexdigest()
             clip.seek(0)
             return self._kept.get(content, lambda: self._made(clip))
 
     def _made(self, clip: BinaryIO) -> Reference:
-        samples, _ = read(clip, self._sample_rate)
+        samples, _ = read(clip, self._sample_rate, longest_s=LONGEST_S, param=FIELD)
         samples = np.clip(samples, -1, 1)
         check_loudness(samples)
         (item,) = self._model.create_voice_clone_prompt((samples, self._sample_rate), ref_text=" ")
@@ -87,11 +86,3 @@ def check_loudness(samples: NDArray[np.float32]) -> None:
     """Raises InvalidRequest for silence."""
     if float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) < SILENCE_RMS:
         raise InvalidRequest("the reference is silent: there is no voice in it to clone", param=FIELD)
-
-
-@contextmanager
-def _naming_the_field() -> Iterator[None]:
-    try:
-        yield
-    except UnsupportedAudio as error:
-        raise UnsupportedAudio(error.message, param=FIELD) from None

@@ -102,8 +102,8 @@ def test_a_clip_that_is_swapped_while_it_is_looked_at_is_remembered_as_what_it_w
     references._kept._by_key.clear()
     probed = module.probe
 
-    def swap(source):
-        found = probed(source)
+    def swap(source, **named):
+        found = probed(source, **named)
         other.replace(path)
         return found
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from servers.errors import AudioTooLong, InvalidRequest, TooLarge
 from servers.settings import Limits
+from servers.speech import is_audio
+
+LONGEST_PATH = 4_096
+"""Characters: no system takes a longer one."""
 
 
 def check_count(count: int, limits: Limits, param: str) -> None:
@@ -13,22 +17,27 @@ def check_count(count: int, limits: Limits, param: str) -> None:
 
 
 def check_texts(value: object, limits: Limits, param: str) -> None:
-    """Every text in a payload, however deep it lies. Raises TooLarge, or InvalidRequest for a NUL byte.
+    """Every text in a payload, however deep it lies. The path of a recording is none, and has its own limit.
 
-    No model can speak a NUL, and it ends a text for libraries in C.
+    Raises TooLarge, or InvalidRequest for a NUL byte: no model can speak it, and it ends a text for libraries
+    in C.
     """
     match value:
-        case str() if len(value) > limits.max_text_chars:
-            message = f"{len(value)} characters; at most {limits.max_text_chars} are possible"
-            raise TooLarge(message, param=param)
-        case str() if "\0" in value:
-            raise InvalidRequest(f"{param!r} holds a NUL byte", param=param)
+        case str():
+            _check_text(value, LONGEST_PATH if is_audio(param) else limits.max_text_chars, param)
         case dict():
             for name, inner in value.items():
                 check_texts(inner, limits, f"{param}.{name}")
         case list():
             for index, inner in enumerate(value):
                 check_texts(inner, limits, f"{param}.{index}")
+
+
+def _check_text(text: str, most_chars: int, param: str) -> None:
+    if len(text) > most_chars:
+        raise TooLarge(f"{len(text)} characters; at most {most_chars} are possible", param=param)
+    if "\0" in text:
+        raise InvalidRequest(f"{param!r} holds a NUL byte", param=param)
 
 
 def check_audio(duration_s: float, longest_s: float, param: str) -> None:

@@ -14,7 +14,7 @@ from servers.engine.news import News
 from servers.engine.runs import LiveJob
 from servers.engine.scheduler import Model
 from servers.engine.submission import Caller, JobFactory, Submission
-from servers.errors import EngineUnavailable, JobNotFound, SkylarkError, StorageFailed
+from servers.errors import EngineUnavailable, JobNotFound, StorageFailed
 from servers.jobs.job import Job, Status
 from servers.jobs.store import Store
 from servers.settings import Engine as Limits
@@ -63,17 +63,8 @@ class Service:
         if self._core.draining:
             raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
         now = self._clock()
-        jobs = [self._job(index, submissions, caller, now) for index in range(len(submissions))]
+        jobs = self._jobs.jobs(submissions, caller, now)
         return self._store.submit(jobs, max_queued=self._limits.max_queued, seen=self._core.wake)
-
-    def _job(self, index: int, submissions: Sequence[Submission], caller: Caller, now: float) -> Job:
-        """What is wrong with one of several is named as jobs.2.payload.text."""
-        try:
-            return self._jobs.job(submissions[index], caller, now)
-        except SkylarkError as error:
-            if len(submissions) > 1 and error.param is not None:
-                error.param = f"jobs.{index}.{error.param}"
-            raise
 
     # one job
 

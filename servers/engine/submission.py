@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from servers.backends.base import SYNTHESIZE, default_task, parse_payload
 from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.engine.time_limits import time_limit_s
-from servers.errors import InvalidRequest
+from servers.errors import InvalidRequest, SkylarkError
 from servers.jobs.job import Job
 from servers.jobs.named_files import anywhere, below_roots, check_kind
 from servers.jobs.outputs import check_output
 from servers.jobs.stream_events import Position
-from servers.settings import Settings
+from servers.limits import check_count, check_texts
+from servers.settings import Settings, settings
 from servers.speech import Noun, is_audio
 
 NO_NUL = r"^[^\x00]*$"  # no database keeps one in a text
-MAX_JOBS = 10_000
 NOTHING = Position(attempt=0, samples=0)
 """The position of a client that has nothing of a job's audio yet."""
 
@@ -31,8 +31,8 @@ NOTHING = Position(attempt=0, samples=0)
 class Submission(Noun):
     """The body of POST /jobs."""
 
-    model_type: str
-    model: str | None = None
+    model_type: str = Field(max_length=200)
+    model: str | None = Field(default=None, max_length=200)
     application_id: str = Field(default="default", min_length=1, max_length=200, pattern=NO_NUL)
     priority: int = Field(default=10, ge=0, le=1_000_000)
     payload: dict[str, Any] = Field(default_factory=dict)
@@ -48,9 +48,17 @@ class Submission(Noun):
 
 
 class Batch(Noun):
-    """The body of POST /jobs/batch."""
+    """The body of POST /jobs/batch. How many jobs it may have is in limits.max_texts."""
 
-    jobs: list[Submission] = Field(min_length=1, max_length=MAX_JOBS)
+    jobs: list[Submission] = Field(min_length=1)
+
+    @field_validator("jobs", mode="before")
+    @classmethod
+    def _not_too_many(cls, jobs: object) -> object:
+        """Before any is looked at. Raises TooLarge."""
+        if isinstance(jobs, list):
+            check_count(len(jobs), settings().limits, "jobs")
+        return jobs
 
 
 class Stream(Batch):
@@ -89,15 +97,27 @@ class JobFactory:
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
         self._settings, self._catalog = settings, catalog
 
+    def jobs(self, submissions: Sequence[Submission], caller: Caller, now: float) -> list[Job]:
+        """Raises as `job` does; what is wrong with one of several is named as jobs.2.payload.text."""
+        return [self._placed(index, submissions, caller, now) for index in range(len(submissions))]
+
+    def _placed(self, index: int, submissions: Sequence[Submission], caller: Caller, now: float) -> Job:
+        try:
+            return self.job(submissions[index], caller, now)
+        except SkylarkError as error:
+            if len(submissions) > 1 and error.param is not None:
+                error.param = f"jobs.{index}.{error.param}"
+            raise
+
     def job(self, submission: Submission, caller: Caller, now: float) -> Job:
-        """Raises UnknownModel, or InvalidRequest naming the field at fault."""
+        """Raises UnknownModel, TooLarge, or InvalidRequest naming the field at fault."""
         model = self._catalog.resolve(submission.model_type, submission.model)
         backend = backend_class(model.backend, self._settings.backends_path)
         payload = dict(submission.payload)
         result_path, named = payload.pop("result_path", None), "payload.result_path"  # as seed 000 sends it
         if submission.result_path is not None:
             result_path, named = submission.result_path, "result_path"
-        _refuse_nul(payload, "payload")
+        check_texts(payload, self._settings.limits, "payload")
         request = parse_payload(backend, payload)
         files = self._files(request, caller.remote)
         task = payload.setdefault("task", default_task(backend))
@@ -146,19 +166,6 @@ class JobFactory:
     def _time_limit_s(self, request: Noun, files: Mapping[str, Path]) -> float:
         recordings = [path for name, path in files.items() if is_audio(name)]
         return time_limit_s(request, recordings, self._settings.limits)
-
-
-def _refuse_nul(value: object, param: str) -> None:
-    """No model can speak one, and it ends a text for libraries in C. Raises InvalidRequest."""
-    match value:
-        case str() if "\0" in value:
-            raise InvalidRequest(f"{param!r} holds a NUL byte", param=param)
-        case dict():
-            for name, inner in value.items():
-                _refuse_nul(inner, f"{param}.{name}")
-        case list():
-            for index, inner in enumerate(value):
-                _refuse_nul(inner, f"{param}.{index}")
 
 
 def _batch_key(submission: Submission, task: str, kind: str) -> str | None:

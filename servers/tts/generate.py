@@ -11,9 +11,10 @@ from flask import Blueprint, Response
 from pydantic import Field
 
 from servers.audio.encode import encode_file, encoded_rate
-from servers.errors import InvalidRequest, SkylarkError, TooLarge
+from servers.errors import InvalidRequest, SkylarkError
 from servers.jobs.request import Done, Item
 from servers.jobs.requests import QueueOptions
+from servers.limits import check_count, check_texts
 from servers.settings import Limits
 from servers.web.batch import batch_reply
 from servers.web.body import json_body
@@ -45,14 +46,8 @@ class Generation(QueueOptions):
 
     def check(self, limits: Limits) -> None:
         """Raises InvalidRequest or TooLarge naming the field, down to the text at fault."""
-        if len(self.texts) > limits.max_texts:
-            raise TooLarge(f"{len(self.texts)} texts; at most {limits.max_texts} are possible", param="texts")
-        for index, text in enumerate(self.texts):
-            if not text.strip():
-                raise InvalidRequest("an empty text cannot be spoken", param=f"texts.{index}")
-            if len(text) > limits.max_text_chars:
-                message = f"{len(text)} characters; at most {limits.max_text_chars} are possible"
-                raise TooLarge(message, param=f"texts.{index}")
+        check_count(len(self.texts), limits, "texts")
+        check_texts(self.texts, limits, "texts")
         if self.instructs is None:
             return
         if self.instruct is not None:
@@ -108,6 +103,7 @@ def encoded(done: Done, format: str) -> Iterator[bytes]:
         "duration_s": result["duration_s"],
         "words": result["words"],
         "finish_reason": result["finish_reason"],
+        "ignored": result.get("ignored", []),
     }
     with SpooledTemporaryFile(IN_MEMORY) as file:
         encode_file(done.pcm, result["sample_rate"], format, file)

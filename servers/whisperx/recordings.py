@@ -13,9 +13,10 @@ from flask import current_app
 from werkzeug.datastructures import FileStorage
 
 from servers.audio.files import probe
-from servers.errors import AudioTooLong, InvalidRequest, MalformedBody, TooLarge, UnsupportedAudio
+from servers.errors import InvalidRequest, MalformedBody
 from servers.jobs.request import Item, Requester
 from servers.jobs.uploads import Uploads
+from servers.limits import check_texts
 from servers.settings import Limits
 from servers.whisperx.bodies import AlignItem, AudioItem, TranscribeItem
 
@@ -51,17 +52,10 @@ def _identity(requester: Requester, index: int) -> tuple[str, ...] | None:
 
 def checked(item: AudioItem, field: str, limits: Limits) -> BinaryIO:
     """The audio as a stream at its start, once its kind, its length and the text with it are possible."""
-    if isinstance(item, AlignItem) and len(item.text) > limits.max_text_chars:
-        message = f"{len(item.text)} characters; at most {limits.max_text_chars} are possible"
-        raise TooLarge(message, param=field_names(field)["text"])
+    if isinstance(item, AlignItem):
+        check_texts(item.text, limits, field_names(field)["text"])
     stream = _stream(item.audio, field)
-    try:
-        duration_s = probe(stream).duration_s
-    except UnsupportedAudio as error:
-        raise UnsupportedAudio(error.message, param=field) from None
-    if duration_s > limits.max_audio_s:
-        message = f"{duration_s:.0f} s of audio; at most {limits.max_audio_s:g} s are possible"
-        raise AudioTooLong(message, param=field)
+    probe(stream, param=field)
     return stream
 
 

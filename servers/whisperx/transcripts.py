@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from flask import Blueprint, Response
 
-from servers.errors import SkylarkError, TooLarge
+from servers.errors import SkylarkError
 from servers.jobs.request import Request, Result
 from servers.jobs.requests import QueueOptions
+from servers.limits import check_count
 from servers.web.batch import Outcome, batch_reply
 from servers.web.body import json_body
 from servers.web.replies import dumps
@@ -55,9 +56,7 @@ def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Result:
 
 def _batch_reply(noun: type[TranscribeBatchBody] | type[AlignBatchBody]) -> Response:
     body = json_body(noun)
-    limit = requests().limits.max_texts
-    if len(body.items) > limit:
-        raise TooLarge(f"{len(body.items)} items; at most {limit} are possible", param="items")
+    check_count(len(body.items), requests().limits, "items")
     items = {f"items.{index}.audio": item for index, item in enumerate(body.items)}
     return batch_reply(_submitted(body, items), _result, {})
 
@@ -76,4 +75,4 @@ def _result(_index: int, outcome: Outcome) -> Iterator[bytes]:
 
 
 def _transcript(result: Result) -> Result:
-    return {name: result[name] for name in FIELDS}
+    return {name: result[name] for name in FIELDS} | {"ignored": result.get("ignored", [])}

@@ -9,12 +9,12 @@ import pytest
 import soundfile
 
 from servers.catalog import Catalog
-from servers.engine.submission import Caller, JobFactory, Stream, Submission
-from servers.errors import InvalidRequest, UnknownModel, UnsupportedAudio
-from servers.settings import Limits, Settings
+from servers.engine.submission import Batch, Caller, JobFactory, Stream, Submission
+from servers.errors import InvalidRequest, TooLarge, UnknownModel, UnsupportedAudio
+from servers.settings import Limits, Settings, settings
 
 FIELD = "reference_audio_path"
-LIMITS = Limits()
+LIMITS = Limits(max_text_chars=500)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def factory(tmp_path):
 
 def job(factory, caller=None, **fields):
     fields = {"model_type": "qwen3_tts", "payload": {"text": "Hi."}} | fields
-    return factory.job(Submission(**fields), caller or Caller(), now=7.0)
+    return factory.job(Submission.parse(fields), caller or Caller(), now=7.0)
 
 
 def named(factory, path, *, remote):
@@ -87,7 +87,11 @@ def test_an_empty_batch_key_is_alone_and_none_is_with_whoever_else(factory):
         ({"model_type": "nobody"}, UnknownModel, "model_type"),
         ({"model": "b"}, UnknownModel, "model"),
         ({"payload": {"text": "a\0b"}}, InvalidRequest, "payload.text"),
-        ({"payload": {"text": " "}}, InvalidRequest, "payload.text"),
+        ({"payload": {"text": "x" * 501}}, TooLarge, "payload.text"),
+        ({"payload": {"text": "a", "instruct": "x" * 501}}, TooLarge, "payload.instruct"),
+        ({"payload": {"text": "a", "instruct": ["b", {"c": "x" * 501}]}}, TooLarge, "payload.instruct.1.c"),
+        ({"payload": {"text": "a", FIELD: "/" + "x" * 4_096}}, TooLarge, f"payload.{FIELD}"),
+        ({"model": "b" * 201}, InvalidRequest, "model"),
         ({"payload": {"text": "a", "task": "sing"}}, InvalidRequest, "payload.task"),
         ({"result_path": "/etc/a.wav"}, InvalidRequest, "result_path"),
         ({"payload": {"text": "a", "result_path": 1}}, InvalidRequest, "payload.result_path"),
@@ -97,6 +101,32 @@ def test_what_cannot_be_is_named(factory, fields, error, param):
     with pytest.raises(error) as raised:
         job(factory, **fields)
     assert raised.value.param == param
+
+
+def test_a_text_may_have_nothing_in_it_for_that_is_told_when_it_is_its_turn(factory):
+    assert job(factory, payload={"text": " "}).payload["text"] == " "
+    assert len(job(factory, payload={"text": "x" * 500}).payload["text"]) == 500
+
+
+@pytest.mark.parametrize("kind", [Batch, Stream])
+def test_no_more_jobs_than_the_limit_are_taken_at_once(kind):
+    most = settings().limits.max_texts
+    assert len(kind.parse({"jobs": [{"model_type": "qwen3_tts"}] * most}).jobs) == most
+    with pytest.raises(TooLarge, match=f"{most + 1} at once; at most {most}") as raised:
+        kind.parse({"jobs": [{}] * (most + 1)})  # none of them is looked at
+    assert raised.value.param == "jobs"
+
+
+def test_a_path_is_no_text_and_may_be_as_long_as_paths_are(factory, tmp_path):
+    path = tmp_path / ("x" * 200) / ("y" * 200) / ("z" * 200)
+    assert named(factory, path, remote=False) == str(path)
+
+
+def test_what_is_wrong_with_one_of_several_is_named_by_its_place(factory):
+    good, bad = (Submission(model_type="qwen3_tts", payload={"text": text}) for text in ("Hi.", "x" * 501))
+    with pytest.raises(TooLarge) as raised:
+        factory.jobs([good, bad], Caller(), 7.0)
+    assert raised.value.param == "jobs.1.payload.text"
 
 
 def test_a_stream_goes_on_after_a_position_for_each_job():

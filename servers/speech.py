@@ -19,8 +19,8 @@ from servers.errors import InvalidRequest
 Samples = NDArray[np.int16] | NDArray[np.float32]
 """Mono audio, shape (n,): int16 at full scale, or float32 in −1…1."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
+Text = Annotated[str, StringConstraints(strip_whitespace=True)]
+"""There may be nothing in it that can be said: that is one text's error, and not the whole request's."""
 
 Prompt = Annotated[str, StringConstraints(max_length=10_000)]
 Temperature = Annotated[float, Field(ge=0, le=1)]

@@ -25,12 +25,16 @@ A task may be able to do one of two things more, and is then given one argument 
     preemptible      `steps`: the work is long, and waits or leaves for others. Before each step it asks
                      `steps.go_on()`; where that is false it saves what it did, yields `Saved` and ends.
 
+What concerns a request whatever the model, a runner has seen to before a backend has it: a text is not empty,
+nor SSML.
+
 Modules of backends import their model library inside `load`, never at the top: the engine reads the class
 attributes here without loading anything.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -59,6 +63,8 @@ Item = TypeVar("Item")
 
 SYNTHESIZE = "synthesize"
 """The task that makes audio."""
+SSML = re.compile(r"(<\?xml[^>]*>\s*)?<speak[\s/>]")
+"""How a text begins that is markup."""
 
 
 class Options(BaseModel):
@@ -121,6 +127,12 @@ class Backend:
 
     requests: ClassVar[Mapping[str, type[Noun]]] = {}
     """The tasks this backend can do, the default first, and the payload that each takes."""
+    honours: ClassVar[frozenset[str]] = frozenset()
+    """Which optional fields of the requests in servers/speech.py it acts on; those of its own it does anyway.
+
+    The others are accepted all the same, for clients send them to every model, and change nothing: a job's
+    result names those that were given in `ignored`.
+    """
     options: ClassVar[type[Options]] = Options
     max_batch: ClassVar[int] = 1
     takes_arrivals: ClassVar[frozenset[str]] = frozenset()
@@ -184,3 +196,26 @@ def parse_payload(backend: type[Backend], payload: Mapping[str, Any]) -> Noun:
         known = ", ".join(backend.requests)
         raise InvalidRequest(f"task {task!r} is not one of {known}", param="payload.task")
     return backend.requests[task].parse(payload, within="payload")
+
+
+def ignored_fields(backend: type[Backend], task: str) -> frozenset[str]:
+    """The optional fields of a task's request that the backend accepts and does not act on."""
+    shared = next(kind for kind in backend.requests[task].__mro__ if kind.__module__ == Noun.__module__)
+    assert issubclass(shared, Noun)
+    optional = {name for name, field in shared.model_fields.items() if not field.is_required()}
+    return frozenset(optional - backend.honours - {"task"})
+
+
+def taken_up(backend: type[Backend], payload: Mapping[str, Any]) -> Noun:
+    """`parse_payload` as a runner does it, once a job's turn has come.
+
+    Raises InvalidRequest also for what is wrong with this one text and leaves the others of a batch alone.
+    """
+    request = parse_payload(backend, payload)
+    text = getattr(request, "text", None)
+    if text == "":
+        raise InvalidRequest("the text is empty: there is nothing to say", param="text")
+    if isinstance(request, Utterance) and SSML.match(request.text):
+        message = "the text is SSML, whose marks would be read aloud; plain text is possible"
+        raise InvalidRequest(message, param="text")
+    return request

@@ -16,11 +16,7 @@ from servers.text.normalize import spoken_words
 
 
 class EspeakUtterance(Utterance):
-    """An Utterance with the library's own settings.
-
-    `instruct` and `seed` are accepted, for clients send them to every model, and change nothing: the library
-    has no styles, and says the same text the same way each time.
-    """
+    """An Utterance with the library's own settings. It has no styles, and draws no lots."""
 
     speed: float = Field(default=1.0, ge=0.25, le=4.0)
     """Times the normal 175 words a minute. The library speaks no slower than 0.47: less sounds like that."""
@@ -41,6 +37,7 @@ class Espeak(Backend):
     """Speaks through the library's one instance; two of this class in one process share it."""
 
     requests = {"synthesize": EspeakUtterance}  # noqa: RUF012 - the contract says ClassVar
+    honours = frozenset({"voice", "language"})
     options = EspeakOptions
 
     _library: Library

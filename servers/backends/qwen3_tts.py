@@ -42,6 +42,7 @@ class Qwen3Tts(Backend):
     """Speaks batches of utterances in one talker batch, each in chunks as it is made; others join it."""
 
     requests = {"synthesize": QwenUtterance}  # noqa: RUF012 - the contract says ClassVar
+    honours = frozenset({"voice", "language", "instruct", "seed"})
     options = QwenOptions
     takes_arrivals = frozenset({"synthesize"})
 

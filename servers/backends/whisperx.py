@@ -35,6 +35,7 @@ class Whisperx(Backend):
     """Several recordings are transcribed at once: their VAD chunks share the batches."""
 
     requests = {"transcribe": WhisperxRequest, "align": AlignRequest}  # noqa: RUF012 - the contract says ClassVar
+    honours = frozenset({"language", "prompt", "temperature"})
     options = WhisperxOptions
     max_batch = 8
 

@@ -48,6 +48,8 @@ class Book:
         folder.mkdir(parents=True, exist_ok=True)
         self.options = options
         self.spoken = SpokenFiles(folder)
+        self.ignored: set[str] = set()
+        """Those options that the model did not act on."""
         digits = max(4, len(str(len(texts))))
         self.paragraphs = [
             Paragraph(f"{number:0{digits}}.{options.format}", text) for number, text in enumerate(texts, 1)
@@ -97,6 +99,7 @@ class Book:
     def _keep(self, paragraph: Paragraph, result: dict[str, Any]) -> Outcome:
         if "error" in result:
             return Outcome(paragraph, error=SkylarkError.from_dict(result["error"]))
+        self.ignored.update(result.get("ignored", ()))
         audio = base64.b64decode(result["audio"])
         self.spoken.record(paragraph.file, paragraph.text, self.options, audio, result["duration_s"])
         return Outcome(paragraph, result["duration_s"])

@@ -84,6 +84,12 @@ def complain(message: str) -> None:
     print(f"skylark: {message}", file=sys.stderr)
 
 
+def note_ignored(fields: Iterable[str]) -> None:
+    """Says what the client asked for in vain; nothing where there is nothing."""
+    if names := ", ".join(sorted(fields)):
+        complain(f"the model ignored: {names}")
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 

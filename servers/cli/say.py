@@ -15,7 +15,15 @@ from servers.cli import config, options
 from servers.cli.book import Book, Outcome
 from servers.cli.client import Servers
 from servers.cli.files import text_of
-from servers.cli.output import CommandFailed, WrongUsage, advance, complain, print_json, progress
+from servers.cli.output import (
+    CommandFailed,
+    WrongUsage,
+    advance,
+    complain,
+    note_ignored,
+    print_json,
+    progress,
+)
 from servers.cli.spoken_files import SpeechOptions
 from servers.errors import SkylarkError
 from servers.text.sentences import paragraphs
@@ -96,6 +104,7 @@ def _say_one(servers: Servers, text: str, out: Path, speech: SpeechOptions, *, j
     result = servers.speak([text], **speech.model_dump())["results"][0]
     if "error" in result:
         raise SkylarkError.from_dict(result["error"])
+    note_ignored(result.get("ignored", ()))
     audio = base64.b64decode(result["audio"])
     if out == STANDARD_OUTPUT:
         sys.stdout.buffer.write(audio)
@@ -115,6 +124,7 @@ def _say_book(
         raise WrongUsage("there is no text to speak")
     book = Book(texts, folder, speech)
     outcomes = _speak_missing(servers, book, batch=batch)
+    note_ignored(book.ignored)
     for name in book.left_over():
         complain(f"{folder / name} is left from an earlier text")
     _report(folder, outcomes, json=json)

@@ -19,6 +19,7 @@ from servers.cli.output import (
     advance,
     complain,
     describe,
+    note_ignored,
     print_json,
     print_words,
     progress,
@@ -69,10 +70,12 @@ def _targets(files: list[Path], out_dir: Path | None, ending: str) -> dict[Path,
 def _transcribe_one(servers: Servers, file: Path, language: str | None) -> dict[str, Any]:
     """The transcript, or {"error"}: the other recordings are still listened to."""
     try:
-        return servers.transcribe(file, language=language)
+        result = servers.transcribe(file, language=language)
     except SkylarkError as error:
         complain(f"{file}: {describe(error)}")
         return {"error": error.to_dict()}
+    note_ignored(result.get("ignored", ()))
+    return result
 
 
 def _content(result: dict[str, Any], *, json: bool) -> bytes:
@@ -103,6 +106,7 @@ def align(
     content = text_of(text)
     with Servers(config.load(config_file)) as servers:
         aligned = servers.align(audio, content, language=language)
+    note_ignored(aligned.get("ignored", ()))
     if json:
         print_json(aligned)
     else:

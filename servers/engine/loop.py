@@ -193,13 +193,7 @@ class Loop:
             return  # cancelled in this moment
         backend = self._backends(head.model[0])
         task = jobs[0].payload.get("task", default_task(backend))
-        run = self._runs.begin(
-            task,
-            jobs,
-            takes_arrivals=shared and task in backend.takes_arrivals,
-            preemptible=task in backend.preemptible,
-            max_batch=model.max_batch,
-        )
+        run = self._runs.begin(task, jobs, backend, shared=shared, max_batch=model.max_batch)
         self._fleet.run(head.model, run, [self._runs.payload(run, job) for job in jobs])
         self._served(head, jobs, "run", "a runner was given jobs")
 

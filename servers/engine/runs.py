@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from servers.backends.base import SYNTHESIZE
+from servers.backends.base import SYNTHESIZE, Backend, ignored_fields
 from servers.engine.news import News
 from servers.engine.time_limits import TimeLeft
 from servers.errors import (
@@ -55,6 +55,8 @@ class Run:
     """Others with the same batch key may join it while it runs."""
     joined_at: float = 0.0
     """When jobs were last given to it, in the clock of the models' times."""
+    ignores: frozenset[str] = frozenset()
+    """The fields of a payload that the model accepts and does not act on."""
     preemptible: bool = False
     asked: Asked = Asked.GO_ON
     """What the runner was last told about it, where it is preemptible."""
@@ -66,6 +68,10 @@ class Run:
 
     def index_of(self, job_id: str) -> int | None:
         return next((index for index, job in self.jobs.items() if job.id == job_id), None)
+
+    def ignored(self, job: Job) -> list[str]:
+        """What the client has given in vain."""
+        return sorted(name for name in self.ignores if job.payload.get(name) is not None)
 
     @property
     def takes_more(self) -> bool:
@@ -91,14 +97,15 @@ class Runs:
         self._max_attempts, self._clock, self._ticks = max_attempts, clock, ticks
 
     def begin(
-        self, task: str, jobs: Sequence[Job], *, takes_arrivals: bool, preemptible: bool, max_batch: int
+        self, task: str, jobs: Sequence[Job], backend: type[Backend], *, shared: bool, max_batch: int
     ) -> Run:
-        """Opens the books for claimed jobs."""
+        """Opens the books for claimed jobs; only where they are `shared` may others join them."""
         run = Run(
             task,
             batch_key=jobs[0].batch_key,
-            takes_arrivals=takes_arrivals,
-            preemptible=preemptible,
+            takes_arrivals=shared and task in backend.takes_arrivals,
+            ignores=ignored_fields(backend, task),
+            preemptible=task in backend.preemptible,
             max_batch=max_batch,
         )
         self.join(run, jobs)
@@ -155,7 +162,7 @@ class Runs:
         if audio is not None and audio.samples == 0:
             raise BackendFailed("the model made no audio")
         try:
-            kept = {"status": "ok"} | result | (_kept(audio) if audio else {})
+            kept = {"status": "ok"} | result | {"ignored": run.ignored(job)} | (_kept(audio) if audio else {})
             if job.result_path is not None:
                 write_output(Path(job.result_path), kept, audio.path if audio else None)
                 kept["result_path"] = job.result_path

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from servers.audio.pcm import to_int16
-from servers.backends.base import Backend, Saved, parse_payload
+from servers.backends.base import Backend, Saved, taken_up
 from servers.backends.load import backend_class
 from servers.errors import BackendFailed, ModelLoadFailed, OutOfMemory, SkylarkError
 from servers.runner.current_run import CurrentRun
@@ -81,7 +81,7 @@ class Work:
     def _items(self, backend: Backend, run: CurrentRun) -> Iterator[tuple[int, Any]]:
         """What the backend yields of the requests that are there, by their indexes in the run."""
         kind, task = type(backend), run.task
-        requests = run.begin(lambda payload: parse_payload(kind, payload))
+        requests = run.begin(lambda payload: taken_up(kind, payload))
         more: dict[str, Any] = {"arrivals": run} if task in kind.takes_arrivals else {}
         more |= {"steps": run} if task in kind.preemptible else {}
         with closing(getattr(backend, task)(requests, **more)) as items:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from servers.backends.base import About, Arrivals, Backend, default_task
+from servers.backends.base import About, Arrivals, Backend, default_task, ignored_fields
 from servers.errors import SkylarkError, UnknownVoice
 from servers.speech import Chunk, Noun, Progress, Speech, Transcript, Utterance, Word
 
@@ -23,6 +23,15 @@ Good = Mapping[str, Sequence[Noun]]
 Bad = Sequence[tuple[str, Noun, type[SkylarkError], str | None]]
 Same = Sequence[Noun]
 """Requests that yield the same each time."""
+GIVEN = {
+    "voice": "x",
+    "language": "en",
+    "instruct": "whisper",
+    "seed": 7,
+    "prompt": "Skylark",
+    "temperature": 0.5,
+}
+"""What a client may give with a request that a backend does not act on."""
 
 
 def run(backend: Backend, task: str, requests: Sequence[Noun]) -> Iterator[tuple[int, Any]]:
@@ -96,6 +105,18 @@ class BackendContract:
         for task, requests in good.items():
             assert len(requests) >= 2
             assert all(isinstance(request, backend.requests[task]) for request in requests)
+
+    def test_what_it_says_that_it_acts_on_are_optional_fields_of_its_requests(self) -> None:
+        known = [set(kind.model_fields) for kind in self.kind.requests.values()]
+        assert self.kind.honours <= set().union(*known)
+        assert not self.kind.honours & {"task", "text", "audio_path"}
+
+    def test_a_field_that_it_does_not_act_on_does_no_harm(
+        self, backend: Backend, task: str, good: Good
+    ) -> None:
+        given = {name: GIVEN[name] for name in ignored_fields(self.kind, task)}
+        request = good[task][0].model_copy(update=given)
+        assert not isinstance(items(backend, task, request)[-1], SkylarkError)
 
     def test_an_option_that_it_does_not_know_refuses_to_start(self, backend: Backend) -> None:
         with pytest.raises(ValidationError):

@@ -14,7 +14,14 @@ WORDS = [
     {"word": "Hello,", "start": 0.0, "end": 0.4, "score": 0.9},
     {"word": "Martha.", "start": 0.4, "end": 1.0, "score": None},
 ]
-TRANSCRIPT = {"text": "hello martha", "language": "en", "duration_s": 1.0, "segments": [], "words": WORDS}
+TRANSCRIPT = {
+    "text": "hello martha",
+    "language": "en",
+    "duration_s": 1.0,
+    "segments": [],
+    "words": WORDS,
+    "ignored": [],
+}
 
 
 def spoken(text: str) -> bytes:
@@ -34,6 +41,7 @@ class StandIn:
         self.requests: list[tuple[str, bytes, dict[str, str]]] = []
         self.replies: dict[str, list[Answer]] = defaultdict(list)
         self.unspeakable: set[str] = set()
+        self.ignored: list[str] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
@@ -58,7 +66,7 @@ class StandIn:
             case "/generate_batch":
                 return 200, {}, self._speak(json.loads(body))
             case "/transcribe" | "/align":
-                return 200, {}, TRANSCRIPT
+                return 200, {}, TRANSCRIPT | {"ignored": self.ignored}
             case "/health":
                 return 200, {}, {"status": "ok", "model": "m", "model_loaded": True, "device": "cpu",
                                  "queue_depth": 0, "uptime_s": 3.0}  # fmt: skip
@@ -78,6 +86,7 @@ class StandIn:
             "text": text,
             "audio": base64.b64encode(spoken(text)).decode(),
             "format": asked.get("format", "wav"),
+            "ignored": self.ignored,
             "sample_rate": 22050,
             "duration_s": 1.5,
             "words": WORDS,

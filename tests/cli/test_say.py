@@ -57,6 +57,13 @@ def test_a_text_becomes_a_file(run, configured, home):
     assert (home / "hi.wav").read_bytes() == spoken("Hello, Martha.")
 
 
+def test_what_the_model_did_not_act_on_is_said_once_on_stderr(run, configured, say_book):
+    configured.ignored = ["instruct"]
+    result = run("say", "Hello, Martha.", "--instruct", "softly", "--out", "hi.wav")
+    assert (result.stdout, result.stderr) == ("hi.wav  1.50 s\n", "skylark: the model ignored: instruct\n")
+    assert say_book("--instruct", "softly").stderr.count("the model ignored: instruct") == 1
+
+
 def test_a_file_is_read_and_dash_is_standard_input(run, configured, book):
     run("say", book)
     run("say", "-", input="From a pipe.")

@@ -27,6 +27,12 @@ def test_the_recording_and_its_language_are_sent_as_a_form(run, configured, reco
     assert b'name="language"\r\n\r\nen\r\n' in body
 
 
+def test_what_the_model_did_not_act_on_is_said_on_stderr(run, configured, recordings):
+    configured.ignored = ["language"]
+    for command in (("transcribe", recordings[0]), ("align", recordings[0], "hello martha")):
+        assert run(*command, "--language", "en").stderr == "skylark: the model ignored: language\n"
+
+
 def test_json_has_every_transcript_with_its_file(run, configured, recordings):
     results = json.loads(run("transcribe", *recordings, "--json").stdout)["results"]
     assert results == [{"file": str(path)} | TRANSCRIPT for path in recordings]

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
+from servers.backends.base import taken_up
+from servers.backends.espeak import Espeak
 from servers.runner.current_run import CurrentRun
-from servers.speech import Utterance
 
 
 class Outbox:
@@ -31,7 +32,7 @@ def run(outbox):
 
 
 def begin(run: CurrentRun) -> list[str]:
-    return [each.text for each in run.begin(lambda payload: Utterance.parse(payload, "payload"))]
+    return [each.text for each in run.begin(lambda payload: taken_up(Espeak, payload))]
 
 
 def join(run: CurrentRun, *texts: str) -> None:
@@ -68,7 +69,7 @@ def test_a_request_that_cannot_be_is_answered_and_leaves_the_places_of_the_other
     assert [each.text for each in run.joined()] == ["3"]
     assert (run.index_of(2), run.taken) == (3, 4)
     (answer,) = outbox.sent
-    assert (answer["op"], answer["index"], answer["error"]["param"]) == ("error", 2, "payload.text")
+    assert (answer["op"], answer["index"], answer["error"]["param"]) == ("error", 2, "text")
 
 
 def test_a_request_that_nobody_wants_any_more_is_named_by_its_place(run):

@@ -68,6 +68,7 @@ class Fake(Backend):
     """It waits where a real model would compute, and speaks one word for each chunk."""
 
     requests: ClassVar = {"synthesize": FakeUtterance, "transcribe": FakeRecording}
+    honours: ClassVar = frozenset({"voice"})
     options = FakeOptions
 
     @classmethod

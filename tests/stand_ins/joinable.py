@@ -32,6 +32,7 @@ class Joinable(Backend):
     """Each request has a chunk in each step, and a word with it; the first word says how many there were."""
 
     requests: ClassVar = {"synthesize": JoinableUtterance}
+    honours: ClassVar = frozenset({"voice"})
     options = JoinableOptions
     takes_arrivals: ClassVar = frozenset({"synthesize"})
 

@@ -16,6 +16,7 @@ from benchmarks import (
     doors,
     endurance,
     fuzz,
+    fuzz_audio,
     kill,
     load,
     queue,
@@ -46,6 +47,7 @@ BENCHMARKS = {
     "qwen": lambda _: qwen.measure(),
     "arrivals": lambda chosen: arrivals.measure(chosen.seconds),
     "background": lambda chosen: background.measure(chosen.seconds),
+    "fuzz-audio": lambda chosen: fuzz_audio.measure(chosen.files),
     "recognition": lambda chosen: recognition.measure(chosen.minutes, chosen.whisper),
 }
 
@@ -61,6 +63,7 @@ def main() -> int:
     parser.add_argument("--slow", type=int, default=1000, help="how many slow clients beset each port")
     parser.add_argument("--waiting", type=int, default=300, help="how many honest ones wait meanwhile")
     parser.add_argument("--jobs", type=int, default=50_000, help="how many no-op jobs the endurance takes")
+    parser.add_argument("--files", type=int, default=200, help="how many damaged recordings are sent")
     parser.add_argument("--trace-jobs", type=int, default=1000, help="how many jobs the mixed trace has")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long the recognised recording is")
     parser.add_argument(

@@ -116,6 +116,22 @@ def test_one_bad_text_in_a_batch_leaves_the_others(engine):
     assert "low, high" in bad["error"]["message"]
 
 
+@pytest.mark.parametrize("text", ["", " \n", "<speak>Hello.</speak>"])
+def test_a_text_in_which_there_is_nothing_to_say_fails_in_its_place(engine, text):
+    jobs = [{"model_type": "fake", "payload": {"text": each}} for each in ("a", text, "b")]
+    ended = [engine.ended(job_id) for job_id in engine.client.submit(jobs)]
+    assert [job["status"] for job in ended] == ["done", "failed", "done"]
+    assert (ended[1]["error"]["code"], ended[1]["error"]["param"]) == ("invalid_request", "text")
+
+
+def test_a_result_names_what_the_model_did_not_act_on(engine, tmp_path):
+    spoken = {"text": "a", "voice": "low", "instruct": "softly", "seed": 0, "language": None}
+    heard = {"task": "transcribe", "audio_path": str(tmp_path / "a.wav"), "temperature": 0.5}
+    assert engine.ended(engine.submit(spoken))["result"]["ignored"] == ["instruct", "seed"]
+    assert engine.ended(engine.submit(heard))["result"]["ignored"] == ["temperature"]
+    assert engine.ended(engine.submit({"text": "a"}))["result"]["ignored"] == []
+
+
 def test_the_audio_of_a_failed_job_is_its_error(engine):
     with pytest.raises(UnknownVoice):
         engine.audio(engine.submit({"text": "hi", "voice": "x"}))

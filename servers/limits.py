@@ -16,21 +16,28 @@ def check_count(count: int, limits: Limits, param: str) -> None:
         raise TooLarge(f"{count} at once; at most {limits.max_texts} are possible", param=param)
 
 
-def check_texts(value: object, limits: Limits, param: str) -> None:
+def check_texts(value: object, limits: Limits, param: str) -> int:
     """Every text in a payload, however deep it lies. The path of a recording is none, and has its own limit.
 
-    Raises TooLarge, or InvalidRequest for a NUL byte: no model can speak it, and it ends a text for libraries
-    in C.
+    Returns how many characters they have together. Raises TooLarge, or InvalidRequest for a NUL byte: no
+    model can speak it, and it ends a text for libraries in C.
     """
     match value:
         case str():
             _check_text(value, LONGEST_PATH if is_audio(param) else limits.max_text_chars, param)
+            return len(value)
         case dict():
-            for name, inner in value.items():
-                check_texts(inner, limits, f"{param}.{name}")
+            return sum(check_texts(inner, limits, f"{param}.{name}") for name, inner in value.items())
         case list():
-            for index, inner in enumerate(value):
-                check_texts(inner, limits, f"{param}.{index}")
+            return sum(check_texts(inner, limits, f"{param}.{index}") for index, inner in enumerate(value))
+    return 0
+
+
+def check_together(chars: int, limits: Limits, param: str) -> None:
+    """All texts of one request. Raises TooLarge."""
+    if chars > limits.max_request_chars:
+        message = f"{chars} characters together; at most {limits.max_request_chars} are possible"
+        raise TooLarge(message, param=param)
 
 
 def _check_text(text: str, most_chars: int, param: str) -> None:

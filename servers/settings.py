@@ -85,6 +85,7 @@ class Limits(Section):
     max_body_mb: float = 256.0
     max_text_chars: int = 20_000
     max_texts: int = 500
+    max_request_chars: int = 500_000
     max_audio_s: float = 1_800.0
     request_timeout_s: float = 1_800.0
     job_base_s: Annotated[float, Field(gt=0)] = 600.0

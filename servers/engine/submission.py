@@ -19,7 +19,7 @@ from servers.jobs.job import Job
 from servers.jobs.named_files import anywhere, below_roots, check_kind
 from servers.jobs.outputs import check_output
 from servers.jobs.stream_events import Position
-from servers.limits import check_count, check_texts
+from servers.limits import check_count, check_texts, check_together
 from servers.settings import Settings, settings
 from servers.speech import Noun, is_audio
 
@@ -99,7 +99,10 @@ class JobFactory:
 
     def jobs(self, submissions: Sequence[Submission], caller: Caller, now: float) -> list[Job]:
         """Raises as `job` does; what is wrong with one of several is named as jobs.2.payload.text."""
-        return [self._placed(index, submissions, caller, now) for index in range(len(submissions))]
+        jobs = [self._placed(index, submissions, caller, now) for index in range(len(submissions))]
+        chars = sum(check_texts(job.payload, self._settings.limits, "payload") for job in jobs)
+        check_together(chars, self._settings.limits, "jobs")
+        return jobs
 
     def _placed(self, index: int, submissions: Sequence[Submission], caller: Caller, now: float) -> Job:
         try:

@@ -14,7 +14,7 @@ from servers.audio.encode import encode_file, encoded_rate
 from servers.errors import InvalidRequest, SkylarkError
 from servers.jobs.request import Done, Item
 from servers.jobs.requests import QueueOptions
-from servers.limits import check_count, check_texts
+from servers.limits import check_count, check_texts, check_together
 from servers.settings import Limits
 from servers.web.batch import batch_reply
 from servers.web.body import json_body
@@ -47,7 +47,7 @@ class Generation(QueueOptions):
     def check(self, limits: Limits) -> None:
         """Raises InvalidRequest or TooLarge naming the field, down to the text at fault."""
         check_count(len(self.texts), limits, "texts")
-        check_texts(self.texts, limits, "texts")
+        check_together(check_texts(self.texts, limits, "texts"), limits, "texts")
         if self.instructs is None:
             return
         if self.instruct is not None:

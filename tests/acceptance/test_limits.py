@@ -21,7 +21,7 @@ from servers.settings import ROOT
 from tests.acceptance.processes import Appliance, free_port, running_appliance
 
 PORT = free_port()
-MOST_CHARS, MOST_TEXTS, LONGEST_S = 1_000, 5, 400
+MOST_CHARS, MOST_TEXTS, MOST_TOGETHER, LONGEST_S = 1_000, 5, 3_000, 400
 LONG_TEXT = "word " * MOST_CHARS
 MOST_GROWTH_MB = 300
 END_S = 120.0
@@ -34,6 +34,7 @@ def appliance() -> Iterator[Appliance]:
         SKYLARK_ENGINE__PORT=str(PORT),
         SKYLARK_LIMITS__MAX_TEXT_CHARS=str(MOST_CHARS),
         SKYLARK_LIMITS__MAX_TEXTS=str(MOST_TEXTS),
+        SKYLARK_LIMITS__MAX_REQUEST_CHARS=str(MOST_TOGETHER),
         SKYLARK_LIMITS__MAX_AUDIO_S=str(LONGEST_S),
     ) as appliance:
         yield appliance
@@ -93,6 +94,14 @@ def test_a_text_over_the_limit_is_refused_by_every_way_in(appliance, way):
 def test_more_at_once_than_the_limit_is_refused_by_every_way_in(appliance, way):
     error = WAYS[way](appliance, ["Hello."] * (MOST_TEXTS + 1))
     assert (error["code"], error["message"]) == ("too_large", "6 at once; at most 5 are possible")
+    assert error["param"] in ("jobs", "texts")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_texts_that_are_too_long_together_are_refused_by_every_way_in(appliance, way):
+    error = WAYS[way](appliance, ["a" * (MOST_CHARS - 100)] * 4)
+    assert error["code"] == "too_large"
+    assert error["message"].endswith("characters together; at most 3000 are possible")
     assert error["param"] in ("jobs", "texts")
 
 

@@ -22,6 +22,7 @@ from benchmarks import (
     queue,
     qwen,
     recognition,
+    reply,
     sentence,
     siege,
     streams,
@@ -42,6 +43,7 @@ BENCHMARKS = {
     "trace": lambda chosen: trace.measure(chosen.trace_jobs),
     "zombies": lambda chosen: zombies.measure(chosen.stops),
     "fuzz": lambda chosen: fuzz.measure(chosen.bodies),
+    "reply": lambda chosen: reply.measure(chosen.texts),
     "siege": lambda chosen: siege.measure(chosen.slow, chosen.waiting, chosen.seconds),
     "streams": lambda chosen: streams.measure(chosen.streams),
     "qwen": lambda _: qwen.measure(),
@@ -60,6 +62,7 @@ def main() -> int:
     parser.add_argument("--stops", type=int, default=20, help="how many runners are stopped past their lease")
     parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
     parser.add_argument("--bodies", type=int, default=2500, help="how many odd bodies are sent")
+    parser.add_argument("--texts", type=int, default=500, help="how many texts one request has")
     parser.add_argument("--slow", type=int, default=1000, help="how many slow clients beset each port")
     parser.add_argument("--waiting", type=int, default=300, help="how many honest ones wait meanwhile")
     parser.add_argument("--jobs", type=int, default=50_000, help="how many no-op jobs the endurance takes")

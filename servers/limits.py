@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from servers.errors import AudioTooLong, InvalidRequest, TooLarge
 from servers.settings import Limits
 from servers.speech import is_audio
@@ -16,25 +18,26 @@ def check_count(count: int, limits: Limits, param: str) -> None:
         raise TooLarge(f"{count} at once; at most {limits.max_texts} are possible", param=param)
 
 
-def check_texts(value: object, limits: Limits, param: str) -> int:
+def check_texts(value: object, limits: Limits, param: str) -> None:
     """Every text in a payload, however deep it lies. The path of a recording is none, and has its own limit.
 
-    Returns how many characters they have together. Raises TooLarge, or InvalidRequest for a NUL byte: no
-    model can speak it, and it ends a text for libraries in C.
+    Raises TooLarge, or InvalidRequest for a NUL byte: no model can speak it, and it ends a text for libraries
+    in C.
     """
     match value:
         case str():
             _check_text(value, LONGEST_PATH if is_audio(param) else limits.max_text_chars, param)
-            return len(value)
         case dict():
-            return sum(check_texts(inner, limits, f"{param}.{name}") for name, inner in value.items())
+            for name, inner in value.items():
+                check_texts(inner, limits, f"{param}.{name}")
         case list():
-            return sum(check_texts(inner, limits, f"{param}.{index}") for index, inner in enumerate(value))
-    return 0
+            for index, inner in enumerate(value):
+                check_texts(inner, limits, f"{param}.{index}")
 
 
-def check_together(chars: int, limits: Limits, param: str) -> None:
-    """All texts of one request. Raises TooLarge."""
+def check_together(texts: Iterable[str], limits: Limits, param: str) -> None:
+    """What one request has to speak or to align. Raises TooLarge."""
+    chars = sum(map(len, texts))
     if chars > limits.max_request_chars:
         message = f"{chars} characters together; at most {limits.max_request_chars} are possible"
         raise TooLarge(message, param=param)

@@ -100,8 +100,7 @@ class JobFactory:
     def jobs(self, submissions: Sequence[Submission], caller: Caller, now: float) -> list[Job]:
         """Raises as `job` does; what is wrong with one of several is named as jobs.2.payload.text."""
         jobs = [self._placed(index, submissions, caller, now) for index in range(len(submissions))]
-        chars = sum(check_texts(job.payload, self._settings.limits, "payload") for job in jobs)
-        check_together(chars, self._settings.limits, "jobs")
+        check_together((str(job.payload.get("text", "")) for job in jobs), self._settings.limits, "jobs")
         return jobs
 
     def _placed(self, index: int, submissions: Sequence[Submission], caller: Caller, now: float) -> Job:

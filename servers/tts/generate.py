@@ -47,7 +47,8 @@ class Generation(QueueOptions):
     def check(self, limits: Limits) -> None:
         """Raises InvalidRequest or TooLarge naming the field, down to the text at fault."""
         check_count(len(self.texts), limits, "texts")
-        check_together(check_texts(self.texts, limits, "texts"), limits, "texts")
+        check_texts(self.texts, limits, "texts")
+        check_together(self.texts, limits, "texts")
         if self.instructs is None:
             return
         if self.instruct is not None:

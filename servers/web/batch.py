@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 from flask import Response
@@ -41,9 +42,10 @@ def _start(parts: Iterator[bytes], size: int) -> bytes:
     return bytes(start)
 
 
-def _all(start: bytes, parts: Iterator[bytes]) -> Iterator[bytes]:
-    yield start
-    yield from parts
+def _all(start: bytes, parts: Generator[bytes, None, None]) -> Iterator[bytes]:
+    with closing(parts):
+        yield start
+        yield from parts
 
 
 def _parts(request: Request, write: Write, rest: dict[str, Any]) -> Generator[bytes, None, None]:

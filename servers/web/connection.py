@@ -1,7 +1,8 @@
 """One client's connection. The event loop receives each request whole and hands replies on as fast as the
 client takes them, so that a slow client costs a descriptor and never a thread.
 
-    idle ──first byte──► receiving ──whole──► working ──replied──► idle, or lingering ──► closed
+    idle ──first byte──► receiving ──whole──► working ──replied──► flushing ──taken──► idle
+                             └────────── refused ──► lingering ──► closed ◄── last reply ─┘
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import time
 from contextlib import suppress
 from enum import Enum
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import h11
 
 from servers.errors import (
+    EngineUnavailable,
     MalformedRequest,
     QueueFull,
     RequestTimeout,
@@ -35,17 +38,27 @@ HEAD_S = 15.0
 """A request's line and headers have come this long after their first byte."""
 READ_AHEAD = 65_536
 """Bytes of a next request that are kept while one is in hand."""
+EVENTS = 500
+"""Parts of requests that are looked at before others have their turn: chunks may be tiny."""
 IDLE_S = 75.0
 """Above the 60 s after which an ALB gives up an idle connection."""
 LINGER_S, QUIET_S = 30.0, 2.0
 """How long a client that sends on is listened to after its last reply, and for how long while it is silent:
 to close at once would lose the reply."""
 
+IDLE_AT_THE_END_S, RECEIVING_AT_THE_END_S = 1.0, 5.0
+RETRY_AFTER_S = 5.0
+SAID_ALL = (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL)  # type: ignore[attr-defined]
+"""h11's states of a client whose request is whole; an Upgrade that it proposes is let pass."""
+NOWHERE: Address = ("", 0)
+"""The address of a Unix socket."""
+
 
 class Phase(Enum):
     IDLE = "idle"
     RECEIVING = "receiving"
     WORKING = "working"
+    FLUSHING = "flushing"
     LINGERING = "lingering"
 
 
@@ -61,7 +74,7 @@ class Connection(asyncio.Protocol):
         self.phase, self.since = Phase.IDLE, time.monotonic()
         self._incoming: Incoming | None = None
         self._ahead = b""
-        self._gone = False
+        self._gone = self._is_head = False
         self._heard_at = self.since
 
     # what asyncio tells
@@ -69,8 +82,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._outgoing = Outgoing(self._transport, self._post)
-        self.client = _address(transport.get_extra_info("peername"))
-        self._server = _address(transport.get_extra_info("sockname"))
+        is_unix = transport.get_extra_info("socket").family == socket.AF_UNIX
+        self.client = NOWHERE if is_unix else _address(transport.get_extra_info("peername"))
+        self._server = NOWHERE if is_unix else _address(transport.get_extra_info("sockname"))
         try:
             self._listener.admit(self)
         except QueueFull as error:
@@ -81,23 +95,27 @@ class Connection(asyncio.Protocol):
         match self.phase:
             case Phase.LINGERING:
                 self._heard_at = time.monotonic()
-            case Phase.WORKING:
+            case Phase.WORKING | Phase.FLUSHING:
                 self._ahead += data
                 if len(self._ahead) > READ_AHEAD:
                     self._transport.pause_reading()
-            case Phase.IDLE | Phase.RECEIVING:
+            case Phase.IDLE if data := data.lstrip(b"\r\n"):  # empty lines before a request are let pass
+                self._receive(data)
+            case Phase.RECEIVING:
                 self._receive(data)
 
     def eof_received(self) -> bool:
         """Who has closed the sending side counts as gone; a reply in hand is written all the same."""
         self._gone = True
-        return self.phase is Phase.WORKING
+        return self.phase in (Phase.WORKING, Phase.FLUSHING)
 
     def pause_writing(self) -> None:
-        self._outgoing.pause(True)
+        self._outgoing.wait(True)
 
     def resume_writing(self) -> None:
-        self._outgoing.pause(False)
+        self._outgoing.wait(False)
+        if self.phase is Phase.FLUSHING:
+            self._flushed()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
         self._gone = True
@@ -124,18 +142,33 @@ class Connection(asyncio.Protocol):
             self._refuse(StorageFailed(f"the body cannot be kept: {os.strerror(error.errno or 0)}"))
 
     def _advance(self) -> None:
-        while self.phase is Phase.RECEIVING:
+        body: list[bytes] = []
+        for _ in range(EVENTS):
             event = self._http.next_event()
+            if isinstance(event, h11.Data):
+                body.append(bytes(event.data))
+                continue
             if isinstance(event, h11.Request):
                 self._begin(event)
-            elif isinstance(event, h11.Data):
-                self._keep(bytes(event.data))
             elif isinstance(event, h11.EndOfMessage):
-                self._dispatch()
-            else:  # NEED_DATA, or a client that has closed
-                return
+                self._keep(body)
+                if self.phase is Phase.RECEIVING:
+                    self._dispatch()
+            if event is h11.NEED_DATA or self.phase is not Phase.RECEIVING:
+                break
+        else:
+            self._transport.pause_reading()
+            self._listener.loop.call_soon(self._go_on)
+        if self.phase is Phase.RECEIVING:
+            self._keep(body)
+
+    def _go_on(self) -> None:
+        if self.phase is Phase.RECEIVING and not self._outgoing.lost:
+            self._transport.resume_reading()
+            self._receive(b"")
 
     def _begin(self, request: h11.Request) -> None:
+        self._is_head = request.method == b"HEAD"
         self._environ = environ(request, self._server, self.client)
         length = int(self._environ.get("CONTENT_LENGTH", 0))
         chunked = any(name == b"transfer-encoding" for name, _ in request.headers)
@@ -149,8 +182,12 @@ class Connection(asyncio.Protocol):
             go_on = h11.InformationalResponse(status_code=100, headers=[])
             self._outgoing.hand(self._http.send(go_on) or b"")
 
-    def _keep(self, data: bytes) -> None:
+    def _keep(self, body: list[bytes]) -> None:
+        if not body:
+            return
         assert self._incoming is not None
+        data = b"".join(body)
+        body.clear()
         self._listener.spool(self, len(data))
         self._incoming.keep(data)
         if self._incoming.size > self._listener.max_body:
@@ -184,12 +221,12 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001  # a defect of the app or of its stream, whatever it is
             log.logger.error("a reply broke off", exc_info=error, extra={"action": "error"})
             if reply.begun:
-                self._post(self._transport.abort)
+                self._post(self._outgoing.reset)
             else:
                 self._post(self._refuse, SkylarkError("an internal error; the server's log has it"))
 
     def _is_last(self) -> bool:
-        return self._listener.stopping or self._http.their_state is not h11.DONE
+        return self._listener.stopping or self._http.their_state not in SAID_ALL
 
     def connected(self) -> bool:
         """Whether the client still waits for the request in hand."""
@@ -205,6 +242,11 @@ class Connection(asyncio.Protocol):
         self._drop_body()
         if self._outgoing.lost or self.phase is not Phase.WORKING:
             return
+        self._enter(Phase.FLUSHING)
+        if not self._outgoing.waiting:
+            self._flushed()
+
+    def _flushed(self) -> None:
         ours, theirs = self._http.our_state, self._http.their_state
         if self._gone:
             self._transport.close()
@@ -220,8 +262,10 @@ class Connection(asyncio.Protocol):
         self._enter(Phase.IDLE)
         ahead, self._ahead = self._ahead, b""
         self._transport.resume_reading()
-        if ahead or self._http.trailing_data[0]:
+        if self._http.trailing_data[0]:
             self._receive(ahead)
+        elif ahead:
+            self.data_received(ahead)
 
     def _refuse(self, error: SkylarkError) -> None:
         """Answers what no app was asked, and closes."""
@@ -235,8 +279,8 @@ class Connection(asyncio.Protocol):
         }
         encoded = [(name.encode(), value.encode()) for name, value in fields.items()]
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            parts = (head(error.http_status, encoded, last=True), h11.Data(data=body), h11.EndOfMessage())
-            self._outgoing.hand(b"".join(self._http.send(part) or b"" for part in parts))
+            start = self._http.send(head(error.http_status, encoded, last=True)) or b""
+            self._outgoing.hand(start + (b"" if self._is_head else body))
         log.refused(error, request_id)
         self._linger()
 
@@ -244,10 +288,14 @@ class Connection(asyncio.Protocol):
         self._enter(Phase.LINGERING)
         self._heard_at = self.since
         self._transport.resume_reading()
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # it has reset the connection
+            self._transport.abort()
 
     def _enter(self, phase: Phase) -> None:
         self.phase, self.since = phase, time.monotonic()
+        self._listener.moved(self)
 
     def _drop_body(self) -> None:
         if self._incoming is not None:
@@ -260,7 +308,7 @@ class Connection(asyncio.Protocol):
     def look(self, now: float) -> None:
         """Called each second: ends what its client has let wait for too long."""
         if self._outgoing.stalled(now):
-            self._transport.abort()
+            self._outgoing.reset()
         match self.phase:
             case Phase.IDLE if now - self.since > IDLE_S:
                 self._transport.close()
@@ -269,16 +317,28 @@ class Connection(asyncio.Protocol):
             case Phase.LINGERING if now - self._heard_at > QUIET_S or now - self.since > LINGER_S:
                 self._transport.close()
 
+    def look_at_the_end(self, waited_s: float) -> None:
+        """The same while the listener stops, which it has done for so long: an idle connection may be about
+        to be used, and a request about to be whole.
+        """
+        match self.phase:
+            case Phase.IDLE if waited_s > IDLE_AT_THE_END_S:
+                self._transport.close()
+            case Phase.RECEIVING if waited_s > RECEIVING_AT_THE_END_S:
+                self._refuse(EngineUnavailable("the server is stopping", retry_after_s=RETRY_AFTER_S))
+            case Phase.LINGERING if waited_s > RECEIVING_AT_THE_END_S:
+                self._transport.close()
+
+    def unsent(self) -> int:
+        """Bytes of its reply that are in memory."""
+        return self._outgoing.unsent()
+
     def _too_slow(self, now: float) -> bool:
         return now - self.since > HEAD_S if self._incoming is None else self._incoming.too_slow(now)
 
     def evict(self) -> None:
         """Ends it at once, without a word."""
-        self._transport.abort()
-
-    def close(self) -> None:
-        """Ends it once what was written has gone out."""
-        self._transport.close()
+        self._outgoing.reset()
 
 
 def _malformed(error: h11.RemoteProtocolError) -> SkylarkError:
@@ -289,4 +349,5 @@ def _malformed(error: h11.RemoteProtocolError) -> SkylarkError:
 
 
 def _address(name: Any) -> Address:
-    return (name[0], name[1]) if isinstance(name, tuple) else ("", 0)
+    """Of a TCP connection: macOS has none for one that was reset before it was accepted."""
+    return (name[0], name[1]) if isinstance(name, tuple) else ("unknown", 0)

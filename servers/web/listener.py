@@ -7,30 +7,38 @@ other. Probes have threads that work cannot use up.
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 import socket
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask
 
 from servers.errors import QueueFull
 from servers.web.auth import ADMITS
-from servers.web.connection import Connection, Phase
+from servers.web.connection import RETRY_AFTER_S, Connection, Phase
 from servers.web.wsgi import Environ
 
-BACKLOG = 2_048
-"""Connections that the kernel keeps until they are accepted."""
+BACKLOG, AT_ONCE = 2_048, 64
+"""Connections that the kernel keeps until they are accepted, and that are accepted in one go."""
 PROBES = frozenset({"health", "ready", "metrics"})
 """The last part of the paths that load balancers and monitors ask."""
 PROBE_THREADS = 4
 MOST_DESCRIPTORS = 65_536
 """As many as are asked for at the start, where the hard limit allows that."""
+FEWER_DESCRIPTORS = 10_240
 MOST_CONNECTIONS = 4_000
-RETRY_AFTER_S = 5.0
 BODIES = 4
 """As many bodies of the largest size are received at the same time."""
+MOST_UNSENT = 268_435_456
+"""Bytes of replies that may wait in memory for their clients, of all connections together."""
+
+
+IN_HAND = (Phase.WORKING, Phase.FLUSHING)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,10 +60,28 @@ def _descriptors() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST_DESCRIPTORS
-    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if wanted > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(soft, wanted)
+    for wanted in (MOST_DESCRIPTORS, FEWER_DESCRIPTORS):  # macOS has a limit beside the hard one
+        limit = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        if limit <= soft:
+            break
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        except (ValueError, OSError):
+            continue
+        return limit
+    return soft
+
+
+Ordered = dict[Connection, None]
+"""Connections, those first that have longest been so."""
+
+
+@dataclass
+class Address:
+    """One that connections came from: how many, and those of them that have no request in hand."""
+
+    count: int = 0
+    spare: Ordered = field(default_factory=dict)
 
 
 class Listener:
@@ -70,20 +96,23 @@ class Listener:
         self._threads = ThreadPoolExecutor(threads, "request")
         self._probe_threads = ThreadPoolExecutor(PROBE_THREADS, "probe")
         self._connections: set[Connection] = set()
-        self._addresses: Counter[str] = Counter()
+        self._addresses: dict[str, Address] = {}
+        self._spare: Ordered = {}
         self._spooled: Counter[Connection] = Counter()
+        self._spooled_size = 0
+        self._stopped_at = 0.0
         self._empty = asyncio.Event()
 
     async def start(self) -> None:
         self.loop = asyncio.get_running_loop()
         self._server = await self.loop.create_server(
-            lambda: Connection(self), sock=self._sock, backlog=BACKLOG
+            lambda: Connection(self), sock=self._sock, backlog=AT_ONCE
         )
+        self._sock.listen(BACKLOG)
 
     async def stop(self) -> None:
-        """Accepts nobody any more; returns when every connection has ended. An idle one may be about to be
-        used, and is closed by the second `look`."""
-        self.stopping = True
+        """Accepts nobody any more; returns when every connection has ended."""
+        self.stopping, self._stopped_at = True, time.monotonic()
         self._server.close()
         if self._connections:
             await self._empty.wait()
@@ -97,51 +126,81 @@ class Listener:
             threads.shutdown(wait=False)
 
     def look(self, now: float) -> None:
-        """Called each second."""
+        """Called each second. A connection at which that fails, whatever it is, is ended, and the others are
+        looked at.
+        """
         for connection in list(self._connections):
-            connection.look(now)
-            if self.stopping and connection.phase is Phase.IDLE and now - connection.since > 1:
-                connection.close()
+            try:
+                connection.look(now)
+                if self.stopping:
+                    connection.look_at_the_end(now - self._stopped_at)
+            except Exception as error:
+                log.error("a connection failed", exc_info=error, extra={"action": "error"})
+                self._evict(connection)
+        self._bound_unsent()
+
+    def _bound_unsent(self) -> None:
+        """Where too much waits for its clients, those that it has waited for longest are given up."""
+        unsent = {each: each.unsent() for each in self._connections}
+        total = sum(unsent.values())
+        for connection in sorted(unsent, key=lambda each: each.since):
+            if total <= MOST_UNSENT:
+                return
+            total -= unsent[connection]
+            if unsent[connection]:
+                self._evict(connection)
 
     # for its connections
 
     def admit(self, connection: Connection) -> None:
         """Counts it from now on. Raises QueueFull if all the others have requests in hand."""
-        address = connection.client[0]
-        if address and self._addresses[address] >= self._bounds.per_address:
-            self.make_place(address)
+        name = connection.client[0]
+        address = self._addresses.get(name)
+        if name and address and address.count >= self._bounds.per_address:
+            self._make_place(address.spare, "from this address")
         elif len(self._connections) >= self._bounds.connections:
             self.make_place()
         self._connections.add(connection)
-        self._addresses[address] += 1
+        self._addresses.setdefault(name, Address()).count += 1
+        self.moved(connection)
+
+    def moved(self, connection: Connection) -> None:
+        """It has entered another phase: the one that has longest had no request in hand is the first."""
+        if connection not in self._connections:
+            return
+        for spare in (self._spare, self._addresses[connection.client[0]].spare):
+            spare.pop(connection, None)
+            if connection.phase not in IN_HAND:
+                spare[connection] = None
 
     def forget(self, connection: Connection) -> None:
         if connection not in self._connections:
             return
         self._connections.remove(connection)
-        address = connection.client[0]
-        self._addresses[address] -= 1
-        if not self._addresses[address]:
-            del self._addresses[address]
+        self._spare.pop(connection, None)
+        name = connection.client[0]
+        address = self._addresses[name]
+        address.spare.pop(connection, None)
+        address.count -= 1
+        if not address.count:
+            del self._addresses[name]
         if self.stopping and not self._connections:
             self._empty.set()
 
-    def make_place(self, address: str | None = None) -> None:
-        """Ends the connection, of that address, that has longest had no request in hand. Raises QueueFull."""
-        spare = [
-            each
-            for each in self._connections
-            if each.phase is not Phase.WORKING and address in (None, each.client[0])
-        ]
+    def make_place(self) -> None:
+        """Ends the connection that has longest had no request in hand. Raises QueueFull."""
+        self._make_place(self._spare, "in all")
+
+    def _make_place(self, spare: Ordered, whose: str) -> None:
         if not spare:
-            whose = "in all" if address is None else "from this address"
             raise QueueFull(f"too many connections {whose}", retry_after_s=RETRY_AFTER_S)
-        self._evict(min(spare, key=lambda each: each.since))
+        self._evict(next(iter(spare)))
 
     def spool(self, connection: Connection, size: int) -> None:
         """Counts bytes of a body. Where it is too much together, the body that came first has to go."""
         self._spooled[connection] += size
-        while self._spooled.total() > BODIES * self.max_body:
+        self._spooled_size += size
+        while self._spooled_size > BODIES * self.max_body:
             others = [
                 each for each in self._spooled if each.phase is Phase.RECEIVING and each is not connection
             ]
@@ -150,14 +209,19 @@ class Listener:
             self._evict(min(others, key=lambda each: each.since))
 
     def unspool(self, connection: Connection) -> None:
-        del self._spooled[connection]
+        self._spooled_size -= self._spooled.pop(connection, 0)
 
     def submit(self, connection: Connection, environ: Environ) -> None:
         """Gives a whole request to a thread, when one is free."""
-        name = environ["PATH_INFO"].rpartition("/")[2]
-        (self._probe_threads if name in PROBES else self._threads).submit(connection.work, environ)
+        (self._probe_threads if _is_probe(environ) else self._threads).submit(connection.work, environ)
 
     def _evict(self, connection: Connection) -> None:
         connection.evict()
         self.unspool(connection)  # it is heard to be closed only later
         self.forget(connection)
+
+
+def _is_probe(environ: Environ) -> bool:
+    """With the server's name in front or without it."""
+    *before, name = environ["PATH_INFO"].split("/")
+    return name in PROBES and len(before) <= 2 and environ["REQUEST_METHOD"] in ("GET", "HEAD")

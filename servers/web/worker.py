@@ -10,6 +10,7 @@ import asyncio
 import errno
 import os
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -21,6 +22,8 @@ from servers.web.app import terminate
 from servers.web.listener import Bounds, Listener
 
 LOOK_EVERY_S = 1.0
+LAST_S = 2.0
+"""What is left of gunicorn's graceful_timeout for the end itself, before its arbiter kills the worker."""
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -49,19 +52,23 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no types
         for listener in self._listeners:
             await listener.start()
         looking = asyncio.create_task(self._look())
-        while self.alive:
-            await self._woken.wait()
-            self._woken.clear()
-        terminate(self.wsgi)
-        await asyncio.gather(*(listener.stop() for listener in self._listeners))
-        looking.cancel()
-        for listener in self._listeners:
-            listener.end()
+        try:
+            while self.alive:
+                await self._woken.wait()
+                self._woken.clear()
+            terminate(self.wsgi)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0, self.cfg.graceful_timeout - LAST_S)):
+                    await asyncio.gather(*(listener.stop() for listener in self._listeners))
+        finally:  # also where a signal ends it at once: no thread may wait for a client any more
+            looking.cancel()
+            for listener in self._listeners:
+                listener.end()
+            await asyncio.sleep(0)  # in the loop's next round they are closed
 
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            self.notify()
             if os.getppid() != self.ppid:
                 self._end()
             for listener in self._listeners:
@@ -82,9 +89,7 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no types
         if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
             self.log.warning("no descriptor is left for a connection: %s", os.strerror(error.errno or 0))
             for listener in self._listeners:
-                try:
+                with suppress(QueueFull):
                     listener.make_place()
-                except QueueFull:
-                    continue
         else:
             self.log.error("the event loop: %s", context["message"], exc_info=error)

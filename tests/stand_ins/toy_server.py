@@ -1,6 +1,6 @@
 """A server of its own, as the real ones start: `python -m tests.stand_ins.toy_server unix:/path host:port …`
 
-Its /wait answers when SIGTERM has been told to the app.
+Its /wait answers when SIGTERM has been told to the app; its /endless is a stream.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, Response
 
 from servers.web.app import create_app as create_web_app
 from servers.web.app import on_terminate
@@ -23,6 +23,12 @@ entered: list[int] = []
 def wait() -> dict[str, bool]:
     entered.append(1)
     return {"told": told.wait(60)}
+
+
+@bp.get("/endless")
+def endless() -> Response:
+    entered.append(1)
+    return Response(b"x" * 100_000 for _ in range(1_000_000))
 
 
 @bp.get("/waiting")

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 from flask import Flask
@@ -56,8 +56,11 @@ class Served:
     def phases(self) -> list[str]:
         return [each.phase.value for each in list(self.listener._connections)]
 
+    def unsent(self) -> int:
+        return sum(each.unsent() for each in list(self.listener._connections))
+
     def spooled(self) -> int:
-        return self.listener._spooled.total()
+        return self.listener._spooled_size
 
     def stop(self) -> None:
         self._in_loop(self.listener.stop())
@@ -110,6 +113,15 @@ class Client:
         reply = HTTPResponse(self, method=method)  # type: ignore[arg-type]
         reply.begin()
         return reply
+
+    def is_cut_off(self, replies: int) -> bool:
+        """Whether fewer replies come whole."""
+        try:
+            for _ in range(replies):
+                self.answer().read()
+        except (HTTPException, ConnectionResetError):
+            return True
+        return False
 
     def closed(self) -> bool:
         """Whether nothing more comes."""

@@ -6,21 +6,24 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.client import IncompleteRead
 
 import pytest
 from flask import Flask, Response, request
 
-from servers.web.connection import HEAD_S, IDLE_S, QUIET_S
+from servers.web import listener
+from servers.web.connection import HEAD_S, IDLE_S, QUIET_S, RECEIVING_AT_THE_END_S
 from servers.web.disconnect import connection
 from servers.web.incoming import IN_MEMORY, SLICE_S
-from servers.web.outgoing import PIECE, STALLED_S
+from servers.web.outgoing import PIECE, RESET, STALLED_S
 from tests.web.served import WITHIN_S, Client, Served, error_of, eventually, serving
 from tests.web.served import request as raw
 
 MakeApp = Callable[[], Flask]
 THING = b'{"name": "ball"}'
-LARGE = 8 * PIECE
+MORE_THAN_THE_KERNEL_TAKES = 30
+"""Replies of a megabyte."""
 
 
 class Gate:
@@ -136,6 +139,24 @@ def test_replies_without_a_body_have_none(client: Client) -> None:
     assert client.ask("/health").status == 200
 
 
+def test_an_empty_line_between_requests_is_let_pass(client: Client) -> None:
+    for _ in range(2):
+        client.send(b"\r\n")
+        assert client.ask("/health").read()
+
+
+def test_a_client_that_proposes_another_protocol_keeps_its_connection(client: Client) -> None:
+    for _ in range(2):
+        assert client.ask("/health", b"", "Upgrade: h2c", "Connection: Upgrade").read()
+
+
+def test_a_refusal_of_a_head_request_has_no_body(served: Served, client: Client) -> None:
+    client.send(raw("/echo", b"", CHUNKED, "Content-Length: 1", method="HEAD"))
+    reply = client.answer("HEAD")
+    assert (reply.status, reply.read()) == (400, b"")
+    assert client.closed()
+
+
 def test_a_header_that_comes_twice_is_one(client: Client) -> None:
     assert json.loads(client.ask("/cookies", b"", "Cookie: a=1", "Cookie: b=2").read()) == {
         "a": "1",
@@ -160,6 +181,10 @@ def test_a_defect_before_the_reply_is_an_error_and_after_it_ends_the_connection(
         client = served.client()
         with pytest.raises((ConnectionResetError, IncompleteRead)):
             client.ask("/broken").read()
+        old = served.client()
+        old.send(b"GET /broken HTTP/1.0\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            old.answer().read()
 
 
 # what is refused
@@ -245,13 +270,12 @@ def test_an_idle_connection_is_kept_for_longer_than_a_proxy_does(served: Served,
 def test_who_reads_no_reply_keeps_no_thread_and_is_given_up(app: Flask) -> None:
     with serving(app, threads=1) as served:
         slow = served.client()
-        slow.send(raw("/large"))
+        slow.send(raw("/large") * MORE_THAN_THE_KERNEL_TAKES)
         quick = served.client()
         assert len(quick.ask("/large").read()) == PIECE - 1000
-        served.look(time.monotonic())
-        served.look(time.monotonic() + STALLED_S + 1)
-        with pytest.raises((ConnectionResetError, IncompleteRead)):
-            slow.answer().read()
+        for n in range(4):  # at first the kernel still takes some of it
+            served.look(time.monotonic() + n * (STALLED_S + 1))
+        assert slow.is_cut_off(MORE_THAN_THE_KERNEL_TAKES)
 
 
 def test_a_stream_is_made_as_far_as_it_is_taken(app: Flask) -> None:
@@ -268,6 +292,55 @@ def test_a_stream_is_made_as_far_as_it_is_taken(app: Flask) -> None:
         assert made < 10_000
         client.sock.close()
         assert tape.closed.wait(WITHIN_S)
+
+
+def test_replies_that_nobody_reads_hold_no_thread_however_many_were_asked_for(app: Flask) -> None:
+    with serving(app, threads=1) as served:
+        greedy = [served.client() for _ in range(6)]
+        for each in greedy:
+            each.sock.setblocking(False)
+            with suppress(BlockingIOError):
+                each.send(raw("/health") * 3_000)
+                each.send(raw("/large") * 100)
+        for path in ("/health", "/large"):
+            assert served.client().ask(path).read()
+
+
+def test_replies_that_wait_in_memory_have_a_limit_together(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "MOST_UNSENT", 0)
+    with serving(app) as served:
+        slow = served.client()
+        slow.send(raw("/large") * MORE_THAN_THE_KERNEL_TAKES)
+        eventually(lambda: served.unsent() > 0)
+        served.look(time.monotonic())
+        assert served.unsent() == 0
+        assert slow.is_cut_off(MORE_THAN_THE_KERNEL_TAKES)
+
+
+def test_a_slow_client_that_is_told_so_and_resets_stops_no_clock(served: Served) -> None:
+    late = time.monotonic() + HEAD_S + SLICE_S + 1
+    for data in (b"GET /hea", raw("/echo", b"", "Content-Length: 10", method="HEAD")) * 20:
+        client = served.client()
+        client.send(data)
+        eventually(lambda: "receiving" in served.phases())
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        resets = threading.Thread(target=lambda sock=client.sock: sock.recv(1) and sock.close())
+        resets.start()
+        served.look(late)
+        resets.join(WITHIN_S)
+    half = served.client()
+    half.send(b"GET /hea")
+    eventually(lambda: "receiving" in served.phases())
+    served.look(late)
+    assert error_of(half.answer())["status"] == 408
+
+
+def test_tiny_chunks_let_others_have_their_turn(served: Served, client: Client) -> None:
+    client.send(raw("/echo", b"", CHUNKED, method="POST") + b"1\r\nx\r\n" * 5_000 + b"0\r\n\r\n")
+    assert served.client().ask("/health").read()
+    assert client.answer().read() == b"x" * 5_000
 
 
 def test_a_client_that_goes_away_is_missed(app: Flask) -> None:
@@ -298,6 +371,19 @@ def test_who_sends_on_after_a_refusal_is_listened_to_for_a_while(app: Flask) -> 
 
 
 # the end
+
+
+def test_a_request_that_does_not_come_whole_does_not_hold_up_the_end(served: Served, client: Client) -> None:
+    client.send(raw("/echo", b"half", "Content-Length: 1000"))
+    eventually(lambda: served.phases() == ["receiving"])
+    stopping = threading.Thread(target=served.stop)
+    stopping.start()
+    eventually(lambda: served.listener.stopping)
+    served.look(time.monotonic() + RECEIVING_AT_THE_END_S + 1)
+    assert error_of(client.answer())["code"] == "engine_unavailable"
+    served.look(time.monotonic() + RECEIVING_AT_THE_END_S + 2)
+    stopping.join(WITHIN_S)
+    assert not stopping.is_alive()
 
 
 def test_requests_in_hand_are_answered_before_the_end(app: Flask) -> None:

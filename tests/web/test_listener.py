@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 
 from servers.web.listener import MOST_CONNECTIONS, Bounds
 from tests.web.served import WITHIN_S, error_of, eventually, request, serving
@@ -65,6 +65,19 @@ def test_where_all_have_requests_in_hand_one_more_is_told_so(app: Flask, gate: G
         assert served.client().ask("/health").status == 200
 
 
+def test_a_reply_on_its_way_is_a_request_in_hand(app: Flask) -> None:
+    app.add_url_rule("/large", "large", lambda: Response(b"x" * 1_000_000))
+    with serving(app, connections=2) as served:
+        reading, idle = served.client(), served.client()
+        reading.send(request("/large") * 30)
+        eventually(lambda: "flushing" in served.phases())
+        assert idle.ask("/health").read()
+        served.settle()
+        assert served.client().ask("/health").read()
+        assert idle.closed()
+        assert [len(reading.answer().read()) for _ in range(30)] == [1_000_000] * 30
+
+
 def test_slow_clients_without_end_do_not_keep_an_honest_one_out(app: Flask) -> None:
     with ExitStack() as stack, serving(app, connections=20) as served:
         for _ in range(100):
@@ -103,3 +116,18 @@ def test_connections_are_as_many_as_descriptors_allow(
     monkeypatch.setattr(resource, "setrlimit", lambda _which, both: limits.append(both))
     assert Bounds.of_process(10_000, 1) == Bounds(connections, connections)
     assert Bounds.of_process(10, 2) == Bounds(min(MOST_CONNECTIONS, limits[-1][0] // 4), 10)
+
+
+def test_a_system_that_allows_fewer_descriptors_than_its_hard_limit_has_those(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def setrlimit(_which: int, both: tuple[int, int]) -> None:
+        if both[0] > 20_000:
+            raise ValueError("current limit exceeds maximum limit")
+        limits.append(both)
+
+    limits = [(256, resource.RLIM_INFINITY)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", setrlimit)
+    Bounds.of_process(1, 1)
+    assert limits[-1][0] == 10_240

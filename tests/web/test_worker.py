@@ -21,6 +21,8 @@ from servers.unix_http import UnixPool
 from tests.acceptance.processes import alive, eventually, free_port
 from tests.web.served import WITHIN_S, Client
 
+AT_ONCE_S = 15.0
+"""Half of gunicorn's graceful_timeout, after which its arbiter would have killed the worker."""
 MODULE = "tests.stand_ins.toy_server"
 LIMITED = f"""
 import resource, runpy
@@ -60,16 +62,16 @@ class Toys:
         """Over the Unix socket."""
         return json.loads(self.pool.request("GET", path).data)
 
-    def waiting(self) -> Client:
-        """A client whose request is in hand."""
+    def waiting(self, path: str = "/wait") -> Client:
+        """A client whose request is in hand, and that reads nothing."""
         before = self.get("/waiting")["waiting"]
         client = self.client()
-        client.send(b"GET /wait HTTP/1.1\r\nHost: toys\r\n\r\n")
+        client.send(f"GET {path} HTTP/1.1\r\nHost: toys\r\n\r\n".encode())
         eventually(lambda: self.get("/waiting")["waiting"] > before, "it waits")
         return client
 
-    def ended(self) -> int:
-        return self._popen.wait(WITHIN_S)
+    def ended(self, within_s: float = WITHIN_S) -> int:
+        return self._popen.wait(within_s)
 
     def end(self) -> None:
         self.pool.close()
@@ -103,10 +105,11 @@ def test_sigterm_is_told_to_the_app_and_requests_in_hand_are_answered() -> None:
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGQUIT])
 def test_other_signals_end_it_at_once(signum: signal.Signals) -> None:
     with toys() as running:
-        running.waiting()
+        for path in ("/wait", "/endless"):
+            running.waiting(path)
         family = [running.process, *running.process.children()]
         running.process.send_signal(signum)
-        running.ended()
+        assert running.ended(AT_ONCE_S) == 0
         eventually(lambda: not alive(family), "all have ended")
 
 

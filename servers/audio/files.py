@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from servers.audio.mixing import mix_down
+from servers.audio.mixing import MixDown
 from servers.audio.resample import StreamResampler
 from servers.errors import UnsupportedAudio
 from servers.limits import check_audio
@@ -145,9 +145,9 @@ def _resampled(
     file: soundfile.SoundFile, sample_rate: int, longest_s: float | None, param: str
 ) -> Iterator[Mono]:
     _check_header(file, longest_s, param)
-    stream = StreamResampler(file.samplerate, sample_rate)
+    stream, mix_down = StreamResampler(file.samplerate, sample_rate), MixDown(file.channels)
     for block in _decoded(file, longest_s, param):
-        yield stream.push(mix_down(block))
+        yield stream.push(mix_down.mixed(block))
     yield stream.push(np.zeros(0, np.float32), last=True)
 
 

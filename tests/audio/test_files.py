@@ -52,6 +52,12 @@ def test_stereo_is_mixed_down(wav):
     assert np.allclose(samples, tone() / 2, atol=1e-6)
 
 
+def test_stereo_in_antiphase_is_not_silence(wav):
+    path = wav(np.stack([tone(), -tone()] * 2, axis=1), subtype="FLOAT")
+    assert np.allclose(read(path)[0], tone(), atol=1e-6)
+    assert np.array_equal(np.concatenate(list(blocks(path, 16000, 0.2))), read(path)[0])
+
+
 @pytest.mark.parametrize("rate", [4000, 8000, 11025, 22050, 44100, 48000, 96000, 192000])
 def test_any_rate_is_resampled_to_the_one_asked_for(wav, rate):
     samples, got = read(wav(tone(rate), rate), 16000)

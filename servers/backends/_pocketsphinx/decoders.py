@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ class WordDecoder:
 
     def decode(self, samples: NDArray[np.int16], mean: str) -> Iterator[float]:
         """Decode the samples, yielding the fraction that is done after each few seconds."""
+        start_afresh(self.sphinx)
         self.sphinx.set_cmn(mean)
         self.sphinx.start_utt()
         try:
@@ -61,9 +63,14 @@ class WordDecoder:
 
     def words(self) -> list[DecodedWord]:
         """The words of the last recording; empty where none were made out."""
-        if self.sphinx.hyp() is None:
-            return []
-        return [self._word(segment) for segment in self.sphinx.seg() if not FILLER.match(segment.word)]
+        return [each for each in self._segments() if not FILLER.match(each.word)]
+
+    def pauses(self) -> list[DecodedWord]:
+        """What the last recording has between its words: silence, and noises that are no speech."""
+        return [each for each in self._segments() if FILLER.match(each.word)]
+
+    def _segments(self) -> list[DecodedWord]:
+        return [] if self.sphinx.hyp() is None else [self._word(segment) for segment in self.sphinx.seg()]
 
     def _word(self, segment: Any) -> DecodedWord:
         frames = segment.end_frame - segment.start_frame + 1
@@ -76,6 +83,14 @@ class WordDecoder:
         )
 
 
+def start_afresh(sphinx: Any) -> None:
+    """Forgets what was heard before: a decoder keeps its estimate of the noise for the next recording.
+
+    Its models stay; it takes a tenth of a millisecond.
+    """
+    sphinx.reinit_feat()
+
+
 class CepstralMean:
     """Estimates the mean of a recording's features: what the microphone and the room add to speech."""
 
@@ -86,6 +101,7 @@ class CepstralMean:
         self._decoder.set_align_text("a")  # a decoder wants something to search for
 
     def estimate(self, samples: NDArray[np.int16]) -> str:
+        start_afresh(self._decoder)
         self._decoder.start_utt()
         self._decoder.process_raw(samples[:MEAN_SAMPLES].tobytes(), no_search=True, full_utt=True)
         mean: str = self._decoder.get_cmn(False)
@@ -102,11 +118,12 @@ class SpeechDetector:
     def __init__(self) -> None:
         from pocketsphinx import Vad
 
-        self._vad = Vad(mode=self.STRICTNESS, sample_rate=SAMPLE_RATE, frame_length=self.FRAME_S)
-        self.frame_samples: int = self._vad.frame_bytes // 2
+        self._make = partial(Vad, mode=self.STRICTNESS, sample_rate=SAMPLE_RATE, frame_length=self.FRAME_S)
+        self.frame_samples: int = self._make().frame_bytes // 2
 
     def speech(self, samples: NDArray[np.int16]) -> list[bool]:
         """For each whole frame; what is left over at the end belongs to the last one."""
+        vad = self._make()  # one that has heard nothing yet
         whole = range(0, len(samples) - self.frame_samples + 1, self.frame_samples)
         frames: Sequence[NDArray[np.int16]] = [samples[at : at + self.frame_samples] for at in whole]
-        return [bool(self._vad.is_speech(frame.tobytes())) for frame in frames]
+        return [bool(vad.is_speech(frame.tobytes())) for frame in frames]

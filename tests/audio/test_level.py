@@ -1,0 +1,54 @@
+"""The level of speech, and what is done to a quiet recording."""
+
+import math
+
+import numpy as np
+import pytest
+
+from servers.audio.level import MOST_GAIN_DB, USUAL_DBFS, as_loud_as_usual, level_dbfs
+
+RATE = 16_000
+
+
+def sound(dbfs: float, seconds: float = 3.0) -> np.ndarray:
+    """Noise of that RMS."""
+    noise = np.random.default_rng(0).standard_normal(round(seconds * RATE)) * 10 ** (dbfs / 20)
+    return noise.astype(np.float32)
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.zeros(round(seconds * RATE), np.float32)
+
+
+@pytest.mark.parametrize("dbfs", [-60.0, -33.0, -10.0])
+def test_the_level_is_the_rms_of_what_is_said_whatever_the_pauses(dbfs):
+    said = np.concatenate([silence(30), sound(dbfs), silence(60)])
+    assert level_dbfs(said, RATE) == pytest.approx(dbfs, abs=1.0)
+
+
+def test_a_click_is_not_the_level():
+    clicking = sound(-50.0)
+    clicking[[100, 20_000, 40_000]] = 1.0
+    assert level_dbfs(clicking, RATE) == pytest.approx(-50.0, abs=1.0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.02, 5.0])
+def test_silence_of_any_length_has_no_level_and_stays_silence(seconds):
+    assert level_dbfs(silence(seconds), RATE) == -math.inf
+    assert np.array_equal(as_loud_as_usual(silence(seconds), RATE), silence(seconds))
+
+
+@pytest.mark.parametrize("dbfs", [-50.0, -30.0])
+def test_a_quiet_recording_is_made_as_loud_as_usual(dbfs):
+    assert level_dbfs(as_loud_as_usual(sound(dbfs), RATE), RATE) == pytest.approx(USUAL_DBFS, abs=0.01)
+
+
+@pytest.mark.parametrize("dbfs", [USUAL_DBFS + 1, 0.0])
+def test_a_loud_one_is_left_as_it_is(dbfs):
+    assert np.array_equal(as_loud_as_usual(sound(dbfs), RATE), sound(dbfs))
+
+
+def test_what_is_almost_nothing_is_amplified_no_further_than_the_bound():
+    louder = as_loud_as_usual(sound(-90.0), RATE)
+    assert np.allclose(louder, sound(-90.0) * 10 ** (MOST_GAIN_DB / 20))
+    assert level_dbfs(louder, RATE) < -45

@@ -93,6 +93,15 @@ class Transcript(Noun):
     words: tuple[Word, ...] = ()
 
 
+class Alignment(Transcript):
+    """A text and when its words are said; `servers.text.alignment` says how it is judged."""
+
+    score: float | None = None
+    """How well the whole text fits the recording, in 0…1; None where the source has no scores."""
+    warning: str | None = None
+    """A sentence for people where it fits badly, and the times are not to be trusted."""
+
+
 class Speech(Noun):
     """The end of a synthesis: what is known once the last chunk was made."""
 

@@ -11,7 +11,7 @@ and then exactly one result or error:
 
     synthesize   Utterance → Chunk …, then Speech
     transcribe   TranscribeRequest → Progress …, then Transcript
-    align        AlignRequest → Progress …, then Transcript with one word for each word of the text
+    align        AlignRequest → Progress …, then Alignment with one word for each word of the text
 
 An error that concerns one request is yielded (a SkylarkError) and leaves the others alone; whatever is
 raised fails the whole batch. Closing the generator cancels the work within one chunk: what it holds is

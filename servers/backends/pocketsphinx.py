@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from servers.audio.files import blocks
+from servers.audio.files import blocks, recording
+from servers.audio.level import level_dbfs, usual_gain
 from servers.audio.pauses import Stretch, stretches
 from servers.audio.pcm import NoiseFloor, to_int16
 from servers.backends._pocketsphinx.aligner import Aligner
@@ -22,9 +23,19 @@ from servers.backends._pocketsphinx.decoders import (
 )
 from servers.backends.base import About, Backend, TranscriptItems, one_by_one
 from servers.errors import InvalidRequest, ModelLoadFailed
-from servers.speech import AlignRequest, ModelSpec, Progress, Segment, TranscribeRequest, Transcript, Word
+from servers.speech import (
+    Alignment,
+    AlignRequest,
+    ModelSpec,
+    Progress,
+    Segment,
+    TranscribeRequest,
+    Transcript,
+    Word,
+)
+from servers.text.alignment import alignment
 from servers.text.normalize import spoken_words
-from servers.text.timing import timed_sentences, timed_words
+from servers.text.timing import timed_words
 
 NOISE_FLOOR_DBFS = -60.0
 """Digital silence breaks the recogniser: with this noise under it, it does about as well as ever."""
@@ -106,7 +117,7 @@ class PocketSphinx(Backend):
         else:
             yield Progress(stretch.end / total)
 
-    def _aligned(self, request: AlignRequest) -> Iterator[Progress | Transcript]:
+    def _aligned(self, request: AlignRequest) -> Iterator[Progress | Alignment]:
         _check_language(request.language)
         audio = _load(request.audio_path)
         if audio.duration_s < LEAST_S:
@@ -118,15 +129,9 @@ class PocketSphinx(Backend):
             if isinstance(item, float):
                 yield Progress(item)
             else:
-                words = timed_words([token.word for token in tokens], item, audio.duration_s)
+                words = timed_words([token.word for token in tokens], item.spans, audio.duration_s)
                 begins = [token.start for token in tokens]
-                yield Transcript(
-                    text=request.text,
-                    language="en",
-                    duration_s=audio.duration_s,
-                    segments=timed_sentences(request.text, begins, words),
-                    words=words,
-                )
+                yield alignment(request.text, "en", audio.duration_s, words, begins, item.unread_s)
 
 
 @dataclass(frozen=True)
@@ -138,10 +143,12 @@ class _Audio:
 
 
 def _load(path: Path) -> _Audio:
-    noise = NoiseFloor(NOISE_FLOOR_DBFS)
-    pcm = bytearray()
-    for block in blocks(path, SAMPLE_RATE, BLOCK_S):
-        pcm += to_int16(noise.under(block)).data
+    """As loud as usual, for a recording that is not far above the noise floor would drown in it."""
+    noise, pcm = NoiseFloor(NOISE_FLOOR_DBFS), bytearray()
+    with recording(path) as file:
+        gain = usual_gain(level_dbfs(blocks(file, SAMPLE_RATE, BLOCK_S), SAMPLE_RATE))
+        for block in blocks(file, SAMPLE_RATE, BLOCK_S):
+            pcm += to_int16(noise.under(block * gain)).data
     samples = np.frombuffer(pcm, dtype=np.int16)
     return _Audio(samples, len(samples) / SAMPLE_RATE)
 

@@ -25,8 +25,8 @@ from servers.backends._whisperx.speakers import Diarizer
 from servers.backends._whisperx.transcription import LEAST_S, Transcription
 from servers.backends.base import About, Backend, TranscriptItems, one_by_one
 from servers.errors import InvalidRequest
-from servers.speech import AlignRequest, ModelSpec, Progress, TranscribeRequest, Transcript
-from servers.text.timing import timed_sentences
+from servers.speech import Alignment, AlignRequest, ModelSpec, Progress, TranscribeRequest
+from servers.text.alignment import alignment
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Whisperx(Backend):
         with out_of_memory(self._device.name):
             yield from one_by_one(requests, self._aligned)
 
-    def _aligned(self, request: AlignRequest) -> Iterator[Progress | Transcript]:
+    def _aligned(self, request: AlignRequest) -> Iterator[Progress | Alignment]:
         with recording(request.audio_path) as audio:
             expected_s = _expected_s(audio)
             aligner = self._aligner(request, audio)
@@ -92,7 +92,7 @@ class Whisperx(Backend):
                 if isinstance(item, float):
                     yield Progress(min(1.0, item / expected_s))
                 else:
-                    yield _transcript(request.text, aligner.language, item)
+                    yield _alignment(request.text, aligner.language, item)
 
     def _aligner(self, request: AlignRequest, audio: BinaryIO) -> Aligner:
         """Raises InvalidRequest where there is none for the language."""
@@ -103,14 +103,8 @@ class Whisperx(Backend):
         return self._model.aligners.get(self._model.alignment_language(language))
 
 
-def _transcript(text: str, language: str, aligned: Aligned) -> Transcript:
-    return Transcript(
-        text=text,
-        language=tag(language),
-        duration_s=aligned.duration_s,
-        segments=timed_sentences(text, aligned.begins, aligned.words),
-        words=aligned.words,
-    )
+def _alignment(text: str, language: str, aligned: Aligned) -> Alignment:
+    return alignment(text, tag(language), aligned.duration_s, aligned.words, aligned.begins)
 
 
 def _alignment_folders(recogniser: Recogniser, options: WhisperxOptions, name: str) -> dict[str, Folder]:

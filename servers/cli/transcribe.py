@@ -107,6 +107,8 @@ def align(
     with Servers(config.load(config_file)) as servers:
         aligned = servers.align(audio, content, language=language)
     note_ignored(aligned.get("ignored", ()))
+    if aligned.get("warning"):  # a server of an older version has none
+        complain(f"warning: {aligned['warning']}")
     if json:
         print_json(aligned)
     else:

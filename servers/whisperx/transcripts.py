@@ -26,6 +26,8 @@ from servers.whisperx.recordings import saved
 
 bp = Blueprint("transcripts", __name__)
 FIELDS = ("text", "language", "duration_s", "segments", "words")
+JUDGEMENT = ("score", "warning")
+"""What an alignment has besides."""
 
 
 @bp.post("/transcribe")
@@ -75,4 +77,5 @@ def _result(_index: int, outcome: Outcome) -> Iterator[bytes]:
 
 
 def _transcript(result: Result) -> Result:
-    return {name: result[name] for name in FIELDS} | {"ignored": result.get("ignored", [])}
+    judgement = {name: result[name] for name in JUDGEMENT if name in result}
+    return {name: result[name] for name in FIELDS} | {"ignored": result.get("ignored", [])} | judgement

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from servers.backends.base import About, Arrivals, Backend, default_task, ignored_fields
 from servers.errors import SkylarkError, UnknownVoice
-from servers.speech import Chunk, Noun, Progress, Speech, Transcript, Utterance, Word
+from servers.speech import Alignment, Chunk, Noun, Progress, Speech, Transcript, Utterance, Word
 
 Good = Mapping[str, Sequence[Noun]]
 Bad = Sequence[tuple[str, Noun, type[SkylarkError], str | None]]
@@ -149,6 +149,7 @@ class BackendContract:
         yielded = items(backend, task, good[task][0])
         ended = yielded[-1]
         if isinstance(ended, Transcript):
+            assert isinstance(ended, Alignment) is (task == "align")
             check_words(ended.words, ended.duration_s)
             assert [word for segment in ended.segments for word in segment.words] == list(ended.words)
             for segment in ended.segments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
@@ -13,7 +14,7 @@ import soundfile
 from servers.backends.base import About
 from servers.backends.pocketsphinx import PocketSphinx
 from servers.errors import InvalidRequest, UnsupportedAudio
-from servers.speech import AlignRequest, Progress, TranscribeRequest, Transcript
+from servers.speech import Alignment, AlignRequest, ModelSpec, Progress, TranscribeRequest, Transcript
 from servers.text.score import word_error_rate
 
 from .conftest import PARAGRAPH, Spoken
@@ -41,7 +42,7 @@ def greeting(speak) -> Spoken:
 
 
 @pytest.fixture(scope="session")
-def found(loaded_pocketsphinx: tuple[PocketSphinx, About], paragraph: Spoken) -> Transcript:
+def found(loaded_pocketsphinx: tuple[PocketSphinx, About], paragraph: Spoken) -> Alignment:
     """The paragraph, aligned."""
     return aligned(loaded_pocketsphinx[0], paragraph.path, PARAGRAPH)
 
@@ -82,7 +83,7 @@ class TestPocketSphinx(BackendContract):
         ]
 
 
-def aligned(backend: PocketSphinx, path: Path, text: str) -> Transcript:
+def aligned(backend: PocketSphinx, path: Path, text: str) -> Alignment:
     return result(backend, "align", AlignRequest(audio_path=path, text=text))
 
 
@@ -120,6 +121,73 @@ def test_the_segments_of_an_alignment_are_the_sentences(found):
     assert len(found.segments) == 4
     assert found.segments[1].text.startswith("His name was")
     assert found.segments[1].text.endswith("45 years.")
+
+
+def fresh() -> PocketSphinx:
+    made = PocketSphinx()
+    made.load(ModelSpec(backend="pocketsphinx", name="pocketsphinx"), "cpu")
+    return made
+
+
+@pytest.fixture
+def noise(tmp_path) -> Path:
+    samples = np.random.default_rng(1).standard_normal(5 * 16000) * 0.1
+    soundfile.write(tmp_path / "noise.wav", samples, 16000)
+    return tmp_path / "noise.wav"
+
+
+def test_a_recording_is_heard_as_if_it_were_the_first_whatever_came_before(greeting, noise, paragraph):
+    text = " ".join(word.word for word in greeting.words)
+    expected = transcribed(fresh(), greeting.path), aligned(fresh(), greeting.path, text)
+    backend = fresh()
+    for before in (noise, paragraph.path, greeting.path):
+        transcribed(backend, before)
+        with suppress(InvalidRequest):  # the noise cannot be made to hold the text
+            aligned(backend, before, text)
+        assert (transcribed(backend, greeting.path), aligned(backend, greeting.path, text)) == expected
+
+
+@pytest.mark.parametrize("gain_db", [-30, -50])
+def test_a_quiet_recording_is_understood_as_a_loud_one(backend, paragraph, transcription, gain_db, tmp_path):
+    samples, rate = soundfile.read(paragraph.path)
+    soundfile.write(tmp_path / "quiet.wav", samples * 10 ** (gain_db / 20), rate, subtype="FLOAT")
+    as_ever = word_error_rate(PARAGRAPH, transcription[-1].text)
+    assert word_error_rate(PARAGRAPH, transcribed(backend, tmp_path / "quiet.wav").text) < as_ever + 0.1
+    assert aligned(backend, tmp_path / "quiet.wav", PARAGRAPH).score > 0.7
+
+
+@pytest.mark.parametrize("level_dbfs", [-70, -50, -20])
+def test_noise_of_any_level_holds_no_words(backend, level_dbfs, tmp_path):
+    samples = np.random.default_rng(3).standard_normal(8 * 16000) * 10 ** (level_dbfs / 20)
+    soundfile.write(tmp_path / "noise.wav", samples, 16000, subtype="FLOAT")
+    assert transcribed(backend, tmp_path / "noise.wav").text == ""
+
+
+def test_stereo_in_antiphase_is_heard_as_mono_is(backend, greeting, tmp_path):
+    samples, rate = soundfile.read(greeting.path, dtype="int16")
+    soundfile.write(tmp_path / "antiphase.wav", np.stack([samples, -samples], axis=1), rate)
+    assert transcribed(backend, tmp_path / "antiphase.wav") == transcribed(backend, greeting.path)
+
+
+def test_the_right_text_fits_and_another_one_is_warned_of(backend, found, paragraph):
+    wrong = aligned(backend, paragraph.path, OTHER_TEXT)
+    assert (found.score > 0.7, found.warning) == (True, None)
+    assert wrong.score < 0.3
+    assert "does not fit the recording" in wrong.warning
+
+
+def test_a_text_that_is_right_in_one_half_is_warned_of(backend, paragraph):
+    middle = len(PARAGRAPH) // 2
+    assert aligned(backend, paragraph.path, PARAGRAPH[:middle] + OTHER_TEXT).warning
+    assert aligned(backend, paragraph.path, OTHER_TEXT + PARAGRAPH[middle:]).warning
+
+
+def test_a_text_that_leaves_out_most_of_what_is_said_is_warned_of(backend, paragraph):
+    assert aligned(backend, paragraph.path, PARAGRAPH.partition(",")[0]).warning
+
+
+def test_one_wrong_word_is_no_reason_to_warn(backend, paragraph):
+    assert aligned(backend, paragraph.path, PARAGRAPH.replace("the storm.", "the elephant.")).warning is None
 
 
 def test_the_right_text_scores_far_above_a_wrong_one(backend, found, paragraph):

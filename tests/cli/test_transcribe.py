@@ -79,3 +79,14 @@ def test_align_reads_the_text_from_a_file_and_prints_json(run, configured, recor
     reply = json.loads(run("align", recordings[0], "text.txt", "--json").stdout)
     assert reply["words"] == WORDS
     assert b'name="text"\r\n\r\nHello, Martha.\r\n' in configured.requests[0][1]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_text_that_does_not_fit_is_warned_of_beside_the_result(run, configured, recordings, options):
+    reply = TRANSCRIPT | {"score": 0.1, "warning": "the text does not fit the recording"}
+    configured.replies["/align"] = [(200, {}, reply)]
+    result = run("align", recordings[0], "Goodbye.", *options)
+    assert result.exit_code == 0
+    assert result.stderr == "skylark: warning: the text does not fit the recording\n"
+    assert "Martha." in result.stdout
+    assert run("align", recordings[0], "Hello, Martha.", *options).stderr == ""

@@ -64,6 +64,17 @@ def test_transcribe_takes_a_form_or_json(
     assert payload == {"task": "transcribe", "language": "en"}
 
 
+def test_an_alignment_says_how_well_the_whole_text_fits(client: FlaskClient, engine: StandInEngine) -> None:
+    misfit = {"score": 0.1, "warning": "the text does not fit the recording"}
+    engine.outcome = lambda payload: transcript(payload) | misfit
+    item = {"audio": AUDIO, "text": "Well, 3 times."}
+    reply = client.post("/align", json=item).json
+    assert set(reply) == FIELDS | {"score", "warning"}
+    (result,) = client.post("/align_batch", json={"items": [item]}).json["results"]
+    assert reply == result
+    assert misfit.items() <= result.items()
+
+
 @pytest.mark.parametrize("as_form", [True, False])
 def test_align_takes_the_text_too(client: FlaskClient, engine: StandInEngine, as_form: bool) -> None:
     fields = {"text": "Well, 3 times.", "application_id": "book", "model": "en-us"}

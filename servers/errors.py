@@ -28,7 +28,7 @@ SkylarkError
 └── BackendFailed             the model failed on good input
     ├── ModelLoadFailed
     ├── OutOfMemory           the device has not enough memory, even with everything else evicted
-    ├── StorageFailed         the disk is full
+    ├── StorageFailed         the disk is full, or a file or folder of Skylark's own is not where it was
     ├── TimeLimitExceeded     it computed for longer than its length allows
     └── RunnerCrashed         the runner died, max_attempts times
 """

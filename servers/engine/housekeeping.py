@@ -65,12 +65,13 @@ class Housekeeping:
             self._news.tell(job_id)
 
     def _sweep(self, now: float) -> None:
-        self._results.delete(self._store.delete_ended(now - self._limits.keep_results_s))
-        self._saves.sweep(self._is_over)
+        ended = self._store.delete_ended(now - self._limits.keep_results_s)
         try:
+            self._results.delete(ended)
+            self._saves.sweep(self._is_over)
             self._uploads.sweep(older_than_s=self._limits.keep_results_s, now=now)
-        except OSError as error:
-            log.error("uploads cannot be swept", extra={"action": "sweep_failed"}, exc_info=error)
+        except OSError as error:  # a folder is missing: no reason to run no jobs
+            log.error("what is over cannot be swept", extra={"action": "sweep_failed"}, exc_info=error)
 
     def _is_over(self, job_id: str) -> bool:
         job = self._store.get(job_id)

@@ -18,7 +18,6 @@ from servers.errors import (
     JobCancelled,
     RunnerCrashed,
     SkylarkError,
-    StorageFailed,
 )
 from servers.jobs.job import Job, Outcome, Status
 from servers.jobs.outputs import write_output
@@ -28,6 +27,7 @@ from servers.jobs.store import MOST_LOST, Store
 from servers.nofollow import LinkInPath
 from servers.runner.wire import Asked
 from servers.speech import Word
+from servers.storage import storing
 
 log = logging.getLogger(__name__)
 _numbers = itertools.count(1)
@@ -123,10 +123,8 @@ class Runs:
 
     def prepare(self, job_id: str) -> None:
         """Makes the folder of a preemptible job, before it is claimed. Raises StorageFailed."""
-        try:
+        with storing("what a job saves"):
             self._saves.folder(job_id)
-        except OSError as error:
-            raise StorageFailed(f"no folder can be made for what a job saves: {error.strerror}") from error
 
     def payload(self, run: Run, job: Job) -> dict[str, Any]:
         """What the runner is given: a preemptible job with the folder that is its own."""
@@ -142,9 +140,8 @@ class Runs:
         if live.audio is None:
             raise BackendFailed(f"the model made audio for a job to {run.task}")
         try:
-            live.audio.append(pcm, sample_rate, words)
-        except OSError as error:
-            raise StorageFailed(f"the audio could not be written: {error.strerror}") from error
+            with storing("the audio"):
+                live.audio.append(pcm, sample_rate, words)
         except ValueError as error:
             raise BackendFailed(str(error)) from error
         self._news.publish(("audio", job.id))
@@ -162,16 +159,11 @@ class Runs:
         if audio is not None and audio.samples == 0:
             raise BackendFailed("the model made no audio")
         try:
-            kept = {"status": "ok"} | result | {"ignored": run.ignored(job)} | (_kept(audio) if audio else {})
-            if job.result_path is not None:
-                write_output(Path(job.result_path), kept, audio.path if audio else None)
-                kept["result_path"] = job.result_path
-        except LinkInPath as error:
-            raise InvalidRequest(
-                f"the result cannot be written: {error.strerror}", param="result_path"
-            ) from error
-        except OSError as error:
-            raise StorageFailed(f"the result could not be written: {error.strerror}") from error
+            with storing("the result"):
+                ignored = {"ignored": run.ignored(job)}
+                kept = {"status": "ok"} | result | ignored | (_kept(audio) if audio else {})
+                if job.result_path is not None:
+                    kept["result_path"] = _written(job.result_path, kept, audio)
         except (RuntimeError, ValueError) as error:  # libsndfile's are RuntimeErrors
             raise BackendFailed(f"the result could not be encoded: {error}") from error
         return kept
@@ -278,3 +270,13 @@ def _kept(audio: LiveAudio) -> dict[str, Any]:
         "samples": audio.samples,
         "duration_s": audio.duration_s,
     }
+
+
+def _written(path: str, result: dict[str, Any], audio: LiveAudio | None) -> str:
+    """The path, once the result is there. Raises InvalidRequest where it goes over a link."""
+    try:
+        write_output(Path(path), result, audio.path if audio else None)
+    except LinkInPath as error:
+        message = f"the result cannot be written: {error.strerror}"
+        raise InvalidRequest(message, param="result_path") from error
+    return path

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from servers.atomic import unfinished
+from servers.storage import storing
 
 COPY_BYTES = 1 << 20
 
@@ -35,12 +36,12 @@ class Uploads:
 
         Its name is a new one; with an `identity` it follows from that and from the bytes, so that the same
         saved again is the same file, of a new age. `suffix` (".wav") is for people who look into the folder.
-        Raises OSError when the disk is full.
+        Raises StorageFailed.
         """
         if not re.fullmatch(r"(\.[a-z0-9]{1,10})?", suffix):
             raise ValueError(f"{suffix!r} is not a file's suffix")
         stream = BytesIO(data) if isinstance(data, bytes) else data
-        with unfinished(self._folder) as new:
+        with storing("the recording"), unfinished(self._folder) as new:
             digest = _copy(stream, new.file)
             name = uuid.uuid4().hex if identity is None else _name(identity, digest)
             new.replace(f"{name}{suffix}", sync_folder=True)

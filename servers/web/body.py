@@ -1,4 +1,4 @@
-"""The request's JSON body as a typed noun."""
+"""The request's body: JSON as a typed noun, or the parts of a form."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 from typing import Any, TypeVar
 
 from flask import request
+from werkzeug.datastructures import FileStorage, MultiDict
 
-from servers.errors import InvalidRequest, MalformedBody
+from servers.errors import InvalidRequest, MalformedBody, StorageFailed
 from servers.speech import Noun
+from servers.storage import storing
 
 N = TypeVar("N", bound=Noun)
+COPY_BYTES = 1 << 16
 
 
 def json_body(noun: type[N]) -> N:
@@ -33,6 +36,21 @@ def json_object() -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidRequest(f"the body has to be a JSON object, and not {_json_type(data)}")
     return data
+
+
+def form_parts() -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
+    """The fields and the files of a form; a large file is in a temporary one, for as long as the request.
+
+    Raises StorageFailed where it cannot be kept there, once the body was read: a client that still sends
+    would not hear of it.
+    """
+    try:
+        with storing("a file of the form"):
+            return request.form, request.files
+    except StorageFailed:
+        while request.stream.read(COPY_BYTES):
+            continue
+        raise
 
 
 def _json_type(data: object) -> str:

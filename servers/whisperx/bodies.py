@@ -12,7 +12,7 @@ from werkzeug.datastructures import FileStorage
 from servers.errors import InvalidRequest
 from servers.jobs.requests import QueueOptions
 from servers.speech import Noun, Prompt, Speakers, Temperature, Text
-from servers.web.body import json_body
+from servers.web.body import form_parts, json_body
 
 FILE = "file"
 FORM = "multipart/form-data"
@@ -85,15 +85,16 @@ B = TypeVar("B", bound=AudioItem)
 def form_or_json(noun: type[B]) -> tuple[B, str]:
     """The body with one recording, from a form or from JSON, and the field that its audio came in.
 
-    Raises MalformedBody, or InvalidRequest naming the field.
+    Raises MalformedBody, StorageFailed, or InvalidRequest naming the field.
     """
     if request.mimetype != FORM:
         return json_body(noun), "audio"
-    for name in request.files:
+    fields, files = form_parts()
+    for name in files:
         if name != FILE:
             raise InvalidRequest(f"unknown file {name!r}; the recording is sent as {FILE!r}", param=name)
-    if FILE not in request.files:
+    if FILE not in files:
         raise InvalidRequest(f"{FILE!r} is required", param=FILE)
-    if "audio" in request.form:
+    if "audio" in fields:
         raise InvalidRequest(f"a form's recording is sent as {FILE!r}", param="audio")
-    return noun.parse(request.form.to_dict() | {"audio": request.files[FILE]}), FILE
+    return noun.parse(fields.to_dict() | {"audio": files[FILE]}), FILE

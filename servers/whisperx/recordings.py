@@ -26,7 +26,8 @@ EXTENSION = "skylark.uploads"
 def saved(sent: Mapping[str, AudioItem], requester: Requester, limits: Limits) -> list[Item]:
     """A job's item for each recording, by the name of the field that its audio came in, with its file saved.
 
-    All are checked before one is saved. Raises MalformedBody, UnsupportedAudio, AudioTooLong or TooLarge.
+    All are checked before one is saved. Raises MalformedBody, UnsupportedAudio, AudioTooLong, TooLarge or
+    StorageFailed.
     """
     streams = {field: checked(each, field, limits) for field, each in sent.items()}
     uploads: Uploads = current_app.extensions[EXTENSION]

@@ -86,3 +86,9 @@ def test_what_a_job_saved_goes_once_it_has_ended(housekeeping, tmp_path, queued)
     (saves.folder("nobodys") / "step").touch()
     housekeeping.tidy()
     assert [folder.name for folder in (tmp_path / "saves").iterdir()] == [queued.id]
+
+
+def test_a_missing_folder_is_no_reason_to_run_no_jobs(housekeeping, tmp_path, caplog):
+    (tmp_path / "results").rmdir()
+    housekeeping.tidy()
+    assert "cannot be swept" in caplog.text

@@ -559,7 +559,7 @@ def test_a_long_job_is_not_claimed_where_no_folder_can_be_made_for_it(rig, monke
     training = rig.train(model="b")
     full = OSError(28, "No space left on device")
     monkeypatch.setattr(rig.saves, "folder", lambda _: (_ for _ in ()).throw(full))
-    with pytest.raises(StorageFailed, match="No space left"):
+    with pytest.raises(StorageFailed, match="the disk is full"):
         rig.step()
     assert rig.status(training) == ["queued"]
 

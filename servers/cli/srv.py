@@ -60,14 +60,15 @@ def _absolute(path: Path) -> Path:
 
 
 def health(socket: options.Socket = None, json: options.Json = False) -> None:
-    """Ask the engine how it is; the exit code is 1 when it is stopping."""
+    """Ask the engine how it is; the exit code is 1 when it is stopping, or degraded."""
     answer = _engine(socket).health()
     if json:
         print_json(answer)
     else:
         print(_line(answer))
     if answer["status"] != "ok":
-        raise CommandFailed(f"the engine is {answer['status']}")
+        why = f": {answer['error']['message']}" if "error" in answer else ""
+        raise CommandFailed(f"the engine is {answer['status']}{why}")
 
 
 def _line(answer: dict[str, Any]) -> str:

@@ -56,18 +56,25 @@ class Inbox:
             return
 
     def persist(self, act: Call) -> None:
-        """Acts until the store can be written: a full disk is waited out, and nothing is lost by it.
+        """Acts until the store can be read and written: what ails it is waited out, and nothing is lost.
 
-        Raises StorageFailed when the engine is to end meanwhile.
+        It is logged once, and once it is over. Raises StorageFailed when the engine is to end meanwhile.
         """
+        said = None
         while True:
             try:
-                return act()
+                act()
+                break
             except StorageFailed as error:
-                log.error("the store cannot be written", extra={"action": "storage_failed"}, exc_info=error)
+                if error.message != said:
+                    fields = {"action": "storage_failed", "error": error.message}
+                    log.error("the store fails; the engine waits for it", extra=fields, exc_info=error)
+                said = error.message
                 if self.stopping:
                     raise
                 time.sleep(TICK_S)
+        if said is not None:
+            log.info("the store is well again", extra={"action": "storage_recovered"})
 
 
 def _nothing() -> None:

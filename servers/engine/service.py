@@ -149,16 +149,26 @@ class Service:
         models = self._core.models().values()
         ready = [model for model in models if model.is_resident and model.phase is not Phase.LOADING]
         ready.sort(key=lambda model: model.loaded_at)
-        return {
-            "status": "stopping" if self._core.draining else "ok",
+        depth, error = self._queue_depth()
+        status = "stopping" if self._core.draining else "ok" if error is None else "degraded"
+        about = {
+            "status": status,
             "loaded_model": _named(ready[-1]) if ready else None,
             "loaded_models": [_named(model) for model in ready],
             "loading": [_named(model) for model in models if model.phase is Phase.LOADING],
-            "queue_depth": self._store.count(Status.QUEUED),
+            "queue_depth": depth,
             "uptime_s": round(self._ticks() - self._started_at, 3),
             "device": self._device.name,
             "gpu_name": self._device.gpu_name,
         }
+        return about if error is None else about | {"error": error.to_dict()}
+
+    def _queue_depth(self) -> tuple[int | None, StorageFailed | None]:
+        """How many jobs are queued, or why that cannot be read."""
+        try:
+            return self._store.count(Status.QUEUED), None
+        except StorageFailed as error:
+            return None, error
 
     def queue(self, caller: Caller) -> dict[str, Any]:
         """`active` is the job that runs, the first of a batch; `queued` in the order of acceptance."""

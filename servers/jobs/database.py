@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, Connection
 from servers.errors import StorageFailed
 from servers.extras import how_to_install
 from servers.jobs import migrations, sql
+from servers.jobs.database_file import DatabaseFile
 from servers.jobs.write_ahead_log import PATIENCE_S, WriteAheadLog, turn_on
 from servers.settings import SettingsError
 
@@ -28,7 +29,8 @@ class Database(ABC):
     """Thread-safe. What was written is as durable as the database can make it when `write` ends, unless that
     is `durable=False`: then it is kept unless the machine stops in the next moments, and comes in order.
 
-    `read` and `write` raise StorageFailed when the database cannot be reached or its disk is full.
+    `read` and `write` raise StorageFailed when the database cannot be reached, is not where it was, or its
+    disk is full.
     """
 
     heads: ClassVar[sa.Select[Any]] = sql.HEADS
@@ -39,6 +41,7 @@ class Database(ABC):
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
+        self.check()
         with _storage_errors(), self._engine.connect() as connection:
             yield connection
 
@@ -50,6 +53,7 @@ class Database(ABC):
 
         `seen` is called as soon as others can see it, which may be before it is on the disk.
         """
+        self.check()
         with _storage_errors(), self._transaction(alone, durable, seen) as connection:
             yield connection
 
@@ -57,6 +61,9 @@ class Database(ABC):
     def _transaction(
         self, alone: bool, durable: bool, seen: Callable[[], object]
     ) -> AbstractContextManager[Connection]: ...
+
+    def check(self) -> None:  # noqa: B027 - a server keeps its files itself
+        """Raises StorageFailed where what is open is not what is at the URL any more."""
 
     @abstractmethod
     def settle(self) -> None:
@@ -90,6 +97,7 @@ class Sqlite(Database):
         self._writing = threading.Lock()
         self._log = WriteAheadLog()
         self._lock_file = Path(f"{url.database}.lock")
+        self._file = DatabaseFile(Path(str(url.database)), self._lock_file)
         self._held: int | None = None
 
     @contextmanager
@@ -106,6 +114,9 @@ class Sqlite(Database):
         if durable:
             self._log.sync()
 
+    def check(self) -> None:
+        self._file.check()
+
     def _configure(self, connection: Any, _record: Any) -> None:
         # first: others may be opening it too
         connection.execute(f"PRAGMA busy_timeout = {1000 * PATIENCE_S}")
@@ -113,6 +124,7 @@ class Sqlite(Database):
         # where a file system cannot share memory there is no log to sync, and SQLite syncs each commit
         connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")
         _, _, file = connection.execute("PRAGMA database_list").fetchone()
+        self._file.opened()
         self._log.file = Path(f"{file}-wal")  # not beside a link, but beside the file that it leads to
 
     def settle(self) -> None:

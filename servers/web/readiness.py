@@ -44,6 +44,8 @@ def health(door: Requests) -> dict[str, Any]:
         about["status"] = engine["status"]
         about["model_loaded"] = {"type": model.backend, "name": model.name} in engine["loaded_models"]
         rest = {name: engine[name] for name in ("gpu_name", "device", "queue_depth")}
+        if "error" in engine:
+            rest["error"] = engine["error"]
     uptime_s = round(time.monotonic() - current_app.extensions[STARTED_AT], 3)
     return about | rest | {"uptime_s": uptime_s}
 
@@ -55,7 +57,8 @@ def check_ready(door: Requests) -> None:
     """
     engine = door.client.health(timeout_s=ASK_S)
     if engine["status"] != "ok":
-        raise EngineUnavailable(f"the engine is {engine['status']}", retry_after_s=RETRY_AFTER_S)
+        why = f": {engine['error']['message']}" if "error" in engine else ""
+        raise EngineUnavailable(f"the engine is {engine['status']}{why}", retry_after_s=RETRY_AFTER_S)
     model = door.model()
     for entry in door.client.models()["models"]:
         if (entry["model_type"], entry["name"]) == model.key:

@@ -73,6 +73,17 @@ def job(store):
     return job
 
 
+def test_health_is_degraded_and_says_why_while_the_queue_cannot_be_read(service, tmp_path):
+    assert service.health()["status"] == "ok"
+    (tmp_path / "jobs.sqlite3").rename(tmp_path / "moved.sqlite3")
+    health = service.health()
+    assert (health["status"], health["queue_depth"]) == ("degraded", None)
+    assert "was moved or removed" in health["error"]["message"]
+    (tmp_path / "moved.sqlite3").rename(tmp_path / "jobs.sqlite3")
+    assert service.health()["status"] == "ok"
+    assert "error" not in service.health()
+
+
 def test_a_poll_is_answered_although_the_clients_interest_cannot_be_written(service, core, job):
     assert service.poll(job.id, Caller(), 0.0, connected=lambda: True).status is Status.QUEUED
     assert core.excused

@@ -58,6 +58,8 @@ class StandInEngine(JobsClient):
         self.away_calls = 0
         self.state = "unloaded"
         self.load_error: dict[str, Any] | None = None
+        self.fault: SkylarkError | None = None
+        """Why it is degraded."""
 
     @property
     def payloads(self) -> list[dict[str, Any]]:
@@ -90,6 +92,7 @@ class StandInEngine(JobsClient):
 
     def health(self, *, timeout_s: float = 2.0) -> dict[str, Any]:
         self._answer()
+        fault = {} if self.fault is None else {"status": "degraded", "error": self.fault.to_dict()}
         return {
             "status": "ok",
             "loaded_model": None,
@@ -99,7 +102,7 @@ class StandInEngine(JobsClient):
             "uptime_s": 1.0,
             "device": "cpu",
             "gpu_name": None,
-        }
+        } | fault
 
     def models(self) -> dict[str, Any]:
         self._answer()

@@ -123,6 +123,53 @@ def test_a_full_disk_is_a_typed_error_and_changes_nothing(tmp_path):
     store.close()
 
 
+@pytest.fixture
+def store(tmp_path):
+    store = Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
+    yield store
+    store.close()
+
+
+def move(from_: Path, to: Path) -> None:
+    """All that SQLite keeps of a queue."""
+    to.mkdir(exist_ok=True)
+    for name in ("jobs.sqlite3", "jobs.sqlite3-wal", "jobs.sqlite3-shm"):
+        (from_ / name).rename(to / name)
+
+
+def test_a_queue_whose_file_was_moved_takes_no_jobs_until_it_is_back(store, tmp_path):
+    job = submitted(store)
+    move(tmp_path, tmp_path / "elsewhere")
+    for attempt in (lambda: store.submit([new_job()], max_queued=9), store.heads):
+        with pytest.raises(StorageFailed, match=r"jobs\.sqlite3 was moved or removed: put it back"):
+            attempt()
+    assert not (tmp_path / "jobs.sqlite3").exists(), "no new queue was begun"
+    move(tmp_path / "elsewhere", tmp_path)
+    assert [head.id for head in store.heads()] == [job.id]
+    submitted(store)
+
+
+def test_a_queue_whose_file_was_replaced_takes_no_jobs(store, tmp_path, made):
+    submitted(store)
+    shutil.copy(made, tmp_path / "other.sqlite3")
+    (tmp_path / "other.sqlite3").replace(tmp_path / "jobs.sqlite3")
+    with pytest.raises(StorageFailed, match=r"another file is in the place of the queue's jobs\.sqlite3"):
+        submitted(store)
+
+
+def test_an_engine_does_not_start_with_a_new_queue_where_one_is_gone(store, tmp_path):
+    assert store.hold()
+    job = submitted(store)
+    store.close()
+    (tmp_path / "jobs.sqlite3").rename(tmp_path / "moved.sqlite3")
+    with pytest.raises(SettingsError, match=r"jobs.sqlite3 is gone, and a queue was kept there"):
+        Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
+    (tmp_path / "moved.sqlite3").rename(tmp_path / "jobs.sqlite3")
+    again = Store(f"sqlite:///{tmp_path}/jobs.sqlite3")
+    assert again.get(job.id) is not None
+    again.close()
+
+
 def test_the_folder_of_the_file_is_made(tmp_path):
     Store(f"sqlite:///{tmp_path}/new/jobs.sqlite3").close()
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from servers.errors import ModelLoadFailed
+from servers.errors import ModelLoadFailed, StorageFailed
 from tests.jobs.stand_in_engine import StandInEngine
 
 
@@ -30,6 +30,18 @@ def test_health_is_degraded_but_200_without_an_engine(client: FlaskClient, engin
     assert reply.status_code == 200
     assert (reply.json["status"], reply.json["model_loaded"]) == ("degraded", False)
     assert reply.json["error"]["code"] == "engine_unavailable"
+
+
+def test_what_ails_the_engine_is_said_and_nobody_is_sent_here(
+    client: FlaskClient, engine: StandInEngine
+) -> None:
+    engine.fault = StorageFailed("the queue's file was moved")
+    reply = client.get("/health")
+    assert (reply.status_code, reply.json["status"]) == (200, "degraded")
+    assert reply.json["error"]["code"] == "storage_failed"
+    reply = client.get("/ready")
+    assert reply.status_code == 503
+    assert "the engine is degraded: the queue's file was moved" in reply.json["error"]["message"]
 
 
 @pytest.mark.parametrize("state", ["unloaded", "loading", "ready"])

@@ -22,13 +22,12 @@ ADVICE = {
 def storing(what: str) -> Iterator[None]:
     """Raises StorageFailed, saying what could not be stored and how to mend it, for an OSError of the block.
 
-    One of a connection stays what it is, and so does one without a number: it is no system's.
+    One of a connection stays what it is.
     """
     try:
         yield
     except OSError as error:
-        if isinstance(error, ConnectionError | TimeoutError) or error.errno is None:
+        if isinstance(error, ConnectionError | TimeoutError):
             raise
-        raise StorageFailed(
-            f"{what} could not be stored: {ADVICE.get(error.errno, error.strerror)}"
-        ) from error
+        reason = ADVICE.get(error.errno or 0) or error.strerror or "the system does not say why"
+        raise StorageFailed(f"{what} could not be stored: {reason}") from error

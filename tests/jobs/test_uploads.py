@@ -22,9 +22,9 @@ def test_bytes_and_what_is_left_of_a_stream_are_kept(tmp_path: Path) -> None:
 def test_a_failed_save_leaves_nothing_behind(tmp_path: Path) -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
-            raise OSError("no space left")
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(StorageFailed, match="make room"):
         Uploads(tmp_path).save(Broken())
     assert list((tmp_path / "uploads").iterdir()) == []
 

@@ -15,7 +15,12 @@ LOCKS = ("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock")
 def pins(lock):
     """Name and version of each package, for Python 3.11 on Linux."""
     found = PIN.finditer((ROOT / lock).read_text())
-    elsewhere = ("python_full_version >= '3.1", "sys_platform == 'win32'", "sys_platform != 'linux'")
+    elsewhere = (
+        "python_full_version >= '3.1",
+        "python_full_version == '3.12",
+        "sys_platform == 'win32'",
+        "sys_platform != 'linux'",
+    )
     return {one["name"]: one["version"] for one in found if not (one["marker"] or "").startswith(elsewhere)}
 
 

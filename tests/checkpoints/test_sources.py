@@ -18,6 +18,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture
 def hub():
+    pytest.importorskip("huggingface_hub", reason="needs the extra [hub]")
     stand_in = Hub()
     stand_in.files["org/voice"] = {"config.json": b"{}", "model.safetensors": b"w" * 1000}
     yield stand_in

@@ -40,6 +40,7 @@ backends:
 
 @pytest.fixture
 def hub():
+    pytest.importorskip("huggingface_hub", reason="needs the extra [hub]")
     stand_in = Hub()
     stand_in.files["org/voice"] = dict(FILES)
     stand_in.files["org/gated"] = {"config.yaml": b"x: 1"}

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 from pathlib import Path
 
 import pytest
 
+from servers.errors import StorageFailed
 from servers.jobs.uploads import Uploads
 
 

@@ -1,4 +1,4 @@
-"""`scripts/up` on a machine that has one Python alone and no compiler: it sets up, speaks, aligns and ends."""
+"""`scripts/up` where there is one Python alone and no compiler: it sets up, speaks, aligns and ends."""
 
 from __future__ import annotations
 

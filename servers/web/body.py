@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 from flask import request
 from werkzeug.datastructures import FileStorage, MultiDict
 
-from servers.errors import InvalidRequest, MalformedBody, StorageFailed
+from servers.errors import InvalidRequest, MalformedBody
 from servers.speech import Noun
 from servers.storage import storing
 
 N = TypeVar("N", bound=Noun)
-COPY_BYTES = 1 << 16
 
 
 def json_body(noun: type[N]) -> N:
@@ -41,16 +40,10 @@ def json_object() -> dict[str, Any]:
 def form_parts() -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
     """The fields and the files of a form; a large file is in a temporary one, for as long as the request.
 
-    Raises StorageFailed where it cannot be kept there, once the body was read: a client that still sends
-    would not hear of it.
+    Raises StorageFailed where it cannot be kept there.
     """
-    try:
-        with storing("a file of the form"):
-            return request.form, request.files
-    except StorageFailed:
-        while request.stream.read(COPY_BYTES):
-            continue
-        raise
+    with storing("a file of the form"):
+        return request.form, request.files
 
 
 def _json_type(data: object) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import time
 from contextlib import suppress
@@ -24,7 +23,6 @@ from servers.errors import (
     QueueFull,
     RequestTimeout,
     SkylarkError,
-    StorageFailed,
 )
 from servers.web import errors, log, request_ids
 from servers.web.incoming import Incoming
@@ -138,8 +136,6 @@ class Connection(asyncio.Protocol):
             self._refuse(_malformed(error))
         except SkylarkError as error:
             self._refuse(error)
-        except OSError as error:
-            self._refuse(StorageFailed(f"the body cannot be kept: {os.strerror(error.errno or 0)}"))
 
     def _advance(self) -> None:
         body: list[bytes] = []

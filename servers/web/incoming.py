@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 import time
 
+from servers.storage import storing
+
 IN_MEMORY = 131_072
 """Bytes."""
 SLICE_S, BYTES_PER_S = 30.0, 4_096
@@ -18,8 +20,9 @@ class Incoming:
         self._marked, self._marked_at = 0, time.monotonic()
 
     def keep(self, data: bytes) -> None:
-        """Raises OSError."""
-        self.file.write(data)
+        """Raises StorageFailed."""
+        with storing("the request's body"):
+            self.file.write(data)
         self.size += len(data)
 
     def too_slow(self, now: float) -> bool:

@@ -11,6 +11,8 @@ import pytest
 from tests.acceptance.processes import running_appliance
 from tests.backends import tiny_whisperx
 
+pytest.importorskip("ctranslate2", reason="needs the extra [whisperx]")
+
 TEXT = "Good morning, Margaret — the train leaves at 9."
 PATIENCE_S = 900.0
 """The libraries take 10 s to import on a quiet machine, and minutes on a busy one."""

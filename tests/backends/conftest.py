@@ -150,7 +150,14 @@ def paragraph(speak: Callable[[str], Spoken]) -> Spoken:
 
 
 @pytest.fixture(scope="session")
-def whisperx_folders(tmp_path_factory: pytest.TempPathFactory) -> WhisperxFolders:
+def whisperx_package() -> None:
+    """Skips where it is not there."""
+    if importlib.util.find_spec("whisperx") is None:
+        pytest.skip("needs the extra [whisperx], for whisperx is not installed")
+
+
+@pytest.fixture(scope="session")
+def whisperx_folders(whisperx_package: None, tmp_path_factory: pytest.TempPathFactory) -> WhisperxFolders:
     folder = tmp_path_factory.mktemp("whisperx")
     return WhisperxFolders(
         whisper=tiny_whisperx.whisper(folder / "whisper"),

@@ -18,6 +18,7 @@ from servers.backends.base import About
 from servers.backends.whisperx import Whisperx
 from servers.errors import InvalidRequest, OutOfMemory, SkylarkError, UnsupportedAudio
 from servers.speech import AlignRequest, Transcript
+from servers.text.alignment import text_score
 
 from .conftest import PARAGRAPH, Spoken, WhisperxFolders
 from .contract import BackendContract, Bad, Good, items, result
@@ -145,6 +146,7 @@ def test_an_alignment_has_every_word_as_written_with_numerals_timed_and_dashes_i
     found = result(backend, "align", AlignRequest(audio_path=paragraph.path, text=text, language="en-GB"))
     assert [word.word for word in found.words] == text.split()
     assert [word.word for word in found.words if word.interpolated] == ["—", "—", "三", "🙂"]
+    assert found.score == text_score(found.words)
     assert all((word.score is None) is word.interpolated for word in found.words)
     assert (found.text, found.language) == (text, "en")
     assert found.segments[0].text.endswith("三 years!")

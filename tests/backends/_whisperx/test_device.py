@@ -24,6 +24,7 @@ def test_a_compute_type_that_is_named_is_taken_or_refused():
         choose_compute_type("float16", PREFERRED["cuda"], PASCAL, "cuda:0")
 
 
+@pytest.mark.usefixtures("whisperx_package")
 @pytest.mark.parametrize("device", ["cuda:7", "tpu", "cuda:x", "", "CPU"])
 def test_a_device_that_is_not_there_lists_those_that_are(device):
     with pytest.raises(ModelLoadFailed, match="possible here are cpu"):

@@ -6,6 +6,8 @@ import pytest
 
 from servers.backends._whisperx.loading import import_libraries
 
+pytestmark = pytest.mark.usefixtures("whisperx_package")
+
 
 def compression_ratio(text: str) -> float:
     """The package's own, which `Recogniser` takes from it."""

@@ -91,6 +91,7 @@ def test_a_wildcard_is_as_likely_as_the_likeliest_letter():
     assert np.array_equal(wild[:, -1], found[:, 1:].max(axis=1))
 
 
+@pytest.mark.usefixtures("whisperx_package")
 @pytest.mark.parametrize("seed", range(20))
 def test_it_is_the_path_that_whisperx_finds(seed):
     import_libraries()

@@ -34,7 +34,7 @@ def level_dbfs(blocks: Iterable[NDArray[np.float32]], sample_rate: int) -> float
 def _energies(block: NDArray[np.float32], frame: int) -> NDArray[np.float64]:
     """The mean square of each whole frame."""
     frames = block[: len(block) // frame * frame].reshape(-1, frame)
-    return np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / frame
+    return np.asarray(np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / frame)
 
 
 def usual_gain(dbfs: float) -> np.float32:

@@ -48,6 +48,7 @@ def test_an_archives_size_is_not_known_beforehand():
 
 @pytest.mark.parametrize("spec", [repository(), archive(f"{NOWHERE}/punkt.zip")])
 def test_a_source_where_nobody_answers_is_unreachable(spec, tmp_path):
+    pytest.importorskip("huggingface_hub", reason="needs the extra [hub]")
     with pytest.raises(SourceUnreachable, match="cannot be reached") as raised:
         pull(source_of(spec, NOWHERE), tmp_path / "voice")
     assert (raised.value.code, raised.value.http_status) == ("source_unreachable", 503)

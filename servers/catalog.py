@@ -9,19 +9,17 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from servers.atomic import create_atomically
 from servers.errors import UnknownModel
 from servers.settings import ROOT, SettingsError
 from servers.speech import ModelSpec
+from servers.yaml_files import read_yaml
 
 DEFAULT, EXAMPLE = ROOT / "config" / "models.yaml", ROOT / "config" / "models.example.yaml"
 log = logging.getLogger(__name__)
-Content = TypeVar("Content")
 
 
 class Entry(BaseModel):
@@ -48,20 +46,6 @@ class File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     backends: dict[str, Entry] = Field(min_length=1)
-
-
-def read_yaml(path: Path, kind: type[Content], *, setting: str) -> Content:
-    """The content, checked. Raises SettingsError naming the file, and the key or the setting at fault."""
-    try:
-        return TypeAdapter(kind).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror} ({setting})") from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not YAML: {error}") from None
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        raise SettingsError(f"{path}: {key}: {fault['msg']}") from None
 
 
 @dataclass(frozen=True)

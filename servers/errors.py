@@ -68,6 +68,10 @@ class SkylarkError(Exception):
         return kind(wire["message"], param=wire.get("param"), retry_after_s=wire.get("retry_after_s"))
 
 
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names it and says what to do."""
+
+
 class InvalidRequest(SkylarkError):
     code = "invalid_request"
     http_status = 422

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
+import yaml
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -21,7 +22,10 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
+from servers import ROOT as ROOT  # noqa: PLC0414 - who reads settings finds it here
+from servers.errors import SettingsError as SettingsError  # noqa: PLC0414
+from servers.yaml_files import not_yaml
+
 SOCKET_PATH_LIMIT = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
 
 
@@ -189,6 +193,8 @@ def settings() -> Settings:
         fault = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in fault["loc"])
         raise SettingsError(f"{config_file()} or the environment: {key}: {fault['msg']}") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{config_file()}: {not_yaml(error)}") from None
     if len(os.fsencode(loaded.engine_socket)) > SOCKET_PATH_LIMIT:
         key = "data_dir" if loaded.engine.socket is None else "engine.socket"
         raise SettingsError(
@@ -196,7 +202,3 @@ def settings() -> Settings:
             f"({SOCKET_PATH_LIMIT} bytes): choose a shorter {key}"
         )
     return loaded
-
-
-class SettingsError(Exception):
-    """A setting that cannot be used; the message names it."""

@@ -21,6 +21,8 @@ from servers.backends.base import Backend
 from servers.catalog import Catalog
 from servers.errors import UnknownModel
 from servers.settings import SettingsError
+from servers.speech import ModelSpec
+from servers.yaml_files import HALF_UNCOMMENTED
 
 CONTRACT_MODULES = {"base", "load"}
 
@@ -51,11 +53,23 @@ def check_models(catalog: Catalog, file: Path, search_path: Sequence[Path] = ())
         try:
             backend_class(model.backend, search_path).options.model_validate(model.options)
         except UnknownModel as error:
-            raise SettingsError(f"{place}: {error}") from None
+            raise SettingsError(
+                f"{place}: {error}; one of your own is found once backends_path (config/skylark.yaml) names "
+                f"the folder of {model.backend}.py, and else it is to be taken out of this file"
+            ) from None
         except ValidationError as error:
-            fault = error.errors(include_url=False, include_input=False)[0]
-            key = ".".join(str(part) for part in (model.name, *fault["loc"]))
-            raise SettingsError(f"{place}.models.{key}: {fault['msg']}") from None
+            raise SettingsError(f"{place}.models.{_of_option(model, error, search_path)}") from None
+
+
+def _of_option(model: ModelSpec, error: ValidationError, search_path: Sequence[Path]) -> str:
+    """What is wrong with the first bad option of a model, for the end of a sentence."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in (model.name, *fault["loc"]))
+    if fault["type"] != "extra_forbidden" or len(fault["loc"]) > 1:
+        return f"{key}: {fault['msg']}"
+    known = ", ".join(backend_class(model.backend, search_path).options.model_fields)
+    some = f"its options are {known}" if known else "it has none"
+    return f"{key}: a model of {model.backend} has no such option ({some}): {HALF_UNCOMMENTED}"
 
 
 def backend_names(search_path: Sequence[Path] = ()) -> list[str]:

@@ -16,10 +16,11 @@ from pydantic import (
     model_validator,
 )
 
-from servers.catalog import Catalog, read_yaml
+from servers.catalog import Catalog
 from servers.errors import UnknownCheckpoint, UnknownModel
 from servers.settings import SettingsError
 from servers.speech import ModelSpec
+from servers.yaml_files import read_yaml
 
 
 class CheckpointSpec(BaseModel):

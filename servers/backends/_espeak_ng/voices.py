@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from servers.backends._espeak_ng.abi import LibraryVoice
 from servers.errors import InvalidRequest, UnknownVoice
+from servers.nearest import VOICES_LISTED, possible
 from servers.speech import Voice
 
 WITHOUT_DICTIONARY = frozenset({"art/xex", "gmq/fo", "trk/kaa"})
@@ -57,7 +57,7 @@ class Voices:
         base_name, plus, variant_name = name.casefold().partition("+")
         base, variant = self._base_named.get(base_name), self._variant_named.get(variant_name)
         if base is None or (plus and variant is None):
-            raise UnknownVoice(f"there is no voice {name!r}; {self._near(name)}", param="voice")
+            raise UnknownVoice(f"there is no voice {name!r}; {self._possible(name)}", param="voice")
         chosen = Chosen(base.identifier, base.languages[0])
         return _with(chosen, variant) if variant else chosen
 
@@ -84,32 +84,30 @@ class Voices:
             if found := self._speaking(tag):
                 return found
             tag = tag.rpartition("-")[0]
-        near = difflib.get_close_matches(language.casefold(), self.languages(), n=5, cutoff=0.3)
-        some = ", ".join(near) or "en, de, fr, es, cmn"
-        raise InvalidRequest(f"no voice speaks {language!r}; languages are {some} …", param="language")
+        known = {*self.languages(), *map(_language, self._bases)}
+        near = possible(language, known, such_as=("en", "de", "fr", "es", "cmn"), listed=VOICES_LISTED)
+        raise InvalidRequest(f"no voice speaks {language[:40]!r}; {near}", param="language")
 
     def _speaking(self, tag: str) -> Chosen | None:
         if tag in (self._default.language, self._default.language.partition("-")[0], "english"):
             return self._default
         speakers = [base for base in self._bases if tag in base.languages]
-        speakers += [base for base in self._bases if tag == base.name.partition(" (")[0].casefold()]
+        speakers += [base for base in self._bases if tag == _language(base)]
         best = sorted(speakers, key=lambda base: base.languages[0] != tag)
         return Chosen(best[0].identifier, best[0].languages[0]) if best else None
 
-    def _near(self, name: str) -> str:
-        names = [*map(short_name, self._bases), *map(short_name, self._variants)]
-        wanted = name.casefold().rpartition("+")[2]
-        folded = {known.casefold(): known for known in names}
-        near = difflib.get_close_matches(wanted, folded, n=5, cutoff=0.5)
-        some = [folded[match] for match in near] or [
-            self.default,
-            "en-US",
-            "en-GB-scotland",
-            "de",
-            "fr",
-            "f3",
-        ]
-        return f"there are {', '.join(some)} and {len(names) - len(some)} more"
+    def _possible(self, name: str) -> str:
+        """A timbre, where one is named, else a voice."""
+        base_name, _, timbre = name.rpartition("+")
+        voices = [] if base_name.casefold() in self._base_named else list(map(short_name, self._bases))
+        known = [*voices, *map(short_name, self._variants)]
+        some = [self.default, "en-US", "en-GB-scotland", "de", "fr"] if voices else ["klatt4", "f3", "m1"]
+        return possible(timbre, known, such_as=some, listed=VOICES_LISTED)
+
+
+def _language(base: LibraryVoice) -> str:
+    """The "english" of a voice called "English (America)"."""
+    return base.name.partition(" (")[0].casefold()
 
 
 def short_name(voice: LibraryVoice) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from servers.backends._qwen3_tts.checkpoint import Checkpoint
@@ -10,6 +9,7 @@ from servers.backends._qwen3_tts.prompts import PromptBuilder, SpokenExample, Vo
 from servers.backends._qwen3_tts.references import FIELD, References
 from servers.backends._qwen3_tts.request import QwenUtterance
 from servers.errors import InvalidRequest, ModelLoadFailed, UnknownVoice
+from servers.nearest import VOICES_LISTED, possible
 from servers.speech import Voice
 from servers.text.languages import CODES, language_code
 
@@ -88,10 +88,9 @@ class Voices:
         wanted = voice or self.default_voice or ""
         if found := self._speakers.get(wanted.strip().casefold()):
             return found
-        near = difflib.get_close_matches(wanted.casefold(), self._speakers, n=3)
-        hint = f"; near it is {' or '.join(near)}" if near else ""
-        known = ", ".join(self._speakers.values())
-        raise UnknownVoice(f"there is no voice {wanted!r}; there are {known}{hint}", param="voice")
+        known = list(self._speakers.values())
+        some = possible(wanted, known, such_as=known[:5], listed=VOICES_LISTED)
+        raise UnknownVoice(f"there is no voice {wanted!r}; {some}", param="voice")
 
     def _of_speaker(self, name: str, instruct: str | None) -> VoicePrompt:
         return VoicePrompt(instruct=instruct, speaker=self._prompts.speaker(self._checkpoint.speakers[name]))

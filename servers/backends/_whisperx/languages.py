@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from servers.errors import InvalidRequest
+from servers.nearest import FEW, VOICES_LISTED, possible
 from servers.text.languages import CODES
 
 TO_WHISPER = {
@@ -20,6 +21,7 @@ TO_WHISPER = {
 """Tags for which Whisper has another code of its own."""
 FROM_WHISPER = {"jw": "jv"}
 """Its codes that are no BCP-47 tags any more."""
+COMMON = ("en", "de", "fr", "es", "zh")
 UNDETERMINED = "und"
 """BCP-47's tag for the language of silence."""
 UNSPACED = frozenset(("ja", "zh", "yue"))
@@ -48,6 +50,12 @@ def whisper_code(language: str, names: Mapping[str, str], known: Collection[str]
     code = by_name.get(wanted) or CODES.get(wanted, base)
     code = TO_WHISPER.get(code, code)
     if code not in known:
-        possible = ", ".join(sorted(tag(each) for each in known)) or "none"
-        raise InvalidRequest(f"no {what} for {language[:40]!r}; possible are {possible}", param="language")
+        near = possible(wanted, _spellings(names, known), such_as=COMMON, listed=VOICES_LISTED)
+        raise InvalidRequest(f"no {what} for {language[:40]!r}; {near}", param="language")
     return code
+
+
+def _spellings(names: Mapping[str, str], known: Collection[str]) -> list[str]:
+    """The tags of a few; of many the English names too, for it is those that are misspelt."""
+    tags = [tag(code) for code in known]
+    return tags if len(tags) <= FEW else tags + [names[code] for code in known if code in names]

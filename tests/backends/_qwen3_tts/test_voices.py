@@ -56,7 +56,7 @@ def test_nobody_named_is_the_default_or_the_first():
 def test_an_unknown_speaker_lists_all_and_the_nearest():
     error = refused(voices(), voice="vivien")
     assert isinstance(error, UnknownVoice)
-    assert "Vivian, uncle_fu, Eric; near it is vivian" in error.message
+    assert "possible are Eric, Vivian, uncle_fu; near it is Vivian" in error.message
 
 
 @pytest.mark.parametrize(

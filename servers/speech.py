@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from servers.errors import InvalidRequest
 
-Samples = NDArray[np.int16] | NDArray[np.float32]
+if TYPE_CHECKING:  # who only speaks of samples need not wait for numpy: the command line
+    import numpy as np
+    from numpy.typing import NDArray
+
+Samples: TypeAlias = "NDArray[np.int16] | NDArray[np.float32]"
 """Mono audio, shape (n,): int16 at full scale, or float32 in −1…1."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import typer
+from typing import Annotated
 
+import typer
+from typer.core import TyperCommand
+
+from servers import __version__
 from servers.cli import health, jobs, models, say, srv, transcribe, up
 from servers.cli.output import EXIT_CODES, Group
+from servers.cli.text_command import TextCommand
 
 app = typer.Typer(
     name="skylark",
@@ -17,19 +22,36 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-for command in (
-    up.up,
-    say.say,
-    transcribe.transcribe,
-    transcribe.align,
-    jobs.jobs,
-    jobs.queue,
-    health.health,
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"skylark {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def skylark(
+    version: Annotated[  # its callback ends the command
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """Skylark speaks, listens and aligns."""
+
+
+for command, kind in (
+    (up.up, TyperCommand),
+    (say.say, TextCommand),
+    (transcribe.transcribe, TyperCommand),
+    (transcribe.align, TextCommand),
+    (jobs.jobs, TyperCommand),
+    (jobs.queue, TyperCommand),
+    (health.health, TyperCommand),
 ):
-    app.command(epilog=EXIT_CODES)(command)
+    app.command(epilog=EXIT_CODES, cls=kind)(command)
 app.add_typer(srv.app, name="srv")
 app.add_typer(models.app, name="models")
 
 
 def main() -> None:
-    app()
+    app(prog_name="skylark")

@@ -7,25 +7,31 @@ import os
 import signal
 import subprocess
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
-from servers.cli.output import CommandFailed, complain
-from servers.settings import ROOT
-from servers.supervision import LOCK
+from servers.cli.failures import CommandFailed
+from servers.cli.interruptions import told_again
+from servers.cli.last_words import last_words
+from servers.cli.output import complain
+from servers.errors import SkylarkError
+from servers.jobs.client import JobsClient
+from servers.settings import ROOT, Settings
 from servers.supervision.configuration import SOCKET, environment, prepare
+from servers.supervision.lock import LOCK
 from servers.supervision.processes import stop_groups
 
 STOP_S = 100.0
 """Above stopwaitsecs for the doors and then for the engine."""
 ORPHAN_STOP_S = 35.0
 RPC_S = 5.0
-TAIL_LINES = 15
+LOOK_S = 0.05
+GIVEN_UP = ("BACKOFF", "FATAL")
+"""It ended by itself: once, or as often as supervisord has patience for."""
 SHUTDOWN_STATE = 6  # supervisor.xmlrpc.Faults
 
 
@@ -50,15 +56,17 @@ def sole_user(data_dir: Path) -> Iterator[None]:
 class Appliance:
     """All processes, from the start of the with statement to its end, whatever happens inside."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
-        self._logs = data_dir / "logs"
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._data_dir = settings.data_dir
+        self._logs = settings.data_dir / "logs"
         self._pids: dict[str, int] = {}
+        self._begins: dict[str, int] = {}
 
     def __enter__(self) -> Appliance:
         command = [*prepare(self._data_dir), "--silent"]
-        (self._logs / "supervisord.out").write_bytes(b"")
-        with (self._logs / "supervisord.out").open("ab") as output:
+        self._begins = {log.name: log.stat().st_size for log in self._logs.glob("*.log")}
+        with (self._logs / "supervisord.out").open("wb") as output:
             # A session of its own: a terminal's Ctrl-C is for this process, which then stops all in order.
             self._supervisord = subprocess.Popen(
                 command,
@@ -72,23 +80,23 @@ class Appliance:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with _undisturbed():
-            self._stop()
+        with told_again() as is_told_again:
+            self._stop(is_told_again)
 
     def check(self) -> None:
-        """Raises CommandFailed, with the end of the log, once a process cannot be kept running."""
+        """Raises CommandFailed, with the server's own words, once one refuses to start or cannot be kept."""
         if self._supervisord.poll() is not None:
-            last_words = self._tail("supervisord.out")
-            how = f"supervisord ended ({self._supervisord.returncode}); logs are in {self._logs}"
-            raise CommandFailed(f"{how}\n{last_words}".rstrip())
+            raise CommandFailed(
+                f"supervisord ended with {self._supervisord.returncode}: {self._logs} says what it did"
+            )
         for process in self._processes():
-            self._pids[process["name"]] = process["pid"]
+            name, log = process["name"], self._logs / f"{process['name']}.log"
+            if process["pid"]:
+                self._pids[name] = process["pid"]
+            if process["statename"] in GIVEN_UP and (why := last_words(log, self._begins.get(log.name, 0))):
+                raise CommandFailed(f"{name} does not start: {why}")
             if process["statename"] == "FATAL":
-                name = process["name"]
-                raise CommandFailed(
-                    f"{name} cannot be kept running; {self._logs / name}.log ends with:\n"
-                    + self._tail(f"{name}.log")
-                )
+                raise CommandFailed(f"{name} ends as soon as it has started, without a word why: see {log}")
 
     def _processes(self) -> list[dict[str, Any]]:
         """supervisord's view of its children; none while it is not up yet, or is stopping."""
@@ -104,21 +112,56 @@ class Appliance:
         processes: list[dict[str, Any]] = found
         return processes
 
-    def _tail(self, name: str) -> str:
-        with (self._logs / name).open(encoding="utf-8", errors="replace") as lines:
-            return "".join(deque(lines, TAIL_LINES)).rstrip()
-
-    def _stop(self) -> None:
+    def _stop(self, is_told_again: Callable[[], bool]) -> None:
+        """In order, as long as it takes: STOP_S at most, and no longer than nobody asks for the end."""
         if self._supervisord.poll() is None:
+            print(self._what_is_waited_for(), flush=True)
             self._supervisord.terminate()
-            try:
-                self._supervisord.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                complain("supervisord did not stop in time: killing it")
-                self._supervisord.kill()
-                self._supervisord.wait()
+            deadline = time.monotonic() + STOP_S
+            while self._supervisord.poll() is None:
+                if is_told_again():
+                    self._kill()
+                    return
+                if time.monotonic() > deadline:
+                    complain("supervisord did not stop in time: killing it")
+                    self._supervisord.kill()
+                time.sleep(LOOK_S)
         for _, processes in stop_groups():
-            _stop_orphans([self._pids[each.name] for each in processes if self._pids.get(each.name)])
+            _stop_orphans(
+                [self._pids[each.name] for each in processes if self._pids.get(each.name)], is_told_again
+            )
+
+    def _what_is_waited_for(self) -> str:
+        """A sentence: how many jobs are in hand, and how long that may take."""
+        for process in self._processes():
+            self._pids[process["name"]] = process["pid"]
+        with closing(JobsClient(self._settings.engine_socket, timeout_s=RPC_S)) as engine:
+            try:
+                running = len(engine.queue()["running"])
+            except SkylarkError:  # it may not be up yet, or not any more: then it has nothing in hand
+                running = 0
+        if not running:
+            return "stopping"
+        longest_s = at_most_s(self._settings.engine.drain_s)
+        jobs = "1 job" if running == 1 else f"{running} jobs"
+        return f"waiting for {jobs} in hand, at most {longest_s:.0f} s; Ctrl-C again ends it at once"
+
+    def _kill(self) -> None:
+        """Everything, in no order: supervisord first, which would start the others again.
+
+        What a server has started ends with it. A job in hand is in the queue again at the next start.
+        """
+        complain("ended at once: the jobs in hand are run again at the next start")
+        self._supervisord.kill()
+        self._supervisord.wait()
+        for pid in self._pids.values():
+            if pid and _is_alive(pid):
+                os.killpg(pid, signal.SIGKILL)
+
+
+def at_most_s(drain_s: float) -> float:
+    """How long the doors and then the engine may take to end: config/gunicorn.conf.py has the doors' time."""
+    return drain_s + 10 + drain_s
 
 
 def _rpc(socket: Path) -> ServerProxy:
@@ -142,14 +185,14 @@ def _rpc(socket: Path) -> ServerProxy:
     return ServerProxy("http://localhost", transport=transport)
 
 
-def _stop_orphans(pids: list[int]) -> None:
+def _stop_orphans(pids: list[int], is_told_again: Callable[[], bool]) -> None:
     """Stops what a killed supervisord left behind; normally nothing is."""
     alive = [pid for pid in pids if _is_alive(pid)]
     for pid in alive:
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + ORPHAN_STOP_S
-    while any(_is_alive(pid) for pid in alive) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    while any(map(_is_alive, alive)) and time.monotonic() < deadline and not is_told_again():
+        time.sleep(LOOK_S)
     for pid in alive:
         if _is_alive(pid):
             os.killpg(pid, signal.SIGKILL)
@@ -166,28 +209,3 @@ def _is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return not Path("/proc/self").exists()  # macOS has no /proc, and its init reaps at once
     return stat.rpartition(")")[2].split()[0] != "Z"
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Stopping is bounded in time, and a second Ctrl-C must not leave half of it running."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTIONS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Makes a termination or a closed terminal a KeyboardInterrupt, as Ctrl-C is."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in INTERRUPTIONS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import requests
-from requests.exceptions import InvalidSchema, InvalidURL
-from urllib3.exceptions import LocationParseError
-
+from servers.cli import here
 from servers.cli.config import ClientConfig
+from servers.cli.failures import Unreachable
 from servers.errors import DeadlineExceeded, SkylarkError
+
+if TYPE_CHECKING:  # a command's help does not wait for it
+    import requests
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 1_860.0
@@ -26,14 +27,12 @@ DIRECTLY = {f"{scheme}://{host}": "" for scheme in ("http", "https") for host in
 """How requests is told that no proxy which the environment names is for the own machine."""
 
 
-class Unreachable(Exception):
-    """No server answers there; the message names the URL."""
-
-
 class Servers:
     """Both servers. Close it after use, or use it in a with statement."""
 
     def __init__(self, config: ClientConfig, *, pause: Callable[[float], None] = time.sleep) -> None:
+        import requests
+
         self.tts = config.server_url
         self.whisperx = config.whisper_url
         self._pause = pause
@@ -130,6 +129,10 @@ def _typed(response: requests.Response, body: Any) -> SkylarkError:
 
 @contextmanager
 def _transport_errors(url: str) -> Iterator[None]:
+    import requests
+    from requests.exceptions import InvalidSchema, InvalidURL
+    from urllib3.exceptions import LocationParseError
+
     try:
         yield
     except (InvalidSchema, InvalidURL, LocationParseError) as error:
@@ -139,7 +142,7 @@ def _transport_errors(url: str) -> Iterator[None]:
         if isinstance(cause, TimeoutError) and not isinstance(error, requests.ConnectTimeout):
             raise DeadlineExceeded(f"{url} did not answer in time") from None
         reason = getattr(cause, "strerror", None) or str(cause).strip() or type(cause).__name__
-        raise Unreachable(f"{url} cannot be reached: {reason}") from None
+        raise Unreachable(f"{url} cannot be reached: {reason}{here.hint('--server')}") from None
 
 
 def _root(error: BaseException) -> BaseException:

@@ -7,66 +7,100 @@ calls it, from a laptop without any of those settings. Other clients read the sa
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
+from servers.cli import here
+from servers.cli.failures import ConfigError, WrongUsage
 from servers.supervision.processes import DOORS
 
 NAME = "server_config.json"
 
 
-class ConfigError(Exception):
-    """A configuration that cannot be used; the message names the file and the key."""
+@dataclass(frozen=True)
+class ClientConfig:
+    """The keys of the file. Raises ValueError, which names the key at fault."""
 
-
-class _Environment(BaseSettings):
-    model_config = SettingsConfigDict(env_ignore_empty=True)
-
-    config_file: Path | None = Field(default=None, validation_alias="SKYLARK_SERVER_CONFIG")
-    api_key: str | None = Field(default=None, validation_alias="TTS_API_KEY")
-
-
-def _http_url(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("must start with http:// or https://")
-    return url.rstrip("/")
-
-
-Url = Annotated[str, AfterValidator(_http_url)]
-
-
-class ClientConfig(BaseModel):
-    """An unknown key is an error: a misspelt server_url must not silently mean localhost."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    server_url: Url = "http://localhost:5000"
-    whisper_url: Url = "http://localhost:5001"
+    server_url: str = "http://localhost:5000"
+    whisper_url: str = "http://localhost:5001"
     api_key: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("server_url", "whisper_url"):
+            object.__setattr__(self, name, _http_url(name, getattr(self, name)))
+        if self.api_key is not None and not isinstance(self.api_key, str):
+            raise ValueError("api_key: has to be text")
 
     def urls(self) -> dict[str, str]:
         """The URL of each door that this file names, by the door's name."""
         return {door.name: getattr(self, door.url_key) for door in DOORS if door.url_key}
 
 
-def load(path: Path | None = None) -> ClientConfig:
-    """The file at `path`, $SKYLARK_SERVER_CONFIG, ./ or ~/.config/skylark/, else the defaults.
+def _http_url(name: str, url: object) -> str:
+    if not isinstance(url, str):
+        raise ValueError(f"{name}: has to be text")
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"{name}: {url} has to start with http:// or https://")
+    return url.rstrip("/")
 
-    TTS_API_KEY in the environment wins over the file's api_key. Raises ConfigError; a file that was named
-    has to exist.
+
+def load(file: Path | None = None, server: str | None = None) -> ClientConfig:
+    """How to call the servers. Whichever is first says where they are:
+
+    1. `server`, a URL; 2. `file`; 3. $SKYLARK_SERVER_CONFIG; 4. server_config.json here or in
+    ~/.config/skylark/; 5. the `skylark up` that runs from this checkout; 6. localhost, ports 5000 and 5001.
+
+    TTS_API_KEY in the environment wins over a file's api_key. Raises ConfigError or WrongUsage; a file that
+    was named has to exist.
     """
-    environment = _Environment()
-    found = path or environment.config_file or _first_existing()
-    config = _read(found) if found else ClientConfig()
-    return config.model_copy(update={"api_key": environment.api_key}) if environment.api_key else config
+    if server and file:
+        raise WrongUsage("give --server or --config, not both")
+    found = _of_server(server) if server else _of_file(file) or _of_appliance() or ClientConfig()
+    key = os.environ.get("TTS_API_KEY")
+    return replace(found, api_key=key) if key else found
+
+
+def known_key() -> str | None:
+    """The key that a command would send: TTS_API_KEY, or the one of the file that it would read."""
+    found = _of_file(None)
+    return os.environ.get("TTS_API_KEY") or (found.api_key if found else None)
+
+
+def _of_server(url: str) -> ClientConfig:
+    """With a port it is the first door's, and the others listen at those after it, as `up` has it. Without
+    one it is a load balancer's, which has a path for each.
+    """
+    try:
+        base = _http_url("--server", url)
+        port, path = urlsplit(base).port, urlsplit(base).path
+    except ValueError as error:
+        raise WrongUsage(str(error) if str(error).startswith("--server") else f"--server: {error}") from None
+    if port is None or path:
+        urls = {door.url_key: f"{base}/{door.name}" for door in DOORS if door.url_key}
+    else:
+        stem = base.removesuffix(f":{port}")
+        urls = {door.url_key: f"{stem}:{port + n}" for n, door in enumerate(DOORS) if door.url_key}
+    return ClientConfig(**urls)
+
+
+def _of_file(named: Path | None) -> ClientConfig | None:
+    variable = os.environ.get("SKYLARK_SERVER_CONFIG")
+    path = named or (Path(variable) if variable else _first_existing())
+    return None if path is None else _read(path)
 
 
 def _first_existing() -> Path | None:
     places = [Path(NAME), Path.home() / ".config" / "skylark" / NAME]
     return next((place for place in places if place.is_file()), None)
+
+
+def _of_appliance() -> ClientConfig | None:
+    appliance = here.running_here()
+    return None if appliance is None else ClientConfig(**appliance.urls)
 
 
 def _read(path: Path) -> ClientConfig:
@@ -77,11 +111,17 @@ def _read(path: Path) -> ClientConfig:
     except ValueError as error:
         raise ConfigError(f"{path}: not JSON: {error}") from None
     try:
-        return ClientConfig.model_validate(content)
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            known = ", ".join(ClientConfig.model_fields)
-            raise ConfigError(f"{path}: unknown key {key}; known are {known}") from None
-        raise ConfigError(f"{path}: {key + ': ' if key else ''}{fault['msg']}") from None
+        return ClientConfig(**_known(content))
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _known(content: object) -> Mapping[str, Any]:
+    """An unknown key is an error: a misspelt server_url must not silently mean localhost."""
+    if not isinstance(content, dict):
+        raise ValueError("not a JSON object")
+    known = [field.name for field in fields(ClientConfig)]
+    for key in content:
+        if key not in known:
+            raise ValueError(f"unknown key {key}; known are {', '.join(known)}")
+    return content

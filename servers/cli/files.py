@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from servers.cli.output import WrongUsage
+from servers.cli.failures import WrongUsage
 
 LOOKS_LIKE_A_FILE = (".txt", ".md")
 

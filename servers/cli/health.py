@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from servers.cli import config, options
-from servers.cli.client import Servers, Unreachable
-from servers.cli.output import CommandFailed, describe, print_json
+from servers.cli.client import Servers
+from servers.cli.failures import CommandFailed, Unreachable
+from servers.cli.output import describe, print_json
 from servers.errors import SkylarkError
 
 
-def health(json: options.Json = False, config_file: options.Config = None) -> None:
+def health(
+    json: options.Json = False, config_file: options.Config = None, server: options.Server = None
+) -> None:
     """Ask the servers how they are; the exit code is 1 when one is not ok."""
-    client = config.load(config_file)
+    client = config.load(config_file, server)
     with Servers(client) as servers:
         answers = {name: _ask(servers, url) for name, url in client.urls().items()}
     if json:

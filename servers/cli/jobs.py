@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from servers.cli import options
+from servers.cli import engine, options
 from servers.cli.output import print_json, print_table
-from servers.jobs.client import JobsClient
-from servers.settings import settings
+
+if TYPE_CHECKING:
+    from servers.jobs.client import JobsClient
 
 HEADINGS = ("id", "status", "model", "application", "priority", "age", "attempt", "error")
 LISTED = 50
@@ -19,14 +20,19 @@ LISTED = 50
 
 def jobs(
     job_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Show this job alone.")] = None,
+    socket: options.Socket = None,
     json: options.Json = False,
 ) -> None:
     """List running, queued and recent jobs, or show one."""
-    engine = JobsClient(settings().engine_socket)
-    if job_id is not None:
-        _show(engine.get(job_id), json=json)
-        return
-    queue = engine.queue()
+    wanted = engine.job_id(job_id) if job_id is not None else None
+    with engine.asked(socket) as client:
+        if wanted is not None:
+            _show(client.get(wanted), json=json)
+        else:
+            _list(client.queue(), json=json)
+
+
+def _list(queue: dict[str, Any], *, json: bool) -> None:
     found = in_hand(queue) + queue["recent"]
     if json:
         print_json({"jobs": found})
@@ -36,13 +42,14 @@ def jobs(
         print("no jobs")
 
 
-def queue(json: options.Json = False) -> None:
+def queue(socket: options.Socket = None, json: options.Json = False) -> None:
     """Show what runs now and what waits."""
-    show_queue(JobsClient(settings().engine_socket), json=json)
+    with engine.asked(socket) as client:
+        show_queue(client, json=json)
 
 
-def show_queue(engine: JobsClient, *, json: bool) -> None:
-    state = engine.queue()
+def show_queue(client: JobsClient, *, json: bool) -> None:
+    state = client.queue()
     if json:
         print_json(state)
         return

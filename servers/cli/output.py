@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from typer.core import TyperGroup
 
-from servers.cli.client import Unreachable
-from servers.cli.config import ConfigError
-from servers.errors import EngineUnavailable, SkylarkError, SourceUnreachable, UnknownCheckpoint
-from servers.settings import SettingsError
+from servers.cli.failures import CommandFailed, ConfigError, Unreachable, WrongUsage
+from servers.errors import (
+    EngineUnavailable,
+    SettingsError,
+    SkylarkError,
+    SourceUnreachable,
+    UnknownCheckpoint,
+)
+
+if TYPE_CHECKING:  # a command that draws nothing does not wait for rich
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
+"""What typer raises for arguments that it cannot read; the class itself has no public name."""
 
 WIDTH_OF_A_PIPE = 200
 
@@ -39,20 +48,17 @@ EXIT_CODES = (
 )
 
 
-class CommandFailed(Exception):
-    """Part of the work failed, and was reported as it did; the message sums it up."""
-
-
-class WrongUsage(Exception):
-    """Arguments that do not go together, or name what is not there."""
-
-
 class Group(TyperGroup):
     """Ends with one clear line and an exit code where a command raises what it was not written to mend."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _one_line():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with _one_line():
+                return super().invoke(ctx)
         except (Unreachable, EngineUnavailable, SourceUnreachable) as error:
             _end(str(error), ExitCode.UNREACHABLE)
         except (WrongUsage, ConfigError, SettingsError, UnknownCheckpoint) as error:
@@ -67,6 +73,25 @@ class Group(TyperGroup):
             _end(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), ExitCode.FAILED)
         except KeyboardInterrupt:
             _end("interrupted", ExitCode.INTERRUPTED)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Arguments that cannot be read are told in one line, and not below a picture of how to use it."""
+    try:
+        yield
+    except UsageError as error:
+        if error.__class__.__name__ == "NoArgsIsHelpError":  # it is no complaint, but the help
+            raise
+        _end(_usage(error), ExitCode.USAGE)
+
+
+def _usage(error: Any) -> str:
+    message = " ".join(error.format_message().split()).rstrip(".")
+    unknown = getattr(error, "option_name", "")
+    if unknown.startswith("-") and not unknown.startswith("--"):
+        message += "; a text that begins with a dash stands after --"
+    return f"{message}; `{error.ctx.command_path} --help` says what is possible" if error.ctx else message
 
 
 def _end(message: str, code: ExitCode) -> None:
@@ -96,6 +121,8 @@ def print_json(value: Any) -> None:
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """Columns of plain text; numbers should come formatted."""
+    from rich.table import Table
+
     made = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         made.add_column(heading, no_wrap=heading != "error", min_width=36 if heading == "id" else None)
@@ -106,6 +133,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 def console() -> Console:
     """Standard output for text that is no markup."""
+    from rich.console import Console
+
     made = Console(highlight=False, markup=False, emoji=False)
     if not made.is_terminal:
         made.width = WIDTH_OF_A_PIPE
@@ -135,12 +164,42 @@ def print_words(words: Iterable[dict[str, Any]]) -> None:
 @contextmanager
 def progress(total: int, what: str) -> Iterator[Progress | None]:
     """A bar on stderr: for more than one item, and where someone is looking."""
-    on_stderr = Console(stderr=True)
-    if total < 2 or not on_stderr.is_terminal:
+    with _bar(what, total, counts=True) if total > 1 else nullcontext() as bar:
+        yield bar
+
+
+@contextmanager
+def how_far(what: str) -> Iterator[Callable[[float, str], None]]:
+    """A bar on stderr for one long thing, where someone is looking: it is told the fraction that is done, and
+    what is being done.
+    """
+    with _bar(what, 1.0, counts=False) as bar:
+
+        def show(fraction: float, what: str) -> None:
+            if bar is not None:
+                bar.update(bar.task_ids[0], description=what, completed=fraction)
+
+        yield show
+
+
+@contextmanager
+def _bar(what: str, total: float, *, counts: bool) -> Iterator[Progress | None]:
+    if not sys.stderr.isatty():
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=on_stderr) as bar:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    done = MofNCompleteColumn() if counts else TaskProgressColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), done, TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         bar.add_task(what, total=total)
         yield bar
 

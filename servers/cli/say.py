@@ -6,27 +6,21 @@ import base64
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from servers.atomic import write_atomically
 from servers.cli import config, options
-from servers.cli.book import Book, Outcome
 from servers.cli.client import Servers
+from servers.cli.failures import CommandFailed, WrongUsage
 from servers.cli.files import text_of
-from servers.cli.output import (
-    CommandFailed,
-    WrongUsage,
-    advance,
-    complain,
-    note_ignored,
-    print_json,
-    progress,
-)
-from servers.cli.spoken_files import SpeechOptions
+from servers.cli.output import advance, complain, note_ignored, print_json, progress
 from servers.errors import SkylarkError
-from servers.text.sentences import paragraphs
+
+if TYPE_CHECKING:
+    from servers.cli.book import Book, Outcome
+    from servers.cli.spoken_files import SpeechOptions
 
 
 class Format(StrEnum):
@@ -68,8 +62,11 @@ def say(
     batch: Annotated[bool, typer.Option("--batch", help="Give the model several texts at once.")] = False,
     json: options.Json = False,
     config_file: options.Config = None,
+    server: options.Server = None,
 ) -> None:
     """Speak a text."""
+    from servers.cli.spoken_files import SpeechOptions
+
     if out and out_dir:
         raise WrongUsage("give --out or --out-dir, not both")
     if json and out == STANDARD_OUTPUT:
@@ -78,7 +75,7 @@ def say(
         voice=voice, language=language, instruct=instruct, model=model, format=_format(format, out)
     )
     content = text_of(text)
-    with Servers(config.load(config_file)) as servers:
+    with Servers(config.load(config_file, server)) as servers:
         if out_dir:
             _say_book(servers, content, out_dir, speech, batch=batch, json=json)
         else:
@@ -119,6 +116,9 @@ def _say_one(servers: Servers, text: str, out: Path, speech: SpeechOptions, *, j
 def _say_book(
     servers: Servers, text: str, folder: Path, speech: SpeechOptions, *, batch: bool, json: bool
 ) -> None:
+    from servers.cli.book import Book
+    from servers.text.sentences import paragraphs
+
     texts = [paragraph for paragraph in paragraphs(text) if any(map(str.isalnum, paragraph))]  # no "* * *"
     if not texts:
         raise WrongUsage("there is no text to speak")

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from servers.atomic import write_atomically
-from servers.cli.config import ConfigError
+from servers.cli.failures import ConfigError
 
 NAME = "manifest.json"
 

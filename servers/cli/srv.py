@@ -8,29 +8,21 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Group, RenderableType
-from rich.live import Live
 
-from servers.catalog import Catalog
-from servers.cli import options
+from servers.cli import engine, options
+from servers.cli.engine import absolute
+from servers.cli.failures import CommandFailed, WrongUsage
 from servers.cli.jobs import HEADINGS, headline, in_hand, rows, show_queue
-from servers.cli.output import (
-    EXIT_CODES,
-    CommandFailed,
-    WrongUsage,
-    complain,
-    console,
-    print_json,
-    progress,
-    table,
-)
+from servers.cli.output import EXIT_CODES, complain, console, how_far, print_json, table
 from servers.errors import SkylarkError
-from servers.jobs.client import JobsClient
-from servers.settings import settings
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from servers.jobs.client import JobsClient
 
 app = typer.Typer(help="The engine: start it, see how it is, give it jobs.", no_args_is_help=True)
 REFRESH_S = 1.0
@@ -44,24 +36,24 @@ def start(
     ] = None,
 ) -> None:
     """Run the engine in the foreground, until Ctrl-C."""
+    from servers.catalog import Catalog
+    from servers.settings import settings
+
     if socket is not None:
-        if not _absolute(socket).parent.is_dir():
-            raise WrongUsage(f"--socket: there is no folder {_absolute(socket).parent}")
-        os.environ["SKYLARK_ENGINE__SOCKET"] = str(_absolute(socket))
+        if not absolute(socket).parent.is_dir():
+            raise WrongUsage(f"--socket: there is no folder {absolute(socket).parent}")
+        os.environ["SKYLARK_ENGINE__SOCKET"] = str(absolute(socket))
     if config is not None:
-        os.environ["SKYLARK_MODELS_FILE"] = str(_absolute(config))
+        os.environ["SKYLARK_MODELS_FILE"] = str(absolute(config))
     settings.cache_clear()
     Catalog.load(settings().models_file)  # said here in one line, and not in the engine's log
     os.execv(sys.executable, [sys.executable, "-m", "servers.engine"])
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
-
-
 def health(socket: options.Socket = None, json: options.Json = False) -> None:
     """Ask the engine how it is; the exit code is 1 when it is stopping, or degraded."""
-    answer = _engine(socket).health()
+    with engine.asked(socket) as client:
+        answer = client.health()
     if json:
         print_json(answer)
     else:
@@ -85,27 +77,31 @@ def queue(
     json: options.Json = False,
 ) -> None:
     """Show what runs now and what waits."""
-    engine = _engine(socket)
-    if not watch:
-        show_queue(engine, json=json)
-    elif json or not console().is_terminal:
+    if watch and (json or not sys.stdout.isatty()):
         raise WrongUsage("--watch is for a terminal, and without --json")
-    else:
-        _watch(engine)
+    with engine.asked(socket) as client:
+        if watch:
+            _watch(client)
+        else:
+            show_queue(client, json=json)
 
 
-def _watch(engine: JobsClient) -> None:
+def _watch(client: JobsClient) -> None:
+    from rich.live import Live
+
     try:
-        with Live(_picture(engine), console=console(), auto_refresh=False) as live:
+        with Live(_picture(client), console=console(), auto_refresh=False) as live:
             while True:
                 time.sleep(REFRESH_S)
-                live.update(_picture(engine), refresh=True)
+                live.update(_picture(client), refresh=True)
     except KeyboardInterrupt:
         return  # this is how it is meant to end
 
 
-def _picture(engine: JobsClient) -> RenderableType:
-    state = engine.queue()
+def _picture(client: JobsClient) -> RenderableType:
+    from rich.console import Group
+
+    state = client.queue()
     return Group(headline(state), table(HEADINGS, rows(in_hand(state))))
 
 
@@ -127,12 +123,13 @@ def submit(
         "application_id": app_id,
         "priority": priority,
         "payload": _object(payload),
-        "result_path": None if result_path is None else str(_absolute(result_path)),
+        "result_path": None if result_path is None else str(absolute(result_path)),
     }
-    engine = _engine(socket)
-    (job_id,) = engine.submit([job])
-    if wait:
-        _print_result(_ended(engine, job_id), json=json)
+    with engine.asked(socket) as client:
+        (job_id,) = client.submit([job])
+        ended = _ended(client, job_id) if wait else None
+    if ended is not None:
+        _print_result(ended, json=json)
     elif json:
         print_json({"job_id": job_id})
     else:
@@ -149,16 +146,14 @@ def _object(payload: str) -> dict[str, Any]:
     return parsed
 
 
-def _ended(engine: JobsClient, job_id: str) -> dict[str, Any]:
+def _ended(client: JobsClient, job_id: str) -> dict[str, Any]:
     try:
-        with progress(100, "queued") as bar:
-
-            def show(job: dict[str, Any]) -> None:
-                if bar is not None:
-                    percent = round(100 * (job["progress"] or 0))
-                    bar.update(bar.task_ids[0], description=job["status"], completed=percent)
-
-            return engine.wait(job_id, timeout_s=math.inf, seen=show)
+        with how_far("queued") as show:
+            return client.wait(
+                job_id,
+                timeout_s=math.inf,
+                seen=lambda job: show(job["progress"] or 0.0, job["status"]),
+            )
     except KeyboardInterrupt:
         complain(f"the job goes on; to end it: skylark srv cancel {job_id}")
         raise
@@ -175,25 +170,24 @@ def _print_result(job: dict[str, Any], *, json: bool) -> None:
         raise CommandFailed(f"job {job['id']} is {job['status']}")
 
 
-def cancel(
-    job_id: Annotated[UUID, typer.Argument(metavar="ID")],
-    socket: options.Socket = None,
-    json: options.Json = False,
-) -> None:
+def cancel(job_id: options.JobId, socket: options.Socket = None, json: options.Json = False) -> None:
     """End a job, queued or running."""
-    engine = _engine(socket)
-    engine.cancel(str(job_id))
-    job = engine.get(str(job_id))
+    wanted = engine.job_id(job_id)
+    with engine.asked(socket) as client:
+        client.cancel(wanted)
+        job = client.get(wanted)
     if json:
         print_json(job)
     elif job["status"] == "cancelled":
         print("cancelled")
     if job["status"] != "cancelled":
-        raise CommandFailed(f"job {job_id} is {job['status']}, and was not cancelled")
+        raise CommandFailed(_not_cancelled(job))
 
 
-def _engine(socket: Path | None) -> JobsClient:
-    return JobsClient(_absolute(socket) if socket is not None else settings().engine_socket)
+def _not_cancelled(job: dict[str, Any]) -> str:
+    if job["finished_at"] is None:
+        return f"job {job['id']} is {job['status']} still: `skylark jobs {job['id']}` says when it has ended"
+    return f"job {job['id']} is {job['status']} already: there is nothing left to cancel"
 
 
 for command in (start, health, queue, submit, cancel):

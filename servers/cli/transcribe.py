@@ -12,18 +12,9 @@ import typer
 from servers.atomic import write_atomically
 from servers.cli import config, options
 from servers.cli.client import Servers
+from servers.cli.failures import CommandFailed, WrongUsage
 from servers.cli.files import text_of
-from servers.cli.output import (
-    CommandFailed,
-    WrongUsage,
-    advance,
-    complain,
-    describe,
-    note_ignored,
-    print_json,
-    print_words,
-    progress,
-)
+from servers.cli.output import advance, complain, describe, note_ignored, print_json, print_words, progress
 from servers.errors import SkylarkError
 
 RECORDING = typer.Argument(exists=True, dir_okay=False, readable=True, help="Audio that libsndfile reads.")
@@ -41,11 +32,12 @@ def transcribe(
     language: options.Language = None,
     json: options.Json = False,
     config_file: options.Config = None,
+    server: options.Server = None,
 ) -> None:
     """Write down what is said in recordings."""
     targets = _targets(files, out_dir, ".json" if json else ".txt")
     results = []
-    with Servers(config.load(config_file)) as servers, progress(len(files), "listening") as bar:
+    with Servers(config.load(config_file, server)) as servers, progress(len(files), "listening") as bar:
         for file in files:
             result = _transcribe_one(servers, file, language)
             results.append({"file": str(file)} | result)
@@ -101,10 +93,11 @@ def align(
     language: options.Language = None,
     json: options.Json = False,
     config_file: options.Config = None,
+    server: options.Server = None,
 ) -> None:
     """Find when each word of a text is said in a recording."""
     content = text_of(text)
-    with Servers(config.load(config_file)) as servers:
+    with Servers(config.load(config_file, server)) as servers:
         aligned = servers.align(audio, content, language=language)
     note_ignored(aligned.get("ignored", ()))
     if aligned.get("warning"):  # a server of an older version has none

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import urllib3
 from urllib3 import BaseHTTPResponse
@@ -35,6 +36,8 @@ POLL_S = 1.0
 RETRY_AFTER_S = 2.0
 STREAM_SILENCE_S = WAITING_EVERY_S + 4.0
 """A stream that is silent for longer has lost its engine."""
+LOAD_S = 330.0
+"""A little over engine.load_timeout_s, so that its answer is what is heard."""
 CHUNK_BYTES = 64 * 1024
 OWNER_HEADER = "X-Skylark-Owner"
 RATE_HEADER = "X-Sample-Rate"
@@ -201,6 +204,10 @@ class JobsClient:
         `state` is unloaded, loading, ready or failed; `about` is a backend's About, once it was loaded.
         """
         return self._call("GET", "/models")
+
+    def load_model(self, name: str, *, timeout_s: float = LOAD_S) -> dict[str, Any]:
+        """The model called "name" or "backend/name", as `models` has it, once it is ready or has failed."""
+        return self._call("POST", f"/models/{quote(name)}/load", timeout=timeout_s)
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         with _engine_errors():

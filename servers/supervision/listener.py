@@ -7,7 +7,6 @@ them, it ends once that process is gone, however it went.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
@@ -18,7 +17,7 @@ from typing import TextIO
 from supervisor import childutils
 
 from servers.settings import settings
-from servers.supervision import LOCK
+from servers.supervision.lock import LOCK, is_held
 
 
 def main() -> None:
@@ -40,18 +39,6 @@ def given_up(event: str, fields: dict[str, str]) -> str | None:
 
 def gone(lock: Path) -> str | None:
     return None if is_held(lock) else "`skylark up` is gone: stopping what it started"
-
-
-def is_held(lock: Path) -> bool:
-    """Whether a living process holds the file's lock: the system lets go of a dead one's."""
-    if not lock.exists():
-        return False
-    with lock.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def events(stdin: TextIO, stdout: TextIO) -> Iterator[tuple[str, dict[str, str]]]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from servers.settings import Settings
+if TYPE_CHECKING:  # the command line reads the table at its start, and does not need the settings for that
+    from servers.settings import Settings
 
 
 class StopOrder(IntEnum):
@@ -56,6 +58,8 @@ PROCESSES = (
     Process("whisperx", "servers.whisperx", "whisperx.port", 2, StopOrder.DOORS, "/ready", "whisper_url"),
 )
 DOORS = tuple(process for process in PROCESSES if process.port_setting)
+
+DEFAULT_PORT_BASE = 5000
 
 
 def port_variables(base: int) -> dict[str, str]:

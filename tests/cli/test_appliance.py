@@ -11,6 +11,7 @@ import pytest
 
 from servers.cli import appliance as module
 from servers.cli.appliance import SHUTDOWN_STATE, Appliance
+from servers.settings import Settings
 from servers.supervision.configuration import SOCKET
 
 
@@ -56,7 +57,7 @@ def supervisord(tmp_path):
 
 @pytest.fixture
 def processes(tmp_path):
-    return Appliance(tmp_path)._processes
+    return Appliance(Settings(data_dir=tmp_path))._processes
 
 
 def test_its_children_are_those_that_it_says(supervisord, processes):

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from servers.cli import config
-from servers.cli.config import ClientConfig, ConfigError
+from servers.cli.config import ClientConfig
+from servers.cli.failures import ConfigError, WrongUsage
 from servers.settings import ROOT
+from tests.supervision.appliances import Appliances
 
 
 def write(path: Path, **content: object) -> Path:
@@ -52,10 +54,11 @@ def test_a_slash_at_the_end_of_a_url_does_not_count(home):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ('{"server_url": 5000}', "server_url: Input should be a valid string"),
-        ('{"server_url": "gpu:5000"}', "server_url: Value error, must start with http:// or https://"),
+        ('{"server_url": 5000}', "server_url: has to be text"),
+        ('{"server_url": "gpu:5000"}', "server_url: gpu:5000 has to start with http:// or https://"),
         ('{"server_ulr": "http://x"}', "unknown key server_ulr; known are server_url, whisper_url, api_key"),
-        ("[]", "Input should be a valid dictionary"),
+        ('{"api_key": 5000}', "api_key: has to be text"),
+        ("[]", "not a JSON object"),
         ("{", "not JSON"),
     ],
 )
@@ -75,3 +78,83 @@ def test_a_file_that_was_named_has_to_exist(home):
 
 def test_the_example_is_a_good_file():
     config.load(ROOT / "config" / "server_config.example.json")
+
+
+# where a command looks
+
+
+@pytest.mark.parametrize(
+    ("server", "urls"),
+    [
+        ("http://gpu:7000", ("http://gpu:7000", "http://gpu:7001")),
+        ("http://[::1]:7000/", ("http://[::1]:7000", "http://[::1]:7001")),
+        (
+            "https://speech.example.com",
+            ("https://speech.example.com/tts", "https://speech.example.com/whisperx"),
+        ),
+        ("https://a.b:443/speech/", ("https://a.b:443/speech/tts", "https://a.b:443/speech/whisperx")),
+    ],
+)
+def test_a_server_is_a_port_and_the_next_or_a_path_for_each(server, urls):
+    found = config.load(server=server)
+    assert (found.server_url, found.whisper_url) == urls
+
+
+@pytest.mark.parametrize(
+    ("server", "says"),
+    [
+        ("gpu:7000", "--server: gpu:7000 has to start with http://"),
+        ("http://gpu:x", "--server: Port could not"),
+    ],
+)
+def test_a_server_that_is_no_url_is_wrong_usage(server, says):
+    with pytest.raises(WrongUsage, match=says):
+        config.load(server=server)
+
+
+def test_a_named_server_gets_no_key_of_a_file_that_is_another_servers(home):
+    write(home / "server_config.json", api_key="of the file")
+    assert config.load(server="http://gpu:7000").api_key is None
+    with pytest.raises(WrongUsage, match="not both"):
+        config.load(home / "server_config.json", "http://gpu:7000")
+
+
+@pytest.fixture
+def appliances(home):
+    with Appliances(home) as appliances:
+        yield appliances
+
+
+def test_the_appliance_of_this_checkout_is_found_from_any_folder(appliances):
+    appliances.start(7000)
+    found = config.load()
+    assert (found.server_url, found.whisper_url) == ("http://127.0.0.1:7000", "http://127.0.0.1:7001")
+
+
+def test_a_file_wins_over_what_runs(appliances, home):
+    appliances.start(7000)
+    assert config.load(write(home / "a.json", server_url="http://named")).server_url == "http://named"
+    write(home / "server_config.json", server_url="http://here")
+    assert config.load().server_url == "http://here"
+
+
+def test_one_of_another_checkout_is_not_taken_for_ours(appliances):
+    appliances.start(7000, checkout="/another")
+    assert config.load() == ClientConfig()
+
+
+def test_of_two_of_this_checkout_none_is_guessed(appliances):
+    appliances.start(7000)
+    appliances.start(7100)
+    with pytest.raises(
+        WrongUsage, match=r"--server http://127.0.0.1:7000 .*--server http://127.0.0.1:7100 "
+    ) as why:
+        config.load()
+    assert "\n" not in str(why.value)
+    assert config.load(server="http://127.0.0.1:7100").server_url == "http://127.0.0.1:7100"
+
+
+def test_the_data_dir_of_the_environment_says_which_is_meant(appliances, monkeypatch):
+    appliances.start(7000)
+    monkeypatch.setenv("SKYLARK_DATA_DIR", appliances.start(7100).data_dir)
+    assert config.load().server_url == "http://127.0.0.1:7100"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from servers.cli import jobs
 from servers.errors import EngineUnavailable, JobNotFound
+from servers.settings import settings
 
 
 def job(id: str, status: str, **fields: Any) -> dict[str, Any]:
@@ -24,9 +24,10 @@ def job(id: str, status: str, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-ACTIVE = job("a", "running", progress=0.25)
-QUEUED = job("b", "queued", priority=0)
-FAILED = job("c", "failed", error={"code": "backend_failed", "message": "no breath", "param": None})
+A, B, C = (f"{letter * 8}-0000-4000-8000-000000000000" for letter in "abc")
+ACTIVE = job(A, "running", progress=0.25)
+QUEUED = job(B, "queued", priority=0)
+FAILED = job(C, "failed", error={"code": "backend_failed", "message": "no breath", "param": None})
 
 
 class StandInEngine:
@@ -37,18 +38,21 @@ class StandInEngine:
     def __init__(self, _socket: object) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
     def queue(self) -> dict[str, Any]:
         return self.snapshot
 
     def get(self, job_id: str) -> dict[str, Any]:
-        if job_id != "a":
+        if job_id != A:
             raise JobNotFound(f"there is no job {job_id}")
         return ACTIVE
 
 
 @pytest.fixture
 def engine(monkeypatch):
-    monkeypatch.setattr(jobs, "JobsClient", StandInEngine)
+    monkeypatch.setattr("servers.jobs.client.JobsClient", StandInEngine)
     monkeypatch.setattr(
         StandInEngine,
         "snapshot",
@@ -61,7 +65,7 @@ def engine(monkeypatch):
 def test_jobs_lists_running_queued_and_recent_ones(engine, run):
     heading, *rows = run("jobs").stdout.splitlines()
     assert heading.split()[:3] == ["id", "status", "model"]
-    assert [row.split()[:2] for row in rows] == [["a", "running"], ["b", "queued"], ["c", "failed"]]
+    assert [row.split()[:2] for row in rows] == [[A, "running"], [B, "queued"], [C, "failed"]]
     assert "25%" in rows[0]
     assert rows[2].endswith("no breath")
 
@@ -71,13 +75,22 @@ def test_jobs_as_json(engine, run):
 
 
 def test_one_job_is_shown_field_by_field(engine, run):
-    assert "status           running\n" in run("jobs", "a").stdout
-    assert json.loads(run("jobs", "a", "--json").stdout) == ACTIVE
+    assert "status           running\n" in run("jobs", A).stdout
+    assert json.loads(run("jobs", A, "--json").stdout) == ACTIVE
 
 
 def test_an_unknown_job_is_exit_code_1(engine, run):
-    result = run("jobs", "z")
-    assert (result.exit_code, result.stderr) == (1, "skylark: there is no job z\n")
+    result = run("jobs", B)
+    assert (result.exit_code, result.stderr) == (1, f"skylark: there is no job {B}\n")
+
+
+@pytest.mark.parametrize("command", [("jobs",), ("srv", "cancel")])
+def test_what_is_no_id_is_told_where_ids_are(engine, run, command):
+    result = run(*command, "ID")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "skylark: 'ID' is not the id of a job: `skylark jobs` lists them, `skylark srv submit` prints it\n",
+    )
 
 
 def test_the_queue_is_what_runs_and_what_waits(engine, run):
@@ -100,4 +113,5 @@ def test_an_engine_that_is_away_is_exit_code_3(engine, run, monkeypatch):
     monkeypatch.setattr(engine, "queue", away)
     result = run("queue")
     assert result.exit_code == 3
-    assert result.stderr == "skylark: the engine cannot be reached (ConnectError)\n"
+    assert result.stderr.startswith(f"skylark: {settings().engine_socket}: the engine cannot be reached (")
+    assert "start scripts/up, or say with --socket where to ask" in result.stderr

@@ -119,7 +119,10 @@ def test_a_job_is_cancelled_queued_or_running_but_not_when_it_has_ended(srv_run,
         assert engine.status(job_id) == "cancelled"
     done = engine.ended(engine.submit({"text": "hi"}))["id"]
     reply = srv_run("cancel", done)
-    assert (reply.exit_code, reply.stderr) == (1, f"skylark: job {done} is done, and was not cancelled\n")
+    assert (reply.exit_code, reply.stderr) == (
+        1,
+        f"skylark: job {done} is done already: there is nothing left to cancel\n",
+    )
 
 
 def test_a_job_that_is_not_there_cannot_be_cancelled(srv_run):

@@ -1,0 +1,173 @@
+"""What `skylark models` does: the models of models.yaml, and the checkpoints that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from servers.catalog import Catalog
+from servers.checkpoints import folder_of, locate
+from servers.checkpoints.catalogue import Catalogue
+from servers.checkpoints.folders import pulled, size, state
+from servers.checkpoints.pull import pull as pull_checkpoint
+from servers.checkpoints.sources import Listing, source_of
+from servers.checkpoints.verify import faults, read_manifest
+from servers.cli.failures import CommandFailed
+from servers.cli.output import advance, complain, print_json, print_table, progress
+from servers.errors import ModelLoadFailed
+from servers.settings import settings
+
+MODEL_COLUMNS = ("model", "checkpoint", "state", "size", "licence", "folder")
+CHECKPOINT_COLUMNS = ("to pull", "state", "size", "licence", "from")
+
+
+def list_models(*, json: bool) -> None:
+    """Prints the models of models.yaml with their checkpoints, and the checkpoints that can be pulled."""
+    known = _catalogue()
+    models = [
+        {
+            "model": "/".join(spec.key),
+            "checkpoints": [_described(name, known) for name in known.needed_by(spec)],
+        }
+        for spec in Catalog.load(settings().models_file)
+    ]
+    checkpoints = [_described(name, known) for name in known.specs]
+    if json:
+        print_json({"models_dir": str(settings().models_dir), "models": models, "checkpoints": checkpoints})
+        return
+    print_table(MODEL_COLUMNS, _model_rows(models))
+    print()
+    print_table(
+        CHECKPOINT_COLUMNS, (_row(one, ("name", "state", "size", "licence", "from")) for one in checkpoints)
+    )
+
+
+def _described(name: str, known: Catalogue) -> dict[str, Any]:
+    folder, spec = folder_of(name), known.specs.get(name)
+    return {
+        "name": name,
+        "folder": str(folder),
+        "state": str(state(folder)),
+        "bytes": size(folder),
+        "size_mb": None if spec is None else spec.size_mb,
+        "licence": None if spec is None else spec.licence,
+        "from": None if spec is None else spec.place,
+    }
+
+
+def _model_rows(models: Iterable[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+    for model in models:
+        for one in model["checkpoints"]:
+            yield model["model"], *_row(one, ("name", "state", "size", "licence", "folder"))
+        if not model["checkpoints"]:
+            yield model["model"], "none needed", *("-",) * 4
+
+
+def _row(one: dict[str, Any], keys: Iterable[str]) -> tuple[str, ...]:
+    there = one["bytes"] or one["size_mb"] is None
+    shown = one | {"size": _mb(one["bytes"]) if there else f"about {one['size_mb']:,} MB"}
+    return tuple(str(shown[key] or "-") for key in keys)
+
+
+def _mb(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
+
+
+def pull(names: Iterable[str]) -> None:
+    """Raises UnknownCheckpoint, and PullFailed where one did not arrive whole."""
+    for name, spec in _catalogue().to_pull(names, settings().models_file).items():
+        folder = folder_of(name)
+        with _Shown(name, spec.place) as shown:
+            manifest = pull_checkpoint(source_of(spec, settings().hub_url), folder, shown.progress)
+        print(f"{name}  {len(manifest.files)} files, {_mb(manifest.bytes)}, in {folder}")
+
+
+class _Shown:
+    """A pull, on stderr: a line when it begins, and a bar where someone is looking and its size is known."""
+
+    def __init__(self, name: str, place: str) -> None:
+        self._name, self._place = name, place
+        self._begun = False
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> _Shown:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def progress(self, listing: Listing, count: int) -> None:
+        if not self._begun:
+            self._begin(listing)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=count)
+
+    def _begin(self, listing: Listing) -> None:
+        self._begun = True
+        how_much = "" if listing.bytes is None else f", {len(listing.files)} files, {_mb(listing.bytes)}"
+        complain(f"pulling {self._name} from {self._place}{how_much}")
+        on_stderr = Console(stderr=True)
+        if on_stderr.is_terminal and listing.bytes is not None:
+            self._bar = Progress(*_columns(), console=on_stderr)
+            self._bar.add_task(self._name, total=listing.bytes)
+            self._bar.start()
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+
+
+def verify(names: Iterable[str]) -> None:
+    """All that were pulled, if none is named. Raises CommandFailed for a file that is missing or another."""
+    known = _catalogue()
+    models_file = settings().models_file
+    checkpoints = [one for name in names for one in known.named(name, models_file)] or pulled()
+    if not checkpoints:
+        raise CommandFailed(f"nothing was pulled into {settings().models_dir} yet")
+    with progress(len(checkpoints), "hashing") as bar:
+        bad = []
+        for name in checkpoints:
+            if not _verified(name):
+                bad.append(name)
+            advance(bar)
+    if bad:
+        raise CommandFailed(
+            f"not as pulled: {', '.join(bad)}; mend with: skylark models pull {' '.join(bad)}"
+        )
+
+
+def _verified(name: str) -> bool:
+    """Prints what it found."""
+    try:
+        found = list(faults(locate(name)))
+    except ModelLoadFailed as error:
+        found = [str(error)]
+    for fault in found:
+        print(f"{name}  {fault}")
+    if not found:
+        manifest = read_manifest(folder_of(name))
+        assert manifest is not None
+        print(f"{name}  ok: {len(manifest.files)} files, {_mb(manifest.bytes)}, {manifest.revision}")
+    return not found
+
+
+def _catalogue() -> Catalogue:
+    return Catalogue.load(settings().checkpoints_file)

@@ -1,0 +1,72 @@
+"""What would keep an appliance from starting, found before anything is started, and said in a sentence."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+from servers.backends.load import check_models
+from servers.catalog import Catalog
+from servers.checkpoints import locate
+from servers.checkpoints.catalogue import Catalogue
+from servers.cli.failures import CommandFailed
+from servers.errors import ModelLoadFailed, SettingsError, UnknownModel
+from servers.settings import Settings
+from servers.speech import ModelSpec
+from servers.supervision.processes import DOORS, Process
+from servers.web.keys import check_exposure
+
+
+def check_settings(loaded: Settings) -> None:
+    """Raises SettingsError for a model, a door or a key that cannot be, and CommandFailed for a checkpoint
+    that is needed from the first request on and is not here.
+    """
+    catalog = Catalog.load(loaded.models_file)
+    check_models(catalog, loaded.models_file, loaded.backends_path)
+    for door in DOORS:
+        check_exposure(door.address(loaded)[0], loaded)
+    for model, why in _needed(loaded, catalog):
+        _check_checkpoints(loaded, model, why)
+
+
+def _needed(loaded: Settings, catalog: Catalog) -> Iterator[tuple[ModelSpec, str]]:
+    """The models that a start needs, and what it is that needs them."""
+    for door in DOORS:
+        section = getattr(loaded, door.name)
+        try:
+            model = catalog.resolve(section.model_type, section.model)
+        except UnknownModel as error:
+            raise SettingsError(
+                f"{door.name}.{error.param}: {error.message}: choose one in config/skylark.yaml, or add it "
+                f"to {loaded.models_file}"
+            ) from None
+        yield model, f"{door.name} asks it by default"
+    for model in catalog:
+        if model.pin or model.preload:
+            yield model, f"{loaded.models_file} has it loaded at the start"
+
+
+def _check_checkpoints(loaded: Settings, model: ModelSpec, why: str) -> None:
+    for name in Catalogue.load(loaded.checkpoints_file).needed_by(model):
+        try:
+            locate(name)
+        except ModelLoadFailed as error:
+            raise CommandFailed(
+                f"{'/'.join(model.key)} cannot be loaded, and {why}: {error.message}"
+            ) from None
+
+
+def check_free(door: Process, loaded: Settings) -> None:
+    """Raises CommandFailed if something listens at the door's address, or nothing may."""
+    host, port = door.address(loaded)
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
+            probe.bind(address)
+            probe.listen()
+    except OSError as error:
+        raise CommandFailed(
+            f"port {port} ({door.name}): {error.strerror}: "
+            "end what uses it, or choose other ports with --port-base N"
+        ) from None

@@ -1,0 +1,150 @@
+"""What `skylark up` does: starts everything, waits until it is ready, and stops it again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+
+from servers.cli import config, main_job
+from servers.cli.appliance import Appliance, sole_user
+from servers.cli.checks import check_free, check_settings
+from servers.cli.client import Servers
+from servers.cli.config import ClientConfig
+from servers.cli.failures import CommandFailed, Unreachable
+from servers.cli.interruptions import interruptible
+from servers.cli.output import complain
+from servers.errors import SkylarkError
+from servers.jobs.client import JobsClient
+from servers.settings import ROOT, Settings, settings
+from servers.supervision.processes import DEFAULT_PORT_BASE, DOORS, PROCESSES, Process, port_variables
+from servers.supervision.running import Running, announced
+
+Questions = dict[str, Callable[[], object]]
+"""By the name of a process; one raises Unreachable or SkylarkError until that is ready."""
+READY_S = 120.0
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+
+def start(port_base: int | None, *, once: bool) -> None:
+    """Returns once everything has stopped again: after the main job, or when Ctrl-C ends the serving.
+
+    Raises SettingsError or CommandFailed for what keeps it from starting, and from going on.
+    """
+    if port_base is not None:
+        _move(port_base)
+    loaded = settings()
+    check_settings(loaded)
+    client = _client(loaded)
+    loaded.data_dir.mkdir(parents=True, exist_ok=True)
+    serving = False
+    try:
+        with interruptible(), sole_user(loaded.data_dir):
+            for door in DOORS:
+                check_free(door, loaded)
+            with _appliance(loaded) as appliance, _announced(loaded), Servers(client) as servers:
+                with closing(JobsClient(loaded.engine_socket)) as engine:
+                    _wait_until_ready(appliance, _questions(loaded, servers, engine))
+                main_job.run(servers)
+                main_job.invite(client, {door.name: _url(door, loaded) for door in DOORS})
+                if not once:
+                    print("serving until Ctrl-C", flush=True)
+                    serving = True
+                    _watch(appliance)
+    except KeyboardInterrupt:
+        if not serving:
+            raise
+    print("stopped", flush=True)
+
+
+@contextmanager
+def _appliance(loaded: Settings) -> Iterator[Appliance]:
+    names = [process.name for process in PROCESSES]
+    print(f"starting {', '.join(names[:-1])} and {names[-1]}; logs in {loaded.data_dir / 'logs'}", flush=True)
+    with Appliance(loaded) as appliance:
+        yield appliance
+
+
+@contextmanager
+def _announced(loaded: Settings) -> Iterator[None]:
+    """The command line finds it from any folder; where it cannot, that is said, and the rest goes on."""
+    urls = {door.url_key: _url(door, loaded) for door in DOORS if door.url_key}
+    socket = str(loaded.engine_socket)
+    announcement = announced(Running(os.getpid(), str(ROOT), str(loaded.data_dir), socket, urls))
+    try:
+        announcement.__enter__()
+    except OSError as error:
+        complain(
+            f"{error.filename}: {error.strerror}: commands find these servers with --server and --socket only"
+        )
+        yield
+        return
+    try:
+        yield
+    finally:
+        announcement.__exit__(None, None, None)
+
+
+def _move(port_base: int) -> None:
+    """Puts ports and data where `port_base` says, for this process and all that it starts."""
+    if port_base != DEFAULT_PORT_BASE:
+        os.environ.setdefault("SKYLARK_DATA_DIR", str(settings().data_dir / str(port_base)))
+    os.environ.update(port_variables(port_base))
+    settings.cache_clear()
+
+
+def _client(loaded: Settings) -> ClientConfig:
+    """How to call the servers that are about to start."""
+    key = loaded.api_key or config.known_key()
+    if loaded.api_keys and not key:
+        raise CommandFailed(
+            "api_keys: only the hashes of the keys are known here, and a key is needed to speak the example: "
+            "set TTS_API_KEY"
+        )
+    urls = {door.url_key: _url(door, loaded) for door in DOORS if door.url_key}
+    return ClientConfig(**urls, api_key=key)
+
+
+def _url(door: Process, loaded: Settings) -> str:
+    host, port = door.address(loaded)
+    host = ANY_ADDRESS.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _questions(loaded: Settings, servers: Servers, engine: JobsClient) -> Questions:
+    """What to ask each process that can be asked; the engine answers on its socket."""
+    return {
+        process.name: partial(servers.get, f"{_url(process, loaded)}{process.ready_path}")
+        if process.port_setting
+        else engine.health
+        for process in PROCESSES
+        if process.ready_path
+    }
+
+
+def _wait_until_ready(appliance: Appliance, questions: Questions) -> None:
+    """Prints a line for each. Raises CommandFailed when one cannot get ready, or not in time."""
+    begun = time.monotonic()
+    waiting, trouble = dict(questions), ""
+    while waiting:
+        elapsed_s = time.monotonic() - begun
+        if elapsed_s > READY_S:
+            raise CommandFailed(f"not ready after {READY_S:.0f} s: {', '.join(waiting)}: {trouble}")
+        appliance.check()
+        for name, ask in list(waiting.items()):
+            try:
+                ask()
+            except (Unreachable, SkylarkError) as error:
+                trouble = str(error)
+                continue
+            del waiting[name]
+            print(f"{time.monotonic() - begun:6.1f} s  {name} is ready", flush=True)
+        time.sleep(0.1)
+
+
+def _watch(appliance: Appliance) -> None:
+    while True:
+        appliance.check()
+        time.sleep(1.0)

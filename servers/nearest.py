@@ -33,4 +33,5 @@ def nearest(wanted: str, known: Collection[str]) -> list[str]:
     close = difflib.get_close_matches(word, folded, n=AT_MOST, cutoff=NEAR)
     first, *more = re.split(r"[-+]", word)
     kin = [name for name in folded if more and first and re.split(r"[-+]", name)[0] == first]
+    kin.sort(key=lambda name: -difflib.SequenceMatcher(None, word, name).ratio())
     return [folded[name] for name in dict.fromkeys((*kin, *close))][:AT_MOST]

@@ -121,7 +121,7 @@ class Appliance:
             while self._supervisord.poll() is None:
                 if is_told_again():
                     self._kill()
-                    return
+                    raise KeyboardInterrupt
                 if time.monotonic() > deadline:
                     complain("supervisord did not stop in time: killing it")
                     self._supervisord.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from servers.errors import DeadlineExceeded, SkylarkError
 if TYPE_CHECKING:  # a command's help does not wait for it
     import requests
 
+LINES = "application/x-ndjson"
+Seen = Callable[[float | None], object]
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 1_860.0
 """A little over the servers' own limits.request_timeout_s, so that theirs is the one that is seen."""
@@ -52,29 +55,44 @@ class Servers:
         """/generate_batch's reply; options that are None are left out, so that the server's default holds."""
         return self._call("POST", f"{self.tts}/generate_batch", json=_given(options) | {"texts": list(texts)})
 
-    def transcribe(self, audio: Path, *, language: str | None = None) -> dict[str, Any]:
-        return self._send_recording("transcribe", audio, language=language)
+    def transcribe(
+        self, audio: Path, *, language: str | None = None, seen: Seen = lambda _: None
+    ) -> dict[str, Any]:
+        """`seen` is shown meanwhile the fraction that is done, None where that is not known."""
+        return self._send_recording("transcribe", audio, seen, language=language)
 
-    def align(self, audio: Path, text: str, *, language: str | None = None) -> dict[str, Any]:
-        return self._send_recording("align", audio, text=text, language=language)
+    def align(
+        self, audio: Path, text: str, *, language: str | None = None, seen: Seen = lambda _: None
+    ) -> dict[str, Any]:
+        """`seen` as `transcribe` has it."""
+        return self._send_recording("align", audio, seen, text=text, language=language)
 
     def get(self, url: str, *, timeout_s: float = 10.0) -> dict[str, Any]:
         """One attempt: for /health and /ready, whose 503 is an answer."""
         return _reply(self._request("GET", url, timeout=(timeout_s, timeout_s)))
 
-    def _send_recording(self, path: str, audio: Path, **fields: str | None) -> dict[str, Any]:
-        recording = {"file": (audio.name, audio.read_bytes())}
-        return self._call("POST", f"{self.whisperx}/{path}", files=recording, data=_given(fields))
+    def _send_recording(self, path: str, audio: Path, seen: Seen, **fields: str | None) -> dict[str, Any]:
+        url, recording = f"{self.whisperx}/{path}", {"file": (audio.name, audio.read_bytes())}
+        accept = {"Accept": f"{LINES}, application/json"}
+        options = {"files": recording, "data": _given(fields), "headers": accept, "stream": True}
+        with self._answered("POST", url, **options) as response, _transport_errors(url):
+            if response.headers.get("Content-Type", "").startswith(LINES):
+                return _last(response, seen)
+            return _reply(response)
 
     def _call(self, method: str, url: str, **options: Any) -> dict[str, Any]:
+        return _reply(self._answered(method, url, **options))
+
+    def _answered(self, method: str, url: str, **options: Any) -> requests.Response:
         """Asks again while the server is busy and says when it will not be, ATTEMPTS times at most."""
         for _ in range(ATTEMPTS - 1):
             response = self._request(method, url, **options)
             pause_s = _retry_after_s(response)
             if pause_s is None:
-                return _reply(response)
+                return response
+            response.close()
             self._pause(pause_s)
-        return _reply(self._request(method, url, **options))
+        return self._request(method, url, **options)
 
     def _request(
         self,
@@ -114,6 +132,19 @@ def _reply(response: requests.Response) -> dict[str, Any]:
     if response.status_code == 200 and isinstance(body, dict):
         return body
     raise _typed(response, body)
+
+
+def _last(response: requests.Response, seen: Seen) -> dict[str, Any]:
+    """The result, which is the last line; those before it are shown."""
+    for line in response.iter_lines():
+        told = json.loads(line)
+        if "error" in told:
+            raise SkylarkError.from_dict(told["error"])
+        if "result" in told:
+            result: dict[str, Any] = told["result"]
+            return result
+        seen(told["progress"])
+    raise SkylarkError(f"{response.url} broke off its answer: ask again")
 
 
 def _typed(response: requests.Response, body: Any) -> SkylarkError:

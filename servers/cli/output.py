@@ -183,6 +183,20 @@ def how_far(what: str) -> Iterator[Callable[[float, str], None]]:
 
 
 @contextmanager
+def listening(count: int, what: str) -> Iterator[Callable[[int, float | None], None]]:
+    """A bar on stderr for recordings, where someone is looking: it is told how many are done, and which
+    fraction of the next one; None is not known, or queued.
+    """
+    with _bar(what, count, counts=count > 1) as bar:
+
+        def show(done: int, fraction: float | None) -> None:
+            if bar is not None:
+                bar.update(bar.task_ids[0], completed=done + (fraction or 0.0))
+
+        yield show
+
+
+@contextmanager
 def _bar(what: str, total: float, *, counts: bool) -> Iterator[Progress | None]:
     if not sys.stderr.isatty():
         yield None

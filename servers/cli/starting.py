@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 
 from servers.cli import config, main_job
@@ -39,23 +39,16 @@ def start(port_base: int | None, *, once: bool) -> None:
     check_settings(loaded)
     client = _client(loaded)
     loaded.data_dir.mkdir(parents=True, exist_ok=True)
-    serving = False
-    try:
-        with interruptible(), sole_user(loaded.data_dir):
-            for door in DOORS:
-                check_free(door, loaded)
-            with _appliance(loaded) as appliance, _announced(loaded), Servers(client) as servers:
-                with closing(JobsClient(loaded.engine_socket)) as engine:
-                    _wait_until_ready(appliance, _questions(loaded, servers, engine))
-                main_job.run(servers)
-                main_job.invite(client, {door.name: _url(door, loaded) for door in DOORS})
-                if not once:
-                    print("serving until Ctrl-C", flush=True)
-                    serving = True
-                    _watch(appliance)
-    except KeyboardInterrupt:
-        if not serving:
-            raise
+    with interruptible(), sole_user(loaded.data_dir):
+        for door in DOORS:
+            check_free(door, loaded)
+        with _appliance(loaded) as appliance, _announced(loaded), Servers(client) as servers:
+            with closing(JobsClient(loaded.engine_socket)) as engine:
+                _wait_until_ready(appliance, _questions(loaded, servers, engine))
+            main_job.run(servers)
+            main_job.invite(client, {door.name: _url(door, loaded) for door in DOORS})
+            if not once:
+                _serve(appliance)
     print("stopped", flush=True)
 
 
@@ -144,7 +137,10 @@ def _wait_until_ready(appliance: Appliance, questions: Questions) -> None:
         time.sleep(0.1)
 
 
-def _watch(appliance: Appliance) -> None:
-    while True:
-        appliance.check()
-        time.sleep(1.0)
+def _serve(appliance: Appliance) -> None:
+    """Until Ctrl-C, which is how it is meant to end. Raises CommandFailed as `check` does."""
+    print("serving until Ctrl-C", flush=True)
+    with suppress(KeyboardInterrupt):
+        while True:
+            appliance.check()
+            time.sleep(1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,10 +12,10 @@ import typer
 
 from servers.atomic import write_atomically
 from servers.cli import config, options
-from servers.cli.client import Servers
+from servers.cli.client import Seen, Servers
 from servers.cli.failures import CommandFailed, WrongUsage
 from servers.cli.files import text_of
-from servers.cli.output import advance, complain, describe, note_ignored, print_json, print_words, progress
+from servers.cli.output import complain, describe, listening, note_ignored, print_json, print_words
 from servers.errors import SkylarkError
 
 RECORDING = typer.Argument(exists=True, dir_okay=False, readable=True, help="Audio that libsndfile reads.")
@@ -37,13 +38,13 @@ def transcribe(
     """Write down what is said in recordings."""
     targets = _targets(files, out_dir, ".json" if json else ".txt")
     results = []
-    with Servers(config.load(config_file, server)) as servers, progress(len(files), "listening") as bar:
-        for file in files:
-            result = _transcribe_one(servers, file, language)
+    with Servers(config.load(config_file, server)) as servers, listening(len(files), "listening") as show:
+        for done, file in enumerate(files):
+            result = _transcribe_one(servers, file, language, partial(show, done))
             results.append({"file": str(file)} | result)
             if file in targets and "error" not in result:
                 write_atomically(targets[file], _content(result, json=json))
-            advance(bar)
+            show(done + 1, None)
     _report(results, written=bool(targets), json=json)
 
 
@@ -59,10 +60,10 @@ def _targets(files: list[Path], out_dir: Path | None, ending: str) -> dict[Path,
     return targets
 
 
-def _transcribe_one(servers: Servers, file: Path, language: str | None) -> dict[str, Any]:
+def _transcribe_one(servers: Servers, file: Path, language: str | None, seen: Seen) -> dict[str, Any]:
     """The transcript, or {"error"}: the other recordings are still listened to."""
     try:
-        result = servers.transcribe(file, language=language)
+        result = servers.transcribe(file, language=language, seen=seen)
     except SkylarkError as error:
         complain(f"{file}: {describe(error)}")
         return {"error": error.to_dict()}
@@ -97,8 +98,9 @@ def align(
 ) -> None:
     """Find when each word of a text is said in a recording."""
     content = text_of(text)
-    with Servers(config.load(config_file, server)) as servers:
-        aligned = servers.align(audio, content, language=language)
+    with Servers(config.load(config_file, server)) as servers, listening(1, "aligning") as show:
+        aligned = servers.align(audio, content, language=language, seen=partial(show, 0))
+        show(1, None)
     note_ignored(aligned.get("ignored", ()))
     if aligned.get("warning"):  # a server of an older version has none
         complain(f"warning: {aligned['warning']}")

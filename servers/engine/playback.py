@@ -114,7 +114,7 @@ class Playback:
                         yield Ended(index, job.to_dict(), job.token)
                         return
                 if not fresh:
-                    yield Waiting()
+                    yield Waiting(self._progress(job_id))
 
     def ends(
         self, index: int, job_id: str, caller: Caller, _after: Position, connected: Callable[[], bool]
@@ -126,7 +126,7 @@ class Playback:
                 yield Ended(index, job.to_dict(), job.token)
                 return
             if not fresh:
-                yield Waiting()
+                yield Waiting(self._progress(job_id))
 
     def _rest(self, index: int, job: Job, position: Position) -> Iterator[AudioChunk]:
         """What is missing of a recorded job's audio."""
@@ -140,6 +140,10 @@ class Playback:
             known = tuple(word for known_at, word in words if start < known_at <= end)
             yield AudioChunk(index, job.token, start, rate, data, known)
             position = Position(job.token, end)
+
+    def _progress(self, job_id: str) -> float | None:
+        live = self._live.get(job_id)
+        return live.progress if live is not None else None
 
     def _live_audio(self, job_id: str) -> LiveAudio | None:
         """What the job has made by now, if it runs and has made anything."""

@@ -57,9 +57,13 @@ class JobStream:
         A chunk follows on the one before it, or has another attempt and starts at 0: the job was begun again.
         Raises what `check` raises, and EngineUnavailable when the engine stays away.
         """
+        return (event for event in self.told() if isinstance(event, AudioChunk | Ended))
+
+    def told(self) -> Iterator[AudioChunk | Ended | Waiting]:
+        """The same, and in between that the job is waited for whose turn it is: that which comes next."""
         for event in self._events:
             self._check()
-            if isinstance(event, AudioChunk | Ended):
+            if not isinstance(event, Accepted):
                 yield event
 
     def _retried(self) -> Generator[Event, None, None]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Self
@@ -15,7 +16,7 @@ import numpy as np
 from servers.errors import EngineUnavailable, InvalidRequest, JobCancelled, SkylarkError
 from servers.jobs.client import RETRY_AFTER_S, JobsClient
 from servers.jobs.job_stream import JobStream
-from servers.jobs.stream_events import AudioChunk, Ended
+from servers.jobs.stream_events import AudioChunk, Ended, Waiting
 from servers.speech import Chunk, ModelSpec
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,15 @@ class Done:
     """Mono, 16 bits, little-endian, at its start; open until the next outcome is asked for."""
 
 
+@dataclass(frozen=True)
+class HowFar:
+    """A job that has not ended: the fraction of it that is done, None while it is queued or where its model
+    does not tell.
+    """
+
+    fraction: float | None
+
+
 class Request:
     """The jobs of one request, in the order of its items. Its end as a context clears up.
 
@@ -123,6 +133,8 @@ class Request:
         """
         last: AudioChunk | None = None
         for event in self._events():
+            if isinstance(event, Waiting):
+                continue
             if isinstance(event, Ended):
                 last = None
                 yield event.index, self._result(event)
@@ -139,9 +151,17 @@ class Request:
 
         Raises as `stream` does.
         """
+        with closing(self.told()) as told:
+            yield from (each for each in told if not isinstance(each, HowFar))
+
+    def told(self) -> Generator[Done | SkylarkError | HowFar, None, None]:
+        """The same, and about once a second how far the next one is."""
         attempt = 0
         with SpooledTemporaryFile(PCM_IN_MEMORY) as pcm:
             for event in self._events():
+                if isinstance(event, Waiting):
+                    yield HowFar(event.progress)
+                    continue
                 if isinstance(event, AudioChunk):
                     if attempt != event.attempt:
                         attempt = event.attempt
@@ -174,9 +194,9 @@ class Request:
                 if isinstance(error, EngineUnavailable):
                     return
 
-    def _events(self) -> Iterator[AudioChunk | Ended]:
+    def _events(self) -> Iterator[AudioChunk | Ended | Waiting]:
         try:
-            yield from self._stream
+            yield from self._stream.told()
         except SkylarkError as error:
             raise self._refusal(error) from None
 

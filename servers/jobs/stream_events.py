@@ -63,7 +63,9 @@ class Ended:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Nothing new."""
+    """Nothing new, but perhaps how far the job is whose turn it is: a fraction, where its model tells one."""
+
+    progress: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def from_line(line: bytes) -> Event:
         case "ended":
             return Ended(wire["index"], wire["job"], wire["attempt"])
         case "waiting":
-            return Waiting()
+            return Waiting(wire.get("progress"))
         case "broken":
             return Broken(SkylarkError.from_dict(wire["error"]))
     raise ValueError(f"an unknown event: {wire['event']!r}")
@@ -122,8 +124,10 @@ def _wire(event: Event) -> dict[str, Any]:
             }
         case Ended():
             return {"event": "ended", "index": event.index, "attempt": event.attempt, "job": event.job}
-        case Waiting():
+        case Waiting(None):
             return {"event": "waiting"}
+        case Waiting(progress):
+            return {"event": "waiting", "progress": progress}
         case Broken():
             return {"event": "broken", "error": event.error.to_dict()}
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from servers.errors import SkylarkError
-from servers.jobs.request import Request, Result
+from servers.jobs.request import Done, HowFar, Request, Result
 from servers.jobs.requests import QueueOptions
 from servers.limits import check_count
 from servers.web.batch import Outcome, batch_reply
 from servers.web.body import json_body
 from servers.web.replies import dumps
+from servers.web.request_ids import request_id
 from servers.web.requester import requester, requests
 from servers.whisperx.bodies import (
     AlignBatchBody,
@@ -25,18 +27,20 @@ from servers.whisperx.bodies import (
 from servers.whisperx.recordings import saved
 
 bp = Blueprint("transcripts", __name__)
+LINES = "application/x-ndjson"
+"""What a client accepts that wants to see how far it is: a JSON object a line."""
 FIELDS = ("text", "language", "duration_s", "segments", "words")
 JUDGEMENT = ("score", "warning")
 """What an alignment has besides."""
 
 
 @bp.post("/transcribe")
-def transcribe() -> Result:
+def transcribe() -> Result | Response:
     return _single_reply(TranscribeBody)
 
 
 @bp.post("/align")
-def align() -> Result:
+def align() -> Result | Response:
     return _single_reply(AlignBody)
 
 
@@ -50,10 +54,35 @@ def align_batch() -> Response:
     return _batch_reply(AlignBatchBody)
 
 
-def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Result:
+def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Result | Response:
     body, field = form_or_json(noun)
-    with _submitted(body, {field: body}) as request:
-        return _transcript(request.result())
+    jobs = _submitted(body, {field: body})
+    if LINES in request.accept_mimetypes.values():
+        return _streamed(jobs)
+    with jobs:
+        return _transcript(jobs.result())
+
+
+def _streamed(jobs: Request) -> Response:
+    """{"progress": fraction | null} about once a second, at last {"result": …} or {"error": …}."""
+    response = Response((dumps(line) + b"\n" for line in _lines(jobs, request_id())), mimetype=LINES)
+    response.headers["Cache-Control"] = "no-cache"
+    response.call_on_close(lambda: jobs.__exit__())  # also where nobody has read the first line
+    return response
+
+
+def _lines(jobs: Request, request_id: str) -> Iterator[dict[str, Any]]:
+    try:
+        for told in jobs.told():
+            match told:
+                case HowFar(fraction):
+                    yield {"progress": fraction}
+                case Done():
+                    yield {"result": _transcript(told.result)}
+                case SkylarkError():
+                    raise told
+    except SkylarkError as error:
+        yield {"error": error.to_dict() | {"request_id": request_id}}
 
 
 def _batch_reply(noun: type[TranscribeBatchBody] | type[AlignBatchBody]) -> Response:

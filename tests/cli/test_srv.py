@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
-import select
-import signal
-import subprocess
-import sys
-import time
 import uuid
 
 import pytest
 
 from servers.cli import srv
-from servers.settings import ROOT, settings
+from servers.settings import settings
 from tests.acceptance.processes import eventually, running_engine
+from tests.cli.terminal import Terminal
 
 PAYLOAD = '{"text": "hi"}'
 LONG = '{"text": "long", "chunks": 2000, "pace_s": 0.02}'
@@ -135,42 +130,12 @@ def test_an_engine_that_is_away_is_exit_code_3(run, home):
     assert run("srv", "health", "--socket", home / "no.sock").exit_code == 3
 
 
-class Terminal:
-    """`skylark srv …` at a terminal of its own."""
-
-    def __init__(self, *arguments, **environment):
-        ours, theirs = pty.openpty()
-        command = [sys.executable, "-m", "servers.cli", "srv", *map(str, arguments)]
-        variables = {**os.environ, "TERM": "xterm", "COLUMNS": "160", **environment}
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=variables, stdin=theirs, stdout=theirs, stderr=theirs
-        )
-        os.close(theirs)
-        self._screen, self.seen = ours, ""
-
-    def until(self, text, within_s=30.0):
-        deadline = time.monotonic() + within_s
-        while text not in self.seen:
-            assert time.monotonic() < deadline, f"no {text!r} in {self.seen!r}"
-            if select.select([self._screen], [], [], 0.1)[0]:
-                self.seen += os.read(self._screen, 65536).decode(errors="replace")
-
-    def interrupt(self):
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(40)
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        os.close(self._screen)
-
-
 @pytest.fixture
 def terminal(engine):
     opened = []
 
     def open_one(*arguments, socket=engine.folder / "engine.sock", **environment):
-        opened.append(Terminal(*arguments, "--socket", socket, **environment))
+        opened.append(Terminal("srv", *arguments, "--socket", socket, **environment))
         return opened[-1]
 
     yield open_one

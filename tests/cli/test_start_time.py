@@ -41,16 +41,15 @@ def run(*arguments: str) -> tuple[int, set[str], str]:
     return code, set(modules), ran.stdout + "\n".join(said)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        (),
-        *((name,) for name in ("up", "say", "transcribe", "align", "jobs", "queue", "health", "srv", "models")),
-        *(("srv", name) for name in ("start", "health", "queue", "submit", "cancel")),
-        *(("models", name) for name in ("list", "voices", "pull", "verify")),
-    ],
-    ids=lambda command: " ".join(command) or "skylark",
-)  # fmt: skip
+COMMANDS = ("up", "say", "transcribe", "align", "jobs", "queue", "health", "srv", "models")
+GROUPS = {
+    "srv": ("start", "health", "queue", "submit", "cancel"),
+    "models": ("list", "voices", "pull", "verify"),
+}
+EVERY = [*((name,) for name in COMMANDS), *((group, name) for group in GROUPS for name in GROUPS[group])]
+
+
+@pytest.mark.parametrize("command", [(), *EVERY], ids=" ".join)
 def test_help_imports_nothing_heavy(command):
     code, modules, said = run(*command, "--help")
     assert (code, said.startswith("Usage: skylark")) == (0, True)

@@ -90,3 +90,27 @@ def test_a_text_that_does_not_fit_is_warned_of_beside_the_result(run, configured
     assert result.stderr == "skylark: warning: the text does not fit the recording\n"
     assert "Martha." in result.stdout
     assert run("align", recordings[0], "Hello, Martha.", *options).stderr == ""
+
+
+LINES = {"Content-Type": "application/x-ndjson"}
+
+
+def told(*each: object) -> str:
+    return "".join(f"{json.dumps(line)}\n" for line in each)
+
+
+def test_a_server_that_tells_how_far_it_is_ends_with_the_transcript(run, configured, recordings):
+    progress = told({"progress": None}, {"progress": 0.5}, {"result": TRANSCRIPT})
+    configured.replies["/transcribe"] = [(200, LINES, progress)]
+    assert run("transcribe", recordings[0]).stdout == "hello martha\n"
+    assert configured.requests[0][2]["Accept"].startswith("application/x-ndjson")
+    error = {"code": "unsupported_audio", "message": "not audio", "param": "file"}
+    configured.replies["/align"] = [(200, LINES, told({"progress": None}, {"error": error}))]
+    result = run("align", recordings[0], "hello")
+    assert (result.exit_code, result.stderr) == (1, "skylark: file: not audio\n")
+
+
+def test_an_answer_that_is_broken_off_is_a_failure(run, configured, recordings):
+    configured.replies["/align"] = [(200, LINES, told({"progress": 0.5}))]
+    result = run("align", recordings[0], "hello")
+    assert (result.exit_code, "broke off its answer" in result.stderr) == (1, True)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import soundfile
 from flask.testing import FlaskClient
 
 from servers.errors import BackendFailed, EngineUnavailable, UnsupportedAudio
+from servers.jobs.stream_events import Ended, Waiting
 from servers.jobs.uploads import Uploads
 from servers.settings import settings
 from servers.web import requester
 from servers.whisperx.app import create_app
-from tests.jobs.stand_in_engine import Outcome, StandInEngine, transcript
+from tests.jobs.stand_in_engine import Event, Outcome, StandInEngine, transcript
 
 FIELDS = {"text", "language", "duration_s", "segments", "words", "ignored"}
 PNG = (
@@ -396,3 +398,68 @@ def test_nothing_that_was_said_reaches_a_log(
     assert reply.status_code == 500
     assert "sesame" not in caplog.text
     assert "marmalade" not in caplog.text
+
+
+# how far it is
+
+
+class TellingEngine(StandInEngine):
+    """Tells these fractions of each job before its end."""
+
+    fractions: tuple[float | None, ...] = (None, 0.25, 0.75)
+
+    def stream(self, *arguments: Any, **options: Any) -> Generator[Event, None, None]:
+        for event in super().stream(*arguments, **options):
+            if isinstance(event, Ended):
+                yield from map(Waiting, self.fractions)
+            yield event
+
+
+@pytest.fixture
+def telling(configure: object) -> TellingEngine:
+    return TellingEngine(transcript)
+
+
+def lines(reply: Any) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in reply.data.splitlines()]
+    reply.close()  # as a server does at the end
+    return found
+
+
+WATCHING = {"Accept": "application/x-ndjson, application/json"}
+
+
+@pytest.mark.parametrize(("path", "fields"), [("/transcribe", {}), ("/align", {"text": "so it is"})])
+def test_who_accepts_lines_sees_how_far_it_is_and_then_the_same_reply(
+    telling: TellingEngine, path: str, fields: dict[str, str]
+) -> None:
+    client = create_app(telling).test_client()
+    plain = client.post(path, **form(**fields))
+    reply = client.post(path, **form(**fields), headers=WATCHING)
+    assert (reply.status_code, reply.mimetype) == (200, "application/x-ndjson")
+    assert lines(reply) == [*({"progress": each} for each in telling.fractions), {"result": plain.json}]
+
+
+def test_a_failure_is_the_last_line_and_what_is_refused_is_a_status(
+    telling: TellingEngine, uploads: Path
+) -> None:
+    client = create_app(telling).test_client()
+    telling.outcome = lambda _: BackendFailed("no breath")
+    *_, last = lines(client.post("/align", **form(text="so"), headers=WATCHING))
+    assert (last["error"]["code"], last["error"]["message"]) == ("backend_failed", "no breath")
+    assert last["error"]["request_id"]
+    assert client.post("/align", **form(), headers=WATCHING).status_code == 422
+    assert list(uploads.iterdir()) == []
+
+
+@pytest.mark.parametrize("read", [0, 1])
+def test_a_client_that_leaves_has_its_job_cancelled_and_its_recording_removed(
+    telling: TellingEngine, uploads: Path, read: int
+) -> None:
+    reply = create_app(telling).test_client().post("/transcribe", **form(), headers=WATCHING, buffered=False)
+    for _ in range(read):
+        next(iter(reply.response))
+    assert len(list(uploads.iterdir())) == 1
+    reply.close()
+    assert telling.cancelled == list(telling.jobs)
+    assert list(uploads.iterdir()) == []

@@ -96,7 +96,7 @@ class Appliance:
             if process["statename"] in GIVEN_UP and (why := last_words(log, self._begins.get(log.name, 0))):
                 raise CommandFailed(f"{name} does not start: {why}")
             if process["statename"] == "FATAL":
-                raise CommandFailed(f"{name} ends as soon as it has started, without a word why: see {log}")
+                raise CommandFailed(f"{name} ends again as soon as it has started: {log} says more")
 
     def _processes(self) -> list[dict[str, Any]]:
         """supervisord's view of its children; none while it is not up yet, or is stopping."""

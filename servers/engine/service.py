@@ -113,8 +113,7 @@ class Service:
         """Cancels a queued job. Raises JobNotFound for one that runs or has ended (seed 000)."""
         self.get(job_id, caller)
         if not self._cancel_queued(job_id):
-            status = self.get(job_id, caller).status
-            raise JobNotFound(f"job {job_id!r} is {status.value}; only a queued job can be withdrawn")
+            raise JobNotFound(_not_withdrawn(self.get(job_id, caller)))
 
     def _cancel_queued(self, job_id: str) -> bool:
         cancelled = self._store.cancel_queued(job_id, self._clock())
@@ -183,6 +182,15 @@ class Service:
             "queued": shown(self._store.in_status(Status.QUEUED, RECENT)),
             "recent": shown(self._store.recently_ended(RECENT)),
         }
+
+
+def _not_withdrawn(job: Job) -> str:
+    if job.status.ended:
+        return f"job {job.id!r} is {job.status.value} already: there is nothing left to withdraw"
+    return (
+        f"job {job.id!r} is {job.status.value}, and only a queued job can be withdrawn: "
+        f"POST /jobs/{job.id}/cancel ends it"
+    )
 
 
 def _named(model: ModelState) -> dict[str, str]:

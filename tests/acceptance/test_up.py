@@ -174,7 +174,7 @@ backends:
         ({"models": NOT_PULLED}, 1, "it loaded at the start: no checkpoint at /nonexistent/big: put a "),
         # what only a server itself finds out: in its own words, though they stand in a log
         ({"SKYLARK_ENGINE__DEVICE": "cuda:77"}, 1, "engine does not start: engine.device: there is no 'c"),
-        ({"SKYLARK_DATABASE_URL": "sqlite:////dev/null/q"}, 1, "engine does not start: database_url: "),
+        ({"SKYLARK_DATABASE_URL": "postgresql://127.0.0.1:1/q"}, 1, "engine does not start: database_url: "),
     ],
     ids=["model_type", "no key", "backend", "setting", "checkpoint", "device", "database"],
 )  # fmt: skip

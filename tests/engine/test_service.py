@@ -104,7 +104,7 @@ def test_an_engine_that_stops_takes_nothing_in(service, core):
 
 def test_a_queued_job_is_withdrawn_once(service, job):
     service.withdraw(job.id, Caller())
-    with pytest.raises(JobNotFound, match="cancelled; only a queued job"):
+    with pytest.raises(JobNotFound, match="is cancelled already: there is nothing left to withdraw"):
         service.withdraw(job.id, Caller())
 
 

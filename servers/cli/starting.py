@@ -139,8 +139,8 @@ def _wait_until_ready(appliance: Appliance, questions: Questions) -> None:
 
 def _serve(appliance: Appliance) -> None:
     """Until Ctrl-C, which is how it is meant to end. Raises CommandFailed as `check` does."""
-    print("serving until Ctrl-C", flush=True)
     with suppress(KeyboardInterrupt):
+        print("serving until Ctrl-C", flush=True)
         while True:
             appliance.check()
             time.sleep(1.0)

@@ -1,25 +1,32 @@
 """Every block of README.md and docs/ does what it says, when it is run as a reader runs it.
 
-A page is read from its top in one terminal, against an appliance that all pages share. Of a block, only the
-servers' ports are changed. What is not run is listed below, with the reason.
+A page is read from its top in one terminal, against an appliance that all pages share; what serves until
+Ctrl-C is started beside it, on ports of its own, and ended so. Of a block, only the servers' ports are
+changed. Nothing is on the PATH that the page did not put there. What is not run is listed below, with the
+reason.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
 
 from servers.settings import ROOT
-from tests.acceptance.processes import Appliance, running_appliance
-from tests.docs.pages import PAGES, Block, blocks, differences, sample
+from servers.supervision.processes import DOORS
+from tests.acceptance.processes import Appliance, free_port, running_appliance
+from tests.cli.terminal import Terminal
+from tests.docs.pages import PAGES, Block, blocks, differences, sample, text_of
 
 pytestmark = pytest.mark.skipif(
     shutil.which("curl") is None,
@@ -37,44 +44,47 @@ from servers.settings import settings
 file = settings().models_file
 check_models(Catalog.load(file), file, [Path("my_backends")])
 """
+BESIDE = 'set -aeu -o pipefail; if [ -f .state ]; then . ./.state; fi; . "$0"; '
+"""In another terminal, in which the same was set before."""
+IN_THE_TERMINAL = BESIDE + r"export -p | grep -Ev '^declare -[a-z]*r' > .state"
+ACTIVATE, ACTIVATED = ". .venv/bin/activate", "README.md#a-first-request"
+OURS = {f"{sys.prefix}/bin", str(Path(sys.executable).parent)}
+"""What is on the PATH of whoever runs this in the activated environment, and not on a newcomer's."""
 HTTP_ERROR = 22  # curl's exit code, where it is told that an answer may be one
 
-INSTALLS = "installs packages; tests/acceptance and tests/cli run what it starts"
 NOT_RUN = {
     block.strip(): reason
     for block, reason in {
-        """
-scripts/up      # sets up, starts everything, speaks an example, aligns it, serves until Ctrl-C
-scripts/test    # adds the large models' packages (2 GB), and passes the tests
-""": INSTALLS,
-        "scripts/up": INSTALLS,
-        'TTS_API_KEY="a long secret" scripts/up': INSTALLS,
-        """
-lock=requirements-cuda.lock scripts/up    # Linux x86-64 with an NVIDIA GPU: CUDA 12.8, 7.5 GB
-lock=requirements-cpu.lock scripts/up     # without one, as scripts/test does: 2 GB
-""": INSTALLS,
-        """
-.venv/bin/uv pip install -e '.[spacy]'   # segment
-.venv/bin/uv pip install -e '.[nemo]'    # normalize
-""": INSTALLS,
-        """
-curl -sS --unix-socket $S http://engine/cpu/normalize -d '{"text": "It was $45.50."}'
-""": "needs the extra nemo, which scripts/test does not install; tests/engine/test_cpu.py",
+        "lock=requirements-cuda.lock scripts/up": "installs 7.5 GB, and needs an NVIDIA GPU",
+        "lock=requirements-cpu.lock scripts/up": "installs 2 GB: scripts/test has done it, who runs this",
+        ".venv/bin/uv pip install -e '.[nemo]'": "installs 1.1 GB into what this runs in",
         """
 curl -sS --unix-socket $S http://engine/jobs -d '{
   "model_type": "qwen3_tts", "model": "1.7b-base", "payload": {"text": "Good morning.",
   "reference_audio_path": "/tmp/me.wav", "reference_text": "These are my own words."}}'
-""": "needs a checkpoint of gigabytes; tests/acceptance/test_qwen3_tts.py",
-        "skylark models pull qwen3-tts-1.7b-customvoice whisper-large-v3 align-en": "pulls gigabytes",
-        "skylark models verify    # hashes every file again": "nothing was pulled; tests/cli/test_models.py",
-        "skylark srv start --socket /tmp/my.sock --config models.yaml": (
-            "runs until Ctrl-C, on a queue of its own; tests/cli/test_srv.py"
+""": "needs a GPU's checkpoint of gigabytes; tests/acceptance/test_qwen3_tts.py",
+        "skylark models pull qwen3-tts-1.7b-customvoice whisper-large-v3 align-en": (
+            "pulls gigabytes from the hub; tests/cli/test_models.py pulls from a stand-in"
         ),
-        "skylark srv queue --watch": "needs a terminal; tests/cli/test_srv.py",
+        "skylark models verify": "nothing was pulled; tests/cli/test_models.py",
     }.items()
 }
-ENDS_WITH = {"skylark srv cancel $ID": 1}
-"""The exit code of a block that is to fail."""
+WATCH = "skylark srv queue --watch"
+SERVES = {
+    "scripts/up": "serving until Ctrl-C",
+    'TTS_API_KEY="a long secret" scripts/up': "serving until Ctrl-C",
+    "skylark srv start --socket my.sock --config config/models.yaml": '"action": "start"',
+    WATCH: "running, ",
+}
+"""What goes on until Ctrl-C, and what it says once it is as it should be. It is given a terminal."""
+NORMALIZE = """
+curl -sS --unix-socket $S http://engine/cpu/normalize -d '{"text": "It was $45.50."}'
+""".strip()
+ENDS_WITH = {
+    "skylark srv cancel $ID": 1,
+    NORMALIZE: 0 if find_spec("nemo_text_processing") else HTTP_ERROR,
+}
+"""The exit code of a block that is to fail, or may."""
 
 
 class Reader:
@@ -83,12 +93,14 @@ class Reader:
     What a block sets is there in the next one.
     """
 
-    def __init__(self, folder: Path, appliance: Appliance, models: Path) -> None:
+    def __init__(self, folder: Path, appliance: Appliance, models: Path, page: str) -> None:
         self.folder = folder
         self._ports = {"5000": appliance.ports["tts"], "5001": appliance.ports["whisperx"]}
         self._answer = ""
         (folder / "var").symlink_to(appliance.folder)
-        (folder / ".venv").symlink_to(sys.prefix)
+        (folder / "config").mkdir()
+        shutil.copyfile(models, folder / "config" / "models.yaml")
+        set_up(folder)
         (folder / ".curlrc").write_text("fail-with-body\n")
         (folder / ".config" / "skylark").mkdir(parents=True)
         (folder / ".config" / "skylark" / "server_config.json").write_text(
@@ -97,18 +109,30 @@ class Reader:
         self._environment = {
             "HOME": str(folder),
             "LANG": "C.UTF-8",
-            "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
+            "PATH": os.pathsep.join(
+                path for path in os.environ["PATH"].split(os.pathsep) if path not in OURS
+            ),
             "PYTHONPATH": str(ROOT),
             "SKYLARK_DATA_DIR": str(appliance.folder),
             "SKYLARK_MODELS_FILE": str(models),
             "HF_ENDPOINT": "http://127.0.0.1:9",  # nothing is pulled, whatever stands on a page
         }
+        self._own = {
+            "SKYLARK_DATA_DIR": str(folder / "own"),
+            "SKYLARK_BACKENDS_PATH": json.dumps([str(models.parent / "my_backends")]),
+            **{door.port_variable: str(free_port()) for door in DOORS},
+        }
+        """What keeps a server apart that is started beside the appliance."""
+        if ACTIVATED in text_of(page):  # that page sends its reader there first
+            assert self._terminal(ACTIVATE).returncode == 0
 
     def read(self, block: Block) -> list[str]:
         """Does what the block is for. What is wrong with it, as lines; none if nothing is."""
         if block.text.strip() in NOT_RUN:
             self._answer = ""
             return []
+        if (says := SERVES.get(block.text.strip())) is not None:
+            return self._served(block, says)
         match block.language, block.title:
             case "text", None:
                 return []
@@ -123,13 +147,27 @@ class Reader:
         return [f"a {block.language} block cannot be run"]
 
     def _shell(self, block: Block) -> list[str]:
+        return self._ended(self._expected(block), self._terminal(self._here(block.text)))
+
+    def _terminal(self, text: str) -> subprocess.CompletedProcess[str]:
         script = self.folder / ".block"
-        script.write_text(self._here(block.text))
-        program = (
-            'set -aeu -o pipefail; if [ -f .state ]; then . ./.state; fi; . "$0"; '
-            r"export -p | grep -Ev '^declare -[a-z]*r' > .state"
-        )
-        return self._ended(self._expected(block), self._run(["bash", "-c", program, str(script)]))
+        script.write_text(text)
+        return self._run(["bash", "-c", IN_THE_TERMINAL, str(script)])
+
+    def _served(self, block: Block, says: str) -> list[str]:
+        """Starts it at a terminal, and ends it with Ctrl-C once it says that."""
+        script = self.folder / ".served"
+        own = self._own if block.text.strip() != WATCH else {}
+        set_before = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in own.items())
+        script.write_text(set_before + self._here(block.text))
+        terminal = Terminal(["bash", "-c", BESIDE, str(script)], self.folder, self._environment)
+        try:
+            terminal.until(says, BLOCK_S)
+            code = terminal.interrupt(BLOCK_S)
+        finally:
+            terminal.close()
+        installs = ["it installs something"] if "installing" in terminal.seen else []
+        return installs + ([] if code == 0 else [f"ended with {code}: {terminal.seen[-2000:]}"])
 
     def _expected(self, block: Block) -> int:
         after = blocks(block.page)
@@ -186,6 +224,26 @@ class Reader:
         return [f"ended with {ran.returncode}, and not {expected}: {ran.stdout[-2000:]}{ran.stderr[-2000:]}"]
 
 
+def set_up(folder: Path) -> None:
+    """What `scripts/up` finds once it was run: all is installed. Without uv, for it must install nothing."""
+    (folder / "scripts").symlink_to(ROOT / "scripts")
+    for name in ("pyproject.toml", "requirements.lock"):
+        (folder / name).symlink_to(ROOT / name)
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for program in (Path(sys.prefix) / "bin").iterdir():
+        if not program.name.startswith("uv"):
+            (programs / program.name).symlink_to(program)
+    for name in ("lib", "pyvenv.cfg"):
+        (folder / ".venv" / name).symlink_to(Path(sys.prefix) / name)
+    checksum = subprocess.run(
+        ["bash", "-c", "cat requirements.lock pyproject.toml | cksum"],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    wanted = f"requirements.lock {checksum.stdout.strip()} {folder}"
+    (folder / ".venv" / "installed").write_text(f"{wanted}\n")
+
+
 def titled(page: str, title: str) -> str:
     (text,) = [block.text for block in blocks(page) if block.title == title]
     return text
@@ -215,9 +273,17 @@ def appliance(models: Path) -> Iterator[Appliance]:
         yield appliance
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path: a Unix socket's has to fit 100 bytes."""
+    made = Path(tempfile.mkdtemp(prefix="sky"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_every_block_of_a_page_does_what_it_says(page, appliance, models, tmp_path):
-    reader = Reader(tmp_path, appliance, models)
+def test_every_block_of_a_page_does_what_it_says(page, appliance, models, folder):
+    reader = Reader(folder, appliance, models, page)
     wrong = {str(block): lines for block in blocks(page) if (lines := reader.read(block))}
     assert wrong == {}
 
@@ -226,3 +292,4 @@ def test_what_is_listed_as_not_run_or_as_failing_stands_on_a_page():
     shown = {block.text.strip() for page in PAGES for block in blocks(page)}
     assert NOT_RUN.keys() - shown == set()
     assert ENDS_WITH.keys() - shown == set()
+    assert SERVES.keys() - shown == set()

@@ -8,7 +8,7 @@ import pytest
 
 from servers.settings import ROOT
 from tests.acceptance.processes import Appliance, running_appliance
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import skylark
 
 TIMES = 8  # of the example: three minutes, which take some seconds to align
 
@@ -25,7 +25,7 @@ def book(tmp_path, appliance: Appliance):
     text = tmp_path / "book.txt"
     text.write_text((ROOT / "examples" / "hello.txt").read_text() * TIMES)
     server = appliance.url("tts", "")
-    spoken = Terminal("say", text, "--out", tmp_path / "book.wav", "--server", server)
+    spoken = skylark("say", text, "--out", tmp_path / "book.wav", "--server", server)
     assert spoken.ended() == 0, spoken.seen
     spoken.close()
     return tmp_path / "book.wav", text
@@ -34,7 +34,7 @@ def book(tmp_path, appliance: Appliance):
 def test_a_long_alignment_shows_how_far_it_is(appliance, book, tmp_path):
     config = tmp_path / "c.json"
     config.write_text(f'{{"whisper_url": "{appliance.url("whisperx", "")}"}}')
-    terminal = Terminal("align", *book, "--config", config)
+    terminal = skylark("align", *book, "--config", config)
     try:
         assert terminal.ended() == 0, terminal.seen
     finally:

@@ -1,28 +1,32 @@
-"""`skylark …` at a terminal of its own."""
+"""Programs at a terminal, with somebody who types Ctrl-C."""
 
 from __future__ import annotations
 
 import os
 import pty
 import select
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from servers.settings import ROOT
 
+CTRL_C = b"\x03"
+
 
 class Terminal:
-    """`seen` is what stands on it by now."""
+    """A program at a terminal of its own; `seen` is what stands on it by now."""
 
-    def __init__(self, *arguments: object, **environment: str) -> None:
+    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         ours, theirs = pty.openpty()
-        command = [sys.executable, "-m", "servers.cli", *map(str, arguments)]
-        variables = {**os.environ, "TERM": "xterm", "COLUMNS": "160", **environment}
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=variables, stdin=theirs, stdout=theirs, stderr=theirs
+            command,
+            cwd=folder,
+            env={"TERM": "xterm", "COLUMNS": "160", **environment},
+            preexec_fn=lambda: os.login_tty(theirs),
         )
         os.close(theirs)
         self._screen, self.seen = ours, ""
@@ -51,11 +55,17 @@ class Terminal:
                 return True
         return False
 
-    def interrupt(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(40)
+    def interrupt(self, within_s: float = 40.0) -> int:
+        """Types Ctrl-C. The exit code."""
+        os.write(self._screen, CTRL_C)
+        return self.ended(within_s)
 
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
         os.close(self._screen)
+
+
+def skylark(*arguments: object, **environment: str) -> Terminal:
+    command = [sys.executable, "-m", "servers.cli", *map(str, arguments)]
+    return Terminal(command, ROOT, os.environ | environment)

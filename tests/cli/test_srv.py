@@ -12,7 +12,7 @@ import pytest
 from servers.cli import srv
 from servers.settings import settings
 from tests.acceptance.processes import eventually, running_engine
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import skylark
 
 PAYLOAD = '{"text": "hi"}'
 LONG = '{"text": "long", "chunks": 2000, "pace_s": 0.02}'
@@ -135,7 +135,7 @@ def terminal(engine):
     opened = []
 
     def open_one(*arguments, socket=engine.folder / "engine.sock", **environment):
-        opened.append(Terminal("srv", *arguments, "--socket", socket, **environment))
+        opened.append(skylark("srv", *arguments, "--socket", socket, **environment))
         return opened[-1]
 
     yield open_one

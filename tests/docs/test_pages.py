@@ -191,6 +191,23 @@ def test_a_block_that_is_a_file_is_told_where_it_goes(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_a_command_can_be_pasted_at_any_prompt(page):
+    """zsh, macOS's own shell, takes a # for a word there, and both it and bash expand a ! in a text."""
+    for block in blocks(page):
+        if block.language == "sh":
+            assert not re.search(r"(^|\s)#|!", block.text), str(block)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_that_says_skylark_says_what_has_to_be_activated_first(page):
+    says_skylark = any(
+        re.search(r"\bskylark ", block.text) for block in blocks(page) if block.language == "sh"
+    )
+    if says_skylark and page != "README.md":
+        assert "(../README.md#a-first-request)" in prose(page)
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_a_block_of_text_is_a_picture_and_no_command(page):
     for block in blocks(page):
         if block.language == "text":

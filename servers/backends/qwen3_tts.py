@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from servers.backends._qwen3_tts.request import QwenOptions, QwenUtterance
 from servers.backends.base import About, Arrivals, Backend, Options, SynthesisItems
+from servers.checkpoints import locate
 from servers.errors import InvalidRequest, MissingExtra, SkylarkError
 from servers.extras import how_to_install
 from servers.speech import ModelSpec, Noun, Utterance
@@ -58,6 +59,8 @@ class Qwen3Tts(Backend):
         return options.max_batch
 
     def load(self, model: ModelSpec, device: str) -> About:
+        self._options = options = QwenOptions.model_validate(model.options)
+        locate(options.checkpoint)  # before the import, which takes seconds
         package = imported()
         from servers.backends._qwen3_tts import checkpoint as checkpoints
         from servers.backends._qwen3_tts.codec import CodecDecoder
@@ -67,7 +70,6 @@ class Qwen3Tts(Backend):
         from servers.backends._qwen3_tts.talker import Talker
         from servers.backends._qwen3_tts.voices import Voices
 
-        self._options = options = QwenOptions.model_validate(model.options)
         checkpoint = checkpoints.Checkpoint.at(options.checkpoint, model.name)
         loaded = checkpoints.load(package, checkpoint, options, device)
         prompts = PromptBuilder(loaded.model, loaded.processor.tokenizer)

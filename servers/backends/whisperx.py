@@ -24,6 +24,7 @@ from servers.backends._whisperx.recogniser import ENGLISH, Recogniser
 from servers.backends._whisperx.speakers import Diarizer
 from servers.backends._whisperx.transcription import LEAST_S, Transcription
 from servers.backends.base import About, Backend, TranscriptItems, one_by_one
+from servers.checkpoints import locate
 from servers.errors import InvalidRequest
 from servers.speech import Alignment, AlignRequest, ModelSpec, Progress, TranscribeRequest
 from servers.text.alignment import alignment
@@ -44,6 +45,7 @@ class Whisperx(Backend):
 
     def load(self, model: ModelSpec, device: str) -> About:
         options = WhisperxOptions.model_validate(model.options)
+        locate(options.checkpoint)  # before the import, which takes seconds
         loading.import_libraries()
         self._device = find_device(device, options.compute_type)
         with out_of_memory(device):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from servers.backends.base import default_task, parse_payload
 from servers.backends.load import backend_class, backend_names
 from servers.errors import InvalidRequest, UnknownModel
+from servers.settings import ROOT
 from servers.speech import AlignRequest
 
 TOY = "from servers.backends.base import Backend\nclass Toy(Backend):\n    pass\n"
@@ -54,3 +58,28 @@ def test_a_task_that_the_backend_cannot_do_lists_those_it_can():
     with pytest.raises(InvalidRequest, match="transcribe, align") as raised:
         parse_payload(backend_class("pocketsphinx"), {"task": "synthesize", "text": "Hi."})
     assert raised.value.param == "payload.task"
+
+
+LOAD = """
+import sys
+from servers.backends.load import backend_class
+from servers.errors import ModelLoadFailed
+from servers.speech import ModelSpec
+options = {"checkpoint": "/nonexistent/weights"}
+try:
+    backend_class(sys.argv[1])().load(ModelSpec(backend=sys.argv[1], name="m", options=options), "cpu")
+except ModelLoadFailed as error:
+    print(error.message)
+print({"torch", "transformers"} & set(sys.modules))
+"""
+
+
+@pytest.mark.parametrize("backend", ["qwen3_tts", "whisperx"])
+def test_a_missing_checkpoint_is_told_before_the_library_is_imported(backend):
+    """Its import takes ten seconds and more."""
+    ran = subprocess.run(
+        [sys.executable, "-c", LOAD, backend], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    message, imported = ran.stdout.splitlines()
+    assert message.startswith("no checkpoint at /nonexistent/weights: put a whole one there, or name another")
+    assert imported == "set()"

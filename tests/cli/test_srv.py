@@ -126,6 +126,31 @@ def test_a_job_that_is_not_there_cannot_be_cancelled(srv_run):
     assert srv_run("cancel", "x").exit_code == 2
 
 
+@pytest.mark.parametrize("model", [("fake",), ("fake/two",)], ids=str)
+def test_the_voices_of_a_model_are_listed_after_loading_it(run, engine, model):
+    reply = run("models", "voices", *model, "--socket", engine.folder / "engine.sock")
+    assert reply.exit_code == 0
+    heading, *voices = reply.stdout.splitlines()
+    assert heading.split() == ["voice", "languages", "gender", "description"]
+    assert [voice.split()[0] for voice in voices] == ["low", "high"]
+
+
+def test_voices_without_a_model_are_those_of_the_tts_server(run, engine):
+    reply = run("models", "voices", "--json", "--socket", engine.folder / "engine.sock")
+    about = json.loads(reply.stdout)
+    assert about["model"] == "espeak/espeak-ng"
+    assert about["default_voice"] in [voice["name"] for voice in about["voices"]]
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("nope", "there is no model 'nope'; known are "), ("fake/missing", "the weights are missing")],
+)
+def test_a_model_that_is_not_there_or_cannot_be_loaded_has_no_voices(run, engine, model, said):
+    reply = run("models", "voices", model, "--socket", engine.folder / "engine.sock")
+    assert (reply.exit_code, said in reply.stderr) == (1, True)
+
+
 def test_an_engine_that_is_away_is_exit_code_3(run, home):
     assert run("srv", "health", "--socket", home / "no.sock").exit_code == 3
 

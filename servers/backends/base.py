@@ -150,6 +150,15 @@ class Backend:
         """How many requests a model with these options is given together: `max_batch`, unless it says so."""
         return cls.max_batch
 
+    @classmethod
+    def check(cls, options: Options) -> None:
+        """Raises MissingExtra or ModelLoadFailed for what a model with these options lacks, as far as that
+        can be told at once: a package that is not installed, a checkpoint that was not pulled.
+
+        `load` asks it first, for the import of a library takes seconds; and so does `skylark up`, of the
+        models that it needs, before it starts anything.
+        """
+
     def load(self, model: ModelSpec, device: str) -> About:
         """Make the model ready on `device` ("cpu", "cuda:0").
 

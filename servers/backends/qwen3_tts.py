@@ -26,7 +26,7 @@ from servers.backends._qwen3_tts.request import QwenOptions, QwenUtterance
 from servers.backends.base import About, Arrivals, Backend, Options, SynthesisItems
 from servers.checkpoints import locate
 from servers.errors import InvalidRequest, MissingExtra, SkylarkError
-from servers.extras import how_to_install
+from servers.extras import how_to_install, require
 from servers.speech import ModelSpec, Noun, Utterance
 
 if TYPE_CHECKING:
@@ -58,9 +58,14 @@ class Qwen3Tts(Backend):
         assert isinstance(options, QwenOptions)
         return options.max_batch
 
+    @classmethod
+    def check(cls, options: Options) -> None:
+        require("qwen", "qwen_tts")
+        locate(QwenOptions.model_validate(options).checkpoint)
+
     def load(self, model: ModelSpec, device: str) -> About:
         self._options = options = QwenOptions.model_validate(model.options)
-        locate(options.checkpoint)  # before the import, which takes seconds
+        self.check(options)
         package = imported()
         from servers.backends._qwen3_tts import checkpoint as checkpoints
         from servers.backends._qwen3_tts.codec import CodecDecoder

@@ -23,9 +23,10 @@ from servers.backends._whisperx.options import DecodeOptions, WhisperxOptions, W
 from servers.backends._whisperx.recogniser import ENGLISH, Recogniser
 from servers.backends._whisperx.speakers import Diarizer
 from servers.backends._whisperx.transcription import LEAST_S, Transcription
-from servers.backends.base import About, Backend, TranscriptItems, one_by_one
+from servers.backends.base import About, Backend, Options, TranscriptItems, one_by_one
 from servers.checkpoints import locate
 from servers.errors import InvalidRequest
+from servers.extras import require
 from servers.speech import Alignment, AlignRequest, ModelSpec, Progress, TranscribeRequest
 from servers.text.alignment import alignment
 
@@ -43,9 +44,17 @@ class Whisperx(Backend):
     _model: LoadedModel
     _device: Device
 
+    @classmethod
+    def check(cls, options: Options) -> None:
+        require("whisperx", "whisperx")
+        own = WhisperxOptions.model_validate(options)
+        for folder in (own.checkpoint, *own.align.values(), own.diarization):
+            if folder is not None:
+                locate(folder)
+
     def load(self, model: ModelSpec, device: str) -> About:
         options = WhisperxOptions.model_validate(model.options)
-        locate(options.checkpoint)  # before the import, which takes seconds
+        self.check(options)
         loading.import_libraries()
         self._device = find_device(device, options.compute_type)
         with out_of_memory(device):

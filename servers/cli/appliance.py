@@ -30,8 +30,6 @@ STOP_S = 100.0
 ORPHAN_STOP_S = 35.0
 RPC_S = 5.0
 LOOK_S = 0.05
-GIVEN_UP = ("BACKOFF", "FATAL")
-"""It ended by itself: once, or as often as supervisord has patience for."""
 SHUTDOWN_STATE = 6  # supervisor.xmlrpc.Faults
 
 
@@ -83,20 +81,31 @@ class Appliance:
         with told_again() as is_told_again:
             self._stop(is_told_again)
 
-    def check(self) -> None:
-        """Raises CommandFailed, with the server's own words, once one refuses to start or cannot be kept."""
+    def check(self, *, starting: bool = False) -> None:
+        """Raises CommandFailed, with the server's own words, once one cannot be kept running.
+
+        While they are `starting`, that is once one has refused to for the first time: what it lacks will not
+        come by itself.
+        """
         if self._supervisord.poll() is not None:
             raise CommandFailed(
                 f"supervisord ended with {self._supervisord.returncode}: {self._logs} says what it did"
             )
         for process in self._processes():
-            name, log = process["name"], self._logs / f"{process['name']}.log"
             if process["pid"]:
-                self._pids[name] = process["pid"]
-            if process["statename"] in GIVEN_UP and (why := last_words(log, self._begins.get(log.name, 0))):
-                raise CommandFailed(f"{name} does not start: {why}")
+                self._pids[process["name"]] = process["pid"]
             if process["statename"] == "FATAL":
-                raise CommandFailed(f"{name} ends again as soon as it has started: {log} says more")
+                raise CommandFailed(f"{process['name']} cannot be kept running: {self._why(process['name'])}")
+            if starting and process["statename"] == "BACKOFF" and (why := self._last_words(process["name"])):
+                raise CommandFailed(f"{process['name']} does not start: {why}")
+
+    def _why(self, name: str) -> str:
+        return self._last_words(name) or f"{self._logs / name}.log says how it ended"
+
+    def _last_words(self, name: str) -> str | None:
+        """Since this appliance was started."""
+        log = self._logs / f"{name}.log"
+        return last_words(log, self._begins.get(log.name, 0))
 
     def _processes(self) -> list[dict[str, Any]]:
         """supervisord's view of its children; none while it is not up yet, or is stopping."""

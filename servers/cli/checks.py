@@ -5,12 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
-from servers.backends.load import check_models
+from servers.backends.load import backend_class, check_models
 from servers.catalog import Catalog
-from servers.checkpoints import locate
-from servers.checkpoints.catalogue import Catalogue
 from servers.cli.failures import CommandFailed
-from servers.errors import ModelLoadFailed, SettingsError, UnknownModel
+from servers.errors import MissingExtra, ModelLoadFailed, SettingsError, UnknownModel
 from servers.settings import Settings
 from servers.speech import ModelSpec
 from servers.supervision.processes import DOORS, Process
@@ -18,15 +16,15 @@ from servers.web.keys import check_exposure
 
 
 def check_settings(loaded: Settings) -> None:
-    """Raises SettingsError for a model, a door or a key that cannot be, and CommandFailed for a checkpoint
-    that is needed from the first request on and is not here.
+    """Raises SettingsError for a model, a door or a key that cannot be, and CommandFailed for a package or a
+    checkpoint that is needed from the first request on and is not here.
     """
     catalog = Catalog.load(loaded.models_file)
     check_models(catalog, loaded.models_file, loaded.backends_path)
     for door in DOORS:
         check_exposure(door.address(loaded)[0], loaded)
     for model, why in _needed(loaded, catalog):
-        _check_checkpoints(loaded, model, why)
+        _check(loaded, model, why)
 
 
 def _needed(loaded: Settings, catalog: Catalog) -> Iterator[tuple[ModelSpec, str]]:
@@ -46,14 +44,15 @@ def _needed(loaded: Settings, catalog: Catalog) -> Iterator[tuple[ModelSpec, str
             yield model, f"{loaded.models_file} has it loaded at the start"
 
 
-def _check_checkpoints(loaded: Settings, model: ModelSpec, why: str) -> None:
-    for name in Catalogue.load(loaded.checkpoints_file).needed_by(model):
-        try:
-            locate(name)
-        except ModelLoadFailed as error:
-            raise CommandFailed(
-                f"{'/'.join(model.key)} cannot be loaded, and {why}: {error.message}"
-            ) from None
+def _check(loaded: Settings, model: ModelSpec, why: str) -> None:
+    """One with an environment of its own is checked there, by its runner."""
+    if model.venv is not None:
+        return
+    kind = backend_class(model.backend, loaded.backends_path)
+    try:
+        kind.check(kind.options.model_validate(model.options))
+    except (MissingExtra, ModelLoadFailed) as error:
+        raise CommandFailed(f"{'/'.join(model.key)} cannot be loaded, and {why}: {error.message}") from None
 
 
 def check_free(door: Process, loaded: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 
 from servers.cli import config, main_job
@@ -65,19 +65,15 @@ def _announced(loaded: Settings) -> Iterator[None]:
     """The command line finds it from any folder; where it cannot, that is said, and the rest goes on."""
     urls = {door.url_key: _url(door, loaded) for door in DOORS if door.url_key}
     socket = str(loaded.engine_socket)
-    announcement = announced(Running(os.getpid(), str(ROOT), str(loaded.data_dir), socket, urls))
-    try:
-        announcement.__enter__()
-    except OSError as error:
-        complain(
-            f"{error.filename}: {error.strerror}: commands find these servers with --server and --socket only"
-        )
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(
+                announced(Running(os.getpid(), str(ROOT), str(loaded.data_dir), socket, urls))
+            )
+        except OSError as error:
+            only = "commands find these servers with --server and --socket only"
+            complain(f"{error.filename}: {error.strerror}: {only}")
         yield
-        return
-    try:
-        yield
-    finally:
-        announcement.__exit__(None, None, None)
 
 
 def _move(port_base: int) -> None:
@@ -125,7 +121,7 @@ def _wait_until_ready(appliance: Appliance, questions: Questions) -> None:
         elapsed_s = time.monotonic() - begun
         if elapsed_s > READY_S:
             raise CommandFailed(f"not ready after {READY_S:.0f} s: {', '.join(waiting)}: {trouble}")
-        appliance.check()
+        appliance.check(starting=True)
         for name, ask in list(waiting.items()):
             try:
                 ask()

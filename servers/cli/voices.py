@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from servers.cli import engine
+from servers.cli.failures import CommandFailed
 from servers.cli.output import print_json, print_table
 from servers.errors import SkylarkError
 from servers.settings import settings
@@ -19,6 +20,8 @@ def show(model: str | None, socket: Path | None, *, json: bool) -> None:
         found = client.load_model(_named(model, client.models()["models"]))
     if found["error"] is not None:
         raise SkylarkError.from_dict(found["error"])
+    if found["state"] != "ready":  # others have work in hand, for longer than a load may take
+        raise CommandFailed(f"{found['model_type']}/{found['name']} is {found['state']} still: ask again")
     about: dict[str, Any] = found["about"] or {}
     if json:
         print_json({"model": f"{found['model_type']}/{found['name']}"} | about)

@@ -162,8 +162,12 @@ class ModelState:
         return ModelLoadFailed(f"the runner ended {self.load_crashes} times while it loaded {self.name}")
 
     def want(self) -> None:
-        """Load it once no job waits for another; an earlier failure is forgotten."""
-        self.wanted, self.load_error = True, None
+        """Load it once no job waits for another, unless it is loaded; an earlier failure is forgotten.
+
+        One that is loaded and still wanted would keep its turn, and those wanted after it would wait for ever.
+        """
+        self.wanted = self.phase in (Phase.ABSENT, Phase.LOADING, Phase.LEAVING)
+        self.load_error = None
 
 
 def may_try_again(error: SkylarkError, model: Model, states: Iterable[ModelState]) -> bool:

@@ -148,6 +148,13 @@ def test_a_wanted_model_is_made_room_for_only_when_nobody_works_or_waits():
     assert planned([busy(B), *crowd[1:]]) == []
 
 
+def test_a_model_that_was_wanted_though_it_is_loaded_keeps_no_turn_from_the_next():
+    crowd = [model(A, Phase.READY, used_at=3), model(B, Phase.READY), model(C)]
+    for each in (crowd[0], crowd[2]):
+        each.want()
+    assert planned(crowd) == [Evict(A)]
+
+
 def test_a_model_that_nobody_has_used_leaves_after_its_keep_alive():
     assert planned([model(A, Phase.READY, used_at=NOW - 400)], keep_alive_s=300) == [Evict(A)]
     assert planned([model(A, Phase.READY, used_at=NOW - 200)], keep_alive_s=300) == []

@@ -164,7 +164,7 @@ class ModelState:
     def want(self) -> None:
         """Load it once no job waits for another, unless it is loaded; an earlier failure is forgotten.
 
-        One that is loaded and still wanted would keep its turn, and those wanted after it would wait for ever.
+        One that is loaded and still wanted would keep its turn from those that are wanted after it.
         """
         self.wanted = self.phase in (Phase.ABSENT, Phase.LOADING, Phase.LEAVING)
         self.load_error = None

@@ -8,7 +8,6 @@ client takes them, so that a slow client costs a descriptor and never a thread.
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import time
 from contextlib import suppress
@@ -24,10 +23,21 @@ from servers.errors import (
     RequestTimeout,
     SkylarkError,
 )
-from servers.web import errors, log, request_ids
+from servers.web import log, request_ids
 from servers.web.incoming import Incoming
 from servers.web.outgoing import ClientGone, Outgoing
-from servers.web.wsgi import CONNECTED, MAX_HEAD, Address, Environ, Reply, environ, head, too_large, with_body
+from servers.web.wsgi import (
+    CONNECTED,
+    MAX_HEAD,
+    NOWHERE,
+    Environ,
+    Reply,
+    address,
+    environ,
+    not_http,
+    refusal,
+    with_body,
+)
 
 if TYPE_CHECKING:
     from servers.web.listener import Listener
@@ -48,8 +58,6 @@ IDLE_AT_THE_END_S, RECEIVING_AT_THE_END_S = 1.0, 5.0
 RETRY_AFTER_S = 5.0
 SAID_ALL = (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL)  # type: ignore[attr-defined]
 """h11's states of a client whose request is whole; an Upgrade that it proposes is let pass."""
-NOWHERE: Address = ("", 0)
-"""The address of a Unix socket."""
 
 
 class Phase(Enum):
@@ -81,8 +89,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._outgoing = Outgoing(self._transport, self._post)
         is_unix = transport.get_extra_info("socket").family == socket.AF_UNIX
-        self.client = NOWHERE if is_unix else _address(transport.get_extra_info("peername"))
-        self._server = NOWHERE if is_unix else _address(transport.get_extra_info("sockname"))
+        self.client = NOWHERE if is_unix else address(transport.get_extra_info("peername"))
+        self._server = NOWHERE if is_unix else address(transport.get_extra_info("sockname"))
         try:
             self._listener.admit(self)
         except QueueFull as error:
@@ -133,7 +141,7 @@ class Connection(asyncio.Protocol):
                 self._http.receive_data(data)
             self._advance()
         except h11.RemoteProtocolError as error:
-            self._refuse(_malformed(error))
+            self._refuse(not_http(error))
         except SkylarkError as error:
             self._refuse(error)
 
@@ -267,15 +275,9 @@ class Connection(asyncio.Protocol):
         """Answers what no app was asked, and closes."""
         self._drop_body()
         request_id = request_ids.new()
-        body = json.dumps({"error": error.to_dict() | {"request_id": request_id}}).encode()
-        fields = errors.headers(error) | {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
-            request_ids.HEADER: request_id,
-        }
-        encoded = [(name.encode(), value.encode()) for name, value in fields.items()]
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            start = self._http.send(head(error.http_status, encoded, last=True)) or b""
+            answer, body = refusal(error, request_id)
+            start = self._http.send(answer) or b""
             self._outgoing.hand(start + (b"" if self._is_head else body))
         log.refused(error, request_id)
         self._linger()
@@ -335,15 +337,3 @@ class Connection(asyncio.Protocol):
     def evict(self) -> None:
         """Ends it at once, without a word."""
         self._outgoing.reset()
-
-
-def _malformed(error: h11.RemoteProtocolError) -> SkylarkError:
-    """Nothing of the request is quoted: it may hold keys and texts."""
-    if error.error_status_hint == 431:
-        return too_large()
-    return MalformedRequest("the request is not HTTP/1.1")
-
-
-def _address(name: Any) -> Address:
-    """Of a TCP connection: macOS has none for one that was reset before it was accepted."""
-    return (name[0], name[1]) if isinstance(name, tuple) else ("unknown", 0)

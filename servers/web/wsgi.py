@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -11,7 +12,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import h11
 
-from servers.errors import HeadersTooLarge, MalformedRequest
+from servers.errors import HeadersTooLarge, MalformedRequest, SkylarkError
+from servers.web import errors, request_ids
 
 CONNECTED = "skylark.connected"
 """In the environment of a request: a callable that says whether its client still waits."""
@@ -23,7 +25,9 @@ HOP_BY_HOP = frozenset({"CONNECTION", "KEEP_ALIVE", "TE", "TRAILER", "TRANSFER_E
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 Address = tuple[str, int]
-"""A host and a port; ("", 0) of a Unix socket."""
+"""A host and a port."""
+NOWHERE: Address = ("", 0)
+"""The address of a Unix socket."""
 
 
 def environ(request: h11.Request, server: Address, client: Address) -> Environ:
@@ -57,6 +61,18 @@ def environ(request: h11.Request, server: Address, client: Address) -> Environ:
 def with_body(environ: Environ, body: IO[bytes], length: int) -> Environ:
     """The whole body, however it was framed: `length` bytes, or as many as its header promised."""
     return environ | {"wsgi.input": body, "wsgi.input_terminated": True, "CONTENT_LENGTH": str(length)}
+
+
+def address(name: object) -> Address:
+    """Of a TCP connection: macOS has none for one that was reset before it was accepted."""
+    return (name[0], name[1]) if isinstance(name, tuple) else ("unknown", 0)
+
+
+def not_http(error: h11.RemoteProtocolError) -> SkylarkError:
+    """Nothing of the request is quoted: it may hold keys and texts."""
+    if error.error_status_hint == 431:
+        return too_large()
+    return MalformedRequest("the request is not HTTP/1.1")
 
 
 def too_large() -> HeadersTooLarge:
@@ -150,3 +166,15 @@ def head(status: int, headers: list[tuple[bytes, bytes]], reason: str = "", *, l
     if last:
         more.append((b"Connection", b"close"))
     return h11.Response(status_code=status, headers=headers + more, reason=reason.encode("latin-1"))
+
+
+def refusal(error: SkylarkError, request_id: str) -> tuple[h11.Response, bytes]:
+    """The last reply on a connection, where no app was asked: its head and its body."""
+    body = json.dumps({"error": error.to_dict() | {"request_id": request_id}}).encode()
+    fields = errors.headers(error) | {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        request_ids.HEADER: request_id,
+    }
+    encoded = [(name.encode("ascii"), value.encode("ascii")) for name, value in fields.items()]
+    return head(error.http_status, encoded, last=True), body

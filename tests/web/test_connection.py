@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.client import IncompleteRead
+from itertools import count
 
 import pytest
 from flask import Flask, Response, request
@@ -273,8 +274,10 @@ def test_who_reads_no_reply_keeps_no_thread_and_is_given_up(app: Flask) -> None:
         slow.send(raw("/large") * MORE_THAN_THE_KERNEL_TAKES)
         quick = served.client()
         assert len(quick.ask("/large").read()) == PIECE - 1000
-        for n in range(4):  # at first the kernel still takes some of it
-            served.look(time.monotonic() + n * (STALLED_S + 1))
+        eventually(lambda: "flushing" in served.phases())
+        late = (time.monotonic() + n * (STALLED_S + 1) for n in count())
+        # at first the kernel still takes some of it
+        eventually(lambda: served.look(next(late)) or "flushing" not in served.phases())
         assert slow.is_cut_off(MORE_THAN_THE_KERNEL_TAKES)
 
 

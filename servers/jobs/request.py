@@ -18,6 +18,7 @@ from servers.jobs.client import RETRY_AFTER_S, JobsClient
 from servers.jobs.job_stream import JobStream
 from servers.jobs.stream_events import AudioChunk, Ended, Waiting
 from servers.speech import Chunk, ModelSpec
+from servers.storage import storing
 
 logger = logging.getLogger(__name__)
 Result = dict[str, Any]
@@ -149,7 +150,7 @@ class Request:
     def outcomes(self) -> Iterator[Done | SkylarkError]:
         """What each job has made or why it failed, in order and as soon as it has ended.
 
-        Raises as `stream` does.
+        Raises as `stream` does, and StorageFailed.
         """
         with closing(self.told()) as told:
             yield from (each for each in told if not isinstance(each, HowFar))
@@ -166,7 +167,8 @@ class Request:
                     if attempt != event.attempt:
                         attempt = event.attempt
                         _empty(pcm)
-                    pcm.write(event.pcm)
+                    with storing("the audio of a job"):
+                        pcm.write(event.pcm)
                     continue
                 result = self._result(event)
                 pcm.seek(0)

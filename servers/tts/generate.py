@@ -16,6 +16,7 @@ from servers.jobs.request import Done, Item
 from servers.jobs.requests import QueueOptions
 from servers.limits import check_count, check_texts, check_together
 from servers.settings import Limits
+from servers.storage import storing
 from servers.web.batch import batch_reply
 from servers.web.body import json_body
 from servers.web.replies import dumps
@@ -79,8 +80,7 @@ class Generation(QueueOptions):
         if isinstance(outcome, SkylarkError):
             yield text + dumps({"error": outcome.to_dict()})[1:]
         else:
-            yield text
-            yield from encoded(outcome, self.format)
+            yield from encoded(outcome, self.format, text)
 
     def batch_key(self) -> str | None:
         """None lets a text share the model with whatever else waits for it."""
@@ -95,8 +95,11 @@ def generate_batch() -> Response:
     return batch_reply(request, asked.result, {"model": request.model.name, "job_ids": request.job_ids})
 
 
-def encoded(done: Done, format: str) -> Iterator[bytes]:
-    """The JSON of a text's audio and words, in pieces: only one of them is in memory at a time."""
+def encoded(done: Done, format: str, before: bytes) -> Iterator[bytes]:
+    """The JSON of a text's audio and words, in pieces: only one of them is in memory at a time.
+
+    Raises StorageFailed before it gives any.
+    """
     result = done.result
     about = {
         "format": format,
@@ -107,8 +110,9 @@ def encoded(done: Done, format: str) -> Iterator[bytes]:
         "ignored": result.get("ignored", []),
     }
     with SpooledTemporaryFile(IN_MEMORY) as file:
-        encode_file(done.pcm, result["sample_rate"], format, file)
-        yield b'"audio":"'
+        with storing("the audio of a text"):
+            encode_file(done.pcm, result["sample_rate"], format, file)
+        yield before + b'"audio":"'
         for piece in iter(lambda: file.read(PIECE), b""):
             yield pybase64.b64encode(piece)
     yield b'",' + dumps(about)[1:]

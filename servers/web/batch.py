@@ -52,9 +52,21 @@ def _parts(request: Request, write: Write, rest: dict[str, Any]) -> Generator[by
     with request:
         before = b'{"results":['
         for index, outcome in _after_a_success(_to_the_end(request.outcomes(), len(request.job_ids))):
-            yield from _pieces(before, write(index, outcome))
+            yield from _pieces(before, _written(write, index, outcome))
             before = b","
         yield b"]" + (b"," + dumps(rest)[1:] if rest else b"}") + b"\n"
+
+
+def _written(write: Write, index: int, outcome: Outcome) -> Iterator[bytes]:
+    """What cannot be written from its beginning on has the reason for that in its place."""
+    parts = iter(write(index, outcome))
+    try:
+        first = next(parts)
+    except SkylarkError as error:
+        yield from write(index, error)
+        return
+    yield first
+    yield from parts
 
 
 def _after_a_success(outcomes: Iterable[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:

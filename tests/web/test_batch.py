@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask, Response
 
-from servers.errors import BackendFailed, DeadlineExceeded, InvalidRequest
+from servers.errors import BackendFailed, DeadlineExceeded, InvalidRequest, StorageFailed
 from servers.jobs.request import Done
 from servers.web.batch import WHOLE, Outcome, batch_reply
 from tests.web.served import eventually, request, serving
@@ -82,6 +82,19 @@ def test_what_ends_a_request_early_is_the_answer_or_in_the_place_of_the_rest() -
     with pytest.raises(DeadlineExceeded):
         reply(Asked(ends=LATE, count=3))
     assert results(Asked(done(), NO, ends=LATE, count=4)) == ["made", NO.code, LATE.code, LATE.code]
+
+
+def test_a_result_that_cannot_be_written_has_the_reason_in_its_place() -> None:
+    full = StorageFailed("the disk is full")
+
+    def write_or_not(index: int, outcome: Outcome) -> Iterator[bytes]:
+        if index == 1 and isinstance(outcome, Done):
+            raise full
+        yield from write(index, outcome)
+
+    asked = Asked(done(), done(), done())
+    body = json.loads(batch_reply(asked, write_or_not, {}).get_data())  # type: ignore[arg-type]
+    assert [each.get("error", "made") for each in body["results"]] == ["made", full.code, "made"]
 
 
 def test_a_single_result_has_a_length_unless_it_is_large() -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -177,4 +178,4 @@ def refusal(error: SkylarkError, request_id: str) -> tuple[h11.Response, bytes]:
         request_ids.HEADER: request_id,
     }
     encoded = [(name.encode("ascii"), value.encode("ascii")) for name, value in fields.items()]
-    return head(error.http_status, encoded, last=True), body
+    return head(error.http_status, encoded, HTTPStatus(error.http_status).phrase, last=True), body

@@ -154,7 +154,7 @@ def test_a_client_that_proposes_another_protocol_keeps_its_connection(client: Cl
 def test_a_refusal_of_a_head_request_has_no_body(served: Served, client: Client) -> None:
     client.send(raw("/echo", b"", CHUNKED, "Content-Length: 1", method="HEAD"))
     reply = client.answer("HEAD")
-    assert (reply.status, reply.read()) == (400, b"")
+    assert (reply.status, reply.reason, reply.read()) == (400, "Bad Request", b"")
     assert client.closed()
 
 

@@ -50,6 +50,9 @@ IN_THE_TERMINAL = BESIDE + r"export -p | grep -Ev '^declare -[a-z]*r' > .state"
 ACTIVATE, ACTIVATED = ". .venv/bin/activate", "README.md#a-first-request"
 OURS = {f"{sys.prefix}/bin", str(Path(sys.executable).parent)}
 """What is on the PATH of whoever runs this in the activated environment, and not on a newcomer's."""
+UV = """#!/bin/sh
+if [ "$1" != --version ]; then echo "nothing is to be installed" >&2; exit 1; fi
+"""
 HTTP_ERROR = 22  # curl's exit code, where it is told that an answer may be one
 
 NOT_RUN = {
@@ -225,7 +228,7 @@ class Reader:
 
 
 def set_up(folder: Path) -> None:
-    """What `scripts/up` finds once it was run: all is installed. Without uv, for it must install nothing."""
+    """What `scripts/up` finds once it was run: all is installed. Its uv refuses, for nothing is to be."""
     (folder / "scripts").symlink_to(ROOT / "scripts")
     for name in ("pyproject.toml", "requirements.lock"):
         (folder / name).symlink_to(ROOT / name)
@@ -234,6 +237,9 @@ def set_up(folder: Path) -> None:
     for program in (Path(sys.prefix) / "bin").iterdir():
         if not program.name.startswith("uv"):
             (programs / program.name).symlink_to(program)
+    uv = programs / "uv"
+    uv.write_text(UV)
+    uv.chmod(0o755)
     for name in ("lib", "pyvenv.cfg"):
         (folder / ".venv" / name).symlink_to(Path(sys.prefix) / name)
     checksum = subprocess.run(

@@ -184,7 +184,7 @@ def _values(right: dict[str, Any], dice: random.Random) -> bytes:
                     dice.choice(ODD)
                 )
             case _ if isinstance(holder, dict) or holder:
-                holder[key] = dice.choice(ODD)
+                holder[key] = copy.deepcopy(dice.choice(ODD))
     return json.dumps(body).encode()
 
 

@@ -100,7 +100,7 @@ class Limits(Section):
 class Web(Section):
     cors_origins: list[str] = Field(default_factory=list)
     allow_anonymous: bool = False
-    max_connections_per_address: Annotated[int, Field(ge=1)] = 1_000
+    max_connections_per_address: Annotated[int, Field(ge=1)] = 2_000
 
 
 class Settings(BaseSettings):

@@ -10,9 +10,8 @@ from servers.backends._espeak_ng.library import Library, shared_library
 from servers.backends._espeak_ng.marks import MarkedText, WordTimes
 from servers.backends._espeak_ng.voices import Voices
 from servers.backends.base import About, Backend, Options, SynthesisItems, one_by_one
-from servers.errors import InvalidRequest
 from servers.speech import Chunk, ModelSpec, Speech, Utterance, Word
-from servers.text.normalize import spoken_words
+from servers.text.normalize import words_to_speak
 
 
 class EspeakUtterance(Utterance):
@@ -64,9 +63,7 @@ class Espeak(Backend):
     def _spoken(self, wanted: Utterance) -> Iterator[Chunk | Speech]:
         assert isinstance(wanted, EspeakUtterance)
         voice = self._voices.chosen(wanted.voice, wanted.language)
-        words = spoken_words(wanted.text, voice.language)
-        if not any(word.spoken for word in words):
-            raise InvalidRequest("the text has no words or numbers that can be spoken", param="text")
+        words = words_to_speak(wanted.text, voice.language)
         text, rate, samples = MarkedText.of(words), self._library.sample_rate, 0
         times = WordTimes(text, rate)
         given: list[Word] = []

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from servers.errors import InvalidRequest
 from servers.text.numbers import FOREIGN_NUMBER, NUMBER, base_language, english, foreign
 
 TOKEN = re.compile(r"\S+")
@@ -52,6 +53,14 @@ class SpokenWord:
 def spoken_words(text: str, language: str = "en") -> list[SpokenWord]:
     """Every word of the text in order; numbers stay as written in a language that num2words does not know."""
     return [_spoken_word(token, language) for token in TOKEN.finditer(text)]
+
+
+def words_to_speak(text: str, language: str = "en") -> list[SpokenWord]:
+    """`spoken_words`, where something can be spoken. Raises InvalidRequest where nothing can."""
+    words = spoken_words(text, language)
+    if not any(word.spoken for word in words):
+        raise InvalidRequest("the text has no words or numbers that can be spoken", param="text")
+    return words
 
 
 def speakable(text: str, language: str = "en") -> str:

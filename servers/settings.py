@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     models_file: Path = Path("config/models.yaml")
     models_dir: Path = Path("var/models")
+    voicepacks_dir: Path = Path("var/voicepacks")
     checkpoints_file: Path = Path("config/checkpoints.yaml")
     hub_url: str | None = Field(
         default=None,
@@ -129,7 +130,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     web: Web = Web()
 
-    @field_validator("data_dir", "models_file", "models_dir", "checkpoints_file")
+    @field_validator("data_dir", "models_file", "models_dir", "voicepacks_dir", "checkpoints_file")
     @classmethod
     def _from_root(cls, path: Path) -> Path:
         return ROOT / path.expanduser()

@@ -118,6 +118,8 @@ class Voice(Noun):
     languages: tuple[str, ...] = ()
     gender: Literal["female", "male"] | None = None
     description: str | None = None
+    licence: str | None = None
+    """Of the voice itself, as its makers call it; None where nobody has said."""
 
 
 class Utterance(Noun):

@@ -41,7 +41,7 @@ def defaults(model: type[BaseModel]) -> dict[str, object]:
     }
 
 
-PATHS = ("data_dir", "models_file", "models_dir", "checkpoints_file")
+PATHS = ("data_dir", "models_file", "models_dir", "voicepacks_dir", "checkpoints_file")
 
 
 def test_the_file_has_every_setting_with_its_default():

@@ -1,0 +1,1 @@
+"""Piper's voices: where they lie, what they can read, and who is meant."""

@@ -1,0 +1,172 @@
+"""Piper: neural voices for a CPU. Voice packs and pulled checkpoints, sentence by sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from servers import voicepacks
+from servers.audio.resample import resample
+from servers.backends._espeak_ng.library import short_path
+from servers.backends._piper.packs import FAMILY, Pack, all_packs
+from servers.backends._piper.voices import Chosen, Voices
+from servers.backends.base import About, Backend, Options, SynthesisItems, one_by_one
+from servers.errors import ModelLoadFailed
+from servers.extras import require
+from servers.settings import settings
+from servers.speech import Chunk, ModelSpec, Speech, Utterance
+from servers.text.normalize import speakable, words_to_speak
+from servers.text.packing import CLAUSES, WORDS, characters, packed
+from servers.text.sentences import sentence_spans
+
+LONGEST_CHARS = 400
+"""What is spoken in one go: the model's memory grows with the square of it."""
+LARGEST_SEED = 2**63 - 1
+
+
+class PiperUtterance(Utterance):
+    """An Utterance with a tempo. It has no styles."""
+
+    speed: float = Field(default=1.0, ge=0.25, le=4.0)
+    """Times the voice's own."""
+
+
+class PiperOptions(Options):
+    """What models.yaml may say about a piper model."""
+
+    checkpoint: Path | None = None
+    """A pulled voice that has to be there; it is the default. The others are found by themselves."""
+    default_voice: str | None = None
+    """Who speaks where a client names nobody; null is the checkpoint's voice, else the first one."""
+    resident: Annotated[int, Field(ge=1)] = 2
+    """So many packs stay loaded, the latest used ones."""
+    cpu_threads: Annotated[int, Field(ge=0)] = 0
+    """0 is one for each core."""
+
+
+class Piper(Backend):
+    """All of Piper's voices that are here, each loaded when it is first asked for."""
+
+    requests = {"synthesize": PiperUtterance}  # noqa: RUF012 - the contract says ClassVar
+    honours = frozenset({"voice", "language", "seed"})
+    options = PiperOptions
+
+    _options: PiperOptions
+    _voices: Voices
+    _loaded: OrderedDict[str, Any]
+
+    @classmethod
+    def check(cls, options: Options) -> None:
+        assert isinstance(options, PiperOptions)
+        require("piper", "piper", "onnxruntime")
+        _voices(options)
+
+    def load(self, model: ModelSpec, device: str) -> About:  # noqa: ARG002 - a CPU is enough
+        self._options = PiperOptions.model_validate(model.options)
+        self.check(self._options)
+        self._voices = _voices(self._options)
+        self._loaded = OrderedDict()
+        self._piper(self._voices.named(self._voices.default).pack)
+        return About(
+            voices=self._voices.known(),
+            languages=self._voices.languages(),
+            default_voice=self._voices.default,
+            sample_rate=self._voices.sample_rate,
+        )
+
+    def warm_up(self, text: str) -> None:
+        for _ in self.synthesize([PiperUtterance(text=text)]):
+            pass
+
+    def synthesize(self, utterances: Sequence[Utterance]) -> SynthesisItems:
+        return one_by_one(utterances, self._spoken)
+
+    def _spoken(self, wanted: Utterance) -> Iterator[Chunk | Speech]:
+        assert isinstance(wanted, PiperUtterance)
+        voice = self._voices.chosen(wanted.voice, wanted.language)
+        words_to_speak(wanted.text, voice.language)
+        sentences = _sentences(wanted.text)
+        for sentence in sentences:
+            self._voices.check_script(voice, sentence)
+        piper = self._piper(voice.pack) if wanted.seed is None else self._seeded(voice.pack, wanted.seed)
+        for sentence in sentences:
+            yield from self._of_sentence(piper, voice, speakable(sentence, voice.language), wanted.speed)
+        yield Speech()
+
+    def _of_sentence(self, piper: Any, voice: Chosen, text: str, speed: float) -> Iterator[Chunk]:
+        from piper import SynthesisConfig
+
+        wanted = SynthesisConfig(speaker_id=voice.speaker, length_scale=piper.config.length_scale / speed)
+        rate = self._voices.sample_rate
+        for spoken in piper.synthesize(text, wanted):
+            samples = resample(spoken.audio_float_array, spoken.sample_rate, rate)
+            if len(samples):
+                yield Chunk(samples, rate)
+
+    def _piper(self, pack: Pack) -> Any:
+        """The pack's PiperVoice, loaded now unless it is still there from before."""
+        if pack.name not in self._loaded:
+            voicepacks.check_hashes(pack.sha256)
+            self._loaded[pack.name] = self._read(pack)
+        self._loaded.move_to_end(pack.name)
+        while len(self._loaded) > self._options.resident:
+            self._loaded.popitem(last=False)
+        return self._loaded[pack.name]
+
+    def _seeded(self, pack: Pack, seed: int) -> Any:
+        """The pack's PiperVoice in a session of its own, which draws its lots from the seed it began with."""
+        import onnxruntime
+
+        onnxruntime.set_seed(seed % LARGEST_SEED)
+        return dataclasses.replace(self._piper(pack), session=self._session(pack))
+
+    def _read(self, pack: Pack) -> Any:
+        """Raises ModelLoadFailed naming the file that cannot be used."""
+        from piper import PiperConfig, PiperVoice
+        from piper.phonemize_espeak import ESPEAK_DATA_DIR
+
+        config = PiperConfig.from_dict(json.loads(pack.config.read_bytes()))
+        data = short_path(ESPEAK_DATA_DIR)
+        piper = PiperVoice(config=config, session=self._session(pack), espeak_data_dir=data)
+        try:
+            piper.phonemize("a")
+        except RuntimeError as error:  # espeak-ng has no voice of that name
+            raise voicepacks.wrong(pack.config, "espeak.voice", str(error)) from error
+        return piper
+
+    def _session(self, pack: Pack) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._options.cpu_threads
+        try:
+            return onnxruntime.InferenceSession(str(pack.model), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's have no other class in common
+            raise ModelLoadFailed(
+                f"{pack.model} is no model that can be run: {error}", param="voice"
+            ) from error
+
+
+def _voices(options: PiperOptions) -> Voices:
+    """Raises ModelLoadFailed where there is no voice that can speak, or not the one that was asked for."""
+    packs = all_packs(options.checkpoint)
+    if not packs:
+        own = settings().voicepacks_dir / FAMILY
+        message = (
+            f"there is no Piper voice: `skylark models list` names some to pull, or put a pack into {own}"
+        )
+        raise ModelLoadFailed(message, param="checkpoint")
+    return Voices(packs, options.default_voice)
+
+
+def _sentences(text: str) -> list[str]:
+    """What is spoken in one go each: whole sentences, cut where one is too long."""
+    cuts = (CLAUSES, WORDS, characters)
+    spans = packed(text, sentence_spans(text), lambda part: len(part) <= LONGEST_CHARS, cuts, most=1)
+    return [text[start:end] for start, end in spans]

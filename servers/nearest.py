@@ -10,7 +10,7 @@ FEW = 30
 """So many names are told in full; of more, those that are near, and where all of them stand."""
 AT_MOST = 5
 NEAR = 0.6
-VOICES_LISTED = "`skylark models voices MODEL` lists"
+VOICES_LISTED = "`skylark voices MODEL` lists"
 
 
 def possible(wanted: str, known: Collection[str], *, such_as: Sequence[str], listed: str) -> str:

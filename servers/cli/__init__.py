@@ -44,6 +44,7 @@ for command, kind in (
     (say.say, TextCommand),
     (transcribe.transcribe, TyperCommand),
     (transcribe.align, TextCommand),
+    (models.voices, TyperCommand),
     (jobs.jobs, TyperCommand),
     (jobs.queue, TyperCommand),
     (health.health, TyperCommand),

@@ -1,4 +1,4 @@
-"""skylark models: the models of models.yaml, who speaks in them, and the checkpoints that they need."""
+"""skylark models: the models of models.yaml and the checkpoints that they need. And skylark voices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from servers.cli import options
 from servers.cli.output import EXIT_CODES
 
-app = typer.Typer(help="Models and their checkpoints: list, voices, pull, verify.", no_args_is_help=True)
+app = typer.Typer(help="Models and their checkpoints: list, pull, verify.", no_args_is_help=True)
 Names = Annotated[
     list[str], typer.Argument(metavar="NAME…", help="Checkpoints, or models with what they need.")
 ]
@@ -30,7 +30,7 @@ def list_models(json: options.Json = False) -> None:
 
 
 def voices(model: Model = None, socket: options.Socket = None, json: options.Json = False) -> None:
-    """Show who can speak, and in which languages, after loading the model where it is not loaded yet."""
+    """Show who can speak, in which languages and under which licence; a model is loaded for it."""
     from servers.cli.voices import show
 
     show(model, socket, json=json)
@@ -51,5 +51,5 @@ def verify(names: AnyNames = None) -> None:
 
 
 app.command("list", epilog=EXIT_CODES)(list_models)
-for command in (voices, pull, verify):
+for command in (pull, verify):
     app.command(epilog=EXIT_CODES)(command)

@@ -1,4 +1,4 @@
-"""What `skylark models voices` does: who can speak, and in which languages."""
+"""What `skylark voices` does: who can speak, in which languages, and under which licence."""
 
 from __future__ import annotations
 
@@ -11,24 +11,43 @@ from servers.cli.output import print_json, print_table
 from servers.errors import SkylarkError
 from servers.settings import settings
 
-HEADINGS = ("voice", "languages", "gender", "description")
+HEADINGS = ("voice", "languages", "licence", "gender", "description")
 
 
 def show(model: str | None, socket: Path | None, *, json: bool) -> None:
     """Raises what keeps the model from being loaded."""
     with engine.asked(socket) as client:
-        found = client.load_model(_named(model, client.models()["models"]))
+        known = client.models()["models"]
+        found = client.load_model(_named(model, known))
     if found["error"] is not None:
         raise SkylarkError.from_dict(found["error"])
     if found["state"] != "ready":  # others have work in hand, for longer than a load may take
         raise CommandFailed(f"{found['model_type']}/{found['name']} is {found['state']} still: ask again")
     about: dict[str, Any] = found["about"] or {}
+    others = [] if model is not None else _others(found, known)
     if json:
-        print_json({"model": f"{found['model_type']}/{found['name']}"} | about)
-    elif about.get("voices"):
+        print_json({"model": _key(found)} | about | {"others": others})
+        return
+    _print(about)
+    if others:
+        print(f"others that speak: {', '.join(others)}; `skylark voices MODEL` lists their voices")
+
+
+def _print(about: dict[str, Any]) -> None:
+    if about.get("voices"):
         print_table(HEADINGS, map(_row, about["voices"]))
     else:
         print(f"it has no named voices; languages: {', '.join(about.get('languages', ())) or 'not told'}")
+
+
+def _others(found: dict[str, Any], known: list[dict[str, Any]]) -> list[str]:
+    """The other models that speak; they are not loaded for it."""
+    speaking = [_key(each) for each in known if "synthesize" in each["tasks"]]
+    return [key for key in speaking if key != _key(found)]
+
+
+def _key(model: dict[str, Any]) -> str:
+    return f"{model['model_type']}/{model['name']}"
 
 
 def _named(model: str | None, known: list[dict[str, Any]]) -> str:
@@ -45,6 +64,7 @@ def _row(voice: dict[str, Any]) -> tuple[str, ...]:
     return (
         voice["name"],
         ", ".join(voice["languages"]),
+        voice["licence"] or "",
         voice["gender"] or "",
         voice["description"] or "",
     )

@@ -42,7 +42,7 @@ def test_the_option_and_the_environment_win_over_what_runs(appliances, monkeypat
 
 @pytest.mark.parametrize(
     "command",
-    [("queue",), ("jobs",), ("srv", "health"), ("srv", "queue"), ("models", "voices")],
+    [("queue",), ("jobs",), ("srv", "health"), ("srv", "queue"), ("voices",)],
     ids=" ".join,
 )
 def test_every_command_names_the_socket_that_it_tried(run, home, command):

@@ -128,18 +128,29 @@ def test_a_job_that_is_not_there_cannot_be_cancelled(srv_run):
 
 @pytest.mark.parametrize("model", [("fake",), ("fake/two",)], ids=str)
 def test_the_voices_of_a_model_are_listed_after_loading_it(run, engine, model):
-    reply = run("models", "voices", *model, "--socket", engine.folder / "engine.sock")
+    reply = run("voices", *model, "--socket", engine.folder / "engine.sock")
     assert reply.exit_code == 0
     heading, *voices = reply.stdout.splitlines()
-    assert heading.split() == ["voice", "languages", "gender", "description"]
+    assert heading.split() == ["voice", "languages", "licence", "gender", "description"]
     assert [voice.split()[0] for voice in voices] == ["low", "high"]
 
 
 def test_voices_without_a_model_are_those_of_the_tts_server(run, engine):
-    reply = run("models", "voices", "--json", "--socket", engine.folder / "engine.sock")
+    reply = run("voices", "--json", "--socket", engine.folder / "engine.sock")
     about = json.loads(reply.stdout)
     assert about["model"] == "espeak/espeak-ng"
     assert about["default_voice"] in [voice["name"] for voice in about["voices"]]
+    assert {voice["licence"] for voice in about["voices"]} == {"GPL-3.0-or-later"}
+
+
+def test_the_other_models_that_speak_are_named_where_no_model_was(run, engine):
+    (*_, last) = run("voices", "--socket", engine.folder / "engine.sock").stdout.splitlines()
+    assert last.startswith("others that speak: ")
+    assert "fake/two" in last
+    assert "espeak/espeak-ng" not in last
+    assert "pocketsphinx" not in last
+    json_of_one = run("voices", "fake", "--json", "--socket", engine.folder / "engine.sock").stdout
+    assert json.loads(json_of_one)["others"] == []
 
 
 @pytest.mark.parametrize(
@@ -147,7 +158,7 @@ def test_voices_without_a_model_are_those_of_the_tts_server(run, engine):
     [("nope", "there is no model 'nope'; known are "), ("fake/missing", "the weights are missing")],
 )
 def test_a_model_that_is_not_there_or_cannot_be_loaded_has_no_voices(run, engine, model, said):
-    reply = run("models", "voices", model, "--socket", engine.folder / "engine.sock")
+    reply = run("voices", model, "--socket", engine.folder / "engine.sock")
     assert (reply.exit_code, said in reply.stderr) == (1, True)
 
 

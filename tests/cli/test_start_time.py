@@ -41,10 +41,10 @@ def run(*arguments: str) -> tuple[int, set[str], str]:
     return code, set(modules), ran.stdout + "\n".join(said)
 
 
-COMMANDS = ("up", "say", "transcribe", "align", "jobs", "queue", "health", "srv", "models")
+COMMANDS = ("up", "say", "transcribe", "align", "voices", "jobs", "queue", "health", "srv", "models")
 GROUPS = {
     "srv": ("start", "health", "queue", "submit", "cancel"),
-    "models": ("list", "voices", "pull", "verify"),
+    "models": ("list", "pull", "verify"),
 }
 EVERY = [*((name,) for name in COMMANDS), *((group, name) for group in GROUPS for name in GROUPS[group])]
 

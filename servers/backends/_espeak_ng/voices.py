@@ -13,6 +13,8 @@ from servers.speech import Voice
 WITHOUT_DICTIONARY = frozenset({"art/xex", "gmq/fo", "trk/kaa"})
 """Voices whose dictionaries are not in the wheel: they would read letters with another language's rules."""
 
+LICENCE = "GPL-3.0-or-later"
+"""Of the library and its data; what it speaks is whose text it is."""
 ANY_LANGUAGE = frozenset({"auto", ""})
 GENDERS = {1: "male", 2: "female"}
 
@@ -72,7 +74,9 @@ class Voices:
         listed = (*bases, *timbres)
         if any(voice.name == self.default for voice in listed):
             return listed
-        default = Voice(name=self.default, languages=(self._default.language,), description="the default")
+        default = Voice(
+            name=self.default, languages=(self._default.language,), description="the default", licence=LICENCE
+        )
         return (default, *listed)
 
     def _of(self, language: str | None) -> Chosen:
@@ -135,5 +139,6 @@ def _described(voice: LibraryVoice, description: str) -> Voice:
             "languages": voice.languages if "variant" not in voice.languages else (),
             "gender": GENDERS.get(voice.gender),
             "description": description,
+            "licence": LICENCE,
         }
     )

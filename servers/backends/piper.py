@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from servers.text.sentences import sentence_spans
 LONGEST_CHARS = 400
 """What is spoken in one go: the model's memory grows with the square of it."""
 LARGEST_SEED = 2**63 - 1
+log = logging.getLogger(__name__)
 
 
 class PiperUtterance(Utterance):
@@ -71,6 +73,8 @@ class Piper(Backend):
         self._options = PiperOptions.model_validate(model.options)
         self.check(self._options)
         self._voices = _voices(self._options)
+        for broken in self._voices.broken:
+            log.warning("%s", broken.error.message, extra={"action": "voice_pack"})
         self._loaded = OrderedDict()
         self._piper(self._voices.named(self._voices.default).pack)
         return About(

@@ -35,6 +35,12 @@ pytestmark = pytest.mark.skipif(
 BLOCK_S = 120
 PYTHON = [sys.executable, "-c"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+READ_METADATA = """
+import sys
+from pathlib import Path
+from servers.voicepacks import read_metadata
+read_metadata(Path(sys.argv[1]))
+"""
 LOAD_SETTINGS = "from servers.settings import settings; settings()"
 LOAD_MODELS = """
 from pathlib import Path
@@ -185,13 +191,15 @@ class Reader:
         return differences(sample(block.text), json.loads(self._answer.splitlines()[-1]))
 
     def _file(self, block: Block, file: Path) -> list[str]:
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(self._here(block.text))
         match file.name:
             case "skylark.yaml":
                 return self._ended(0, self._run([*PYTHON, LOAD_SETTINGS], SKYLARK_CONFIG=str(file)))
             case "models.yaml":
                 return self._ended(0, self._run([*PYTHON, LOAD_MODELS], SKYLARK_MODELS_FILE=str(file)))
+            case "metadata.yaml":
+                return self._ended(0, self._run([*PYTHON, READ_METADATA, str(file.parent)]))
             case "server_config.json":
                 pass  # the block after it names it
             case name if name.startswith("test_"):

@@ -127,9 +127,9 @@ def write_pack(
     return folder
 
 
-def write_checkpoint(folder: Path, name: str, language: str = "en-US") -> Path:
-    """A folder as a pull leaves it, without its manifest: <name>.onnx and <name>.onnx.json."""
+def write_checkpoint(folder: Path, model: str, config_file: str = "{}.json", language: str = "en-US") -> Path:
+    """A folder as a pull leaves it, without its manifest; `config_file` may have the model's name in it."""
     folder.mkdir(parents=True)
-    (folder / f"{name}.onnx").write_bytes(onnx())
-    (folder / f"{name}.onnx.json").write_text(json.dumps(config(language, 22_050, {})))
+    (folder / model).write_bytes(onnx())
+    (folder / config_file.format(model)).write_text(json.dumps(config(language, 22_050, {})))
     return folder

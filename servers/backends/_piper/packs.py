@@ -88,10 +88,9 @@ def all_packs(checkpoint: Path | None = None) -> list[Pack | Broken]:
     """
     found = [] if checkpoint is None else _of_checkpoint(locate(checkpoint))
     if checkpoint is not None and not found:
-        raise ModelLoadFailed(
-            f"{folder_of(checkpoint)} holds no Piper voice: no *.onnx with its *{CONFIG_SUFFIX}",
-            param="checkpoint",
-        )
+        needs = f"{MODEL} with {CONFIG}, or *.onnx with *{CONFIG_SUFFIX}"
+        message = f"{folder_of(checkpoint)} holds no Piper voice: {needs}"
+        raise ModelLoadFailed(message, param="checkpoint")
     found += [_or_broken(folder.name, _voice_pack, folder) for folder in voicepacks.folders(FAMILY)]
     found += [pack for folder in _pulled() for pack in _of_checkpoint(folder)]
     first: dict[str, Pack | Broken] = {}
@@ -101,12 +100,25 @@ def all_packs(checkpoint: Path | None = None) -> list[Pack | Broken]:
 
 
 def _of_checkpoint(folder: Path) -> list[Pack | Broken]:
-    """A voice for each *.onnx.json in it, called as Piper calls it: en_US-joe-medium."""
-    configs = sorted(folder.rglob(f"*{CONFIG_SUFFIX}"))
-    return [
-        _or_broken(config.name.removesuffix(CONFIG_SUFFIX), _voice_of_checkpoint, config, folder)
-        for config in configs
+    """Its voices: model.onnx with config.json, called as the folder is, and each *.onnx with its *.onnx.json,
+    called as Piper calls it: en_US-joe-medium.
+    """
+    own = [(folder.name, folder / MODEL, folder / CONFIG)] if (folder / MODEL).is_file() else []
+    others = [
+        (name, config.with_name(f"{name}.onnx"), config)
+        for config in sorted(folder.rglob(f"*{CONFIG_SUFFIX}"))
+        for name in (config.name.removesuffix(CONFIG_SUFFIX),)
     ]
+    return [
+        _or_broken(name, _voice_of_checkpoint, model, config, folder)
+        for name, model, config in (*own, *others)
+        if _is_pipers(config)
+    ]
+
+
+def _is_pipers(config: Path) -> bool:
+    """Other models have files of these names too."""
+    return config.is_file() and b'"phoneme_id_map"' in config.read_bytes()
 
 
 def _pulled() -> list[Path]:
@@ -134,10 +146,9 @@ def _voice_pack(name: str, folder: Path) -> Pack:
     return pack
 
 
-def _voice_of_checkpoint(name: str, config: Path, folder: Path) -> Pack:
+def _voice_of_checkpoint(name: str, model: Path, config: Path, folder: Path) -> Pack:
     manifest = read_manifest(folder)
     listed = manifest.files if manifest is not None else {}
-    model = config.with_name(f"{name}.onnx")
     hashes = {
         path: listed[key].sha256 for path in (model, config) if (key := _within(path, folder)) in listed
     }

@@ -38,7 +38,9 @@ class Voices:
     def __init__(self, packs: Sequence[Pack | Broken], default: str | None = None) -> None:
         """Raises ModelLoadFailed where no pack can speak, UnknownVoice where the default is not there."""
         self._packs = [pack for pack in packs if isinstance(pack, Pack)]
-        self._broken = {_folded(pack.name): pack.error for pack in packs if isinstance(pack, Broken)}
+        self.broken = [pack for pack in packs if isinstance(pack, Broken)]
+        """Those that are here and cannot speak."""
+        self._broken = {_folded(pack.name): pack.error for pack in self.broken}
         self._named = {_folded(name): chosen for pack in self._packs for name, chosen in _speakers(pack)}
         if not self._packs:
             raise next(iter(self._broken.values()), None) or ModelLoadFailed("there is no Piper voice")

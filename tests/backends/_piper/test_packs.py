@@ -51,7 +51,7 @@ def test_a_pack_is_found_by_its_folder(home):
 
 
 def test_a_checkpoint_that_was_pulled_is_a_pack_with_its_licence_and_its_hashes(home):
-    folder = tiny_piper.write_checkpoint(home / "models" / "joe", "en_US-joe-medium")
+    folder = tiny_piper.write_checkpoint(home / "models" / "joe", "en_US-joe-medium.onnx")
     files = ["en_US-joe-medium.onnx", "en_US-joe-medium.onnx.json"]
     write_manifest(folder, listed(folder, files, "hub", "main"))
     (found,) = all_packs()
@@ -60,8 +60,23 @@ def test_a_checkpoint_that_was_pulled_is_a_pack_with_its_licence_and_its_hashes(
     assert sorted(found.sha256) == [folder / name for name in files]
 
 
+def test_a_checkpoint_may_be_laid_out_as_a_pack_and_is_called_as_its_folder(home):
+    tiny_piper.write_checkpoint(home / "models" / "joe", "model.onnx", "config.json")
+    (found,) = all_packs()
+    assert isinstance(found, Pack)
+    assert (found.name, found.languages, found.licence) == ("joe", ("en-US",), "CC0-1.0")
+
+
+def test_a_model_of_another_kind_is_no_voice(home):
+    folder = tiny_piper.write_checkpoint(home / "models" / "other", "model.onnx", "config.json")
+    (folder / "config.json").write_text('{"model_type": "whisper"}')
+    (folder / "encoder.onnx").touch()
+    (folder / "encoder.onnx.json").write_text("{}")
+    assert all_packs() == []
+
+
 def test_a_pull_that_did_not_end_is_no_pack(home):
-    folder = tiny_piper.write_checkpoint(home / "models" / "joe", "en_US-joe-medium")
+    folder = tiny_piper.write_checkpoint(home / "models" / "joe", "en_US-joe-medium.onnx")
     (folder / ".cache").mkdir()
     assert all_packs() == []
 
@@ -69,7 +84,7 @@ def test_a_pull_that_did_not_end_is_no_pack(home):
 def test_the_checkpoint_that_is_asked_for_comes_first_and_of_one_name_the_first_is_it(home):
     pack(home, "en_US-joe-medium")
     pack(home, "another")
-    folder = tiny_piper.write_checkpoint(home / "elsewhere", "en_US-joe-medium")
+    folder = tiny_piper.write_checkpoint(home / "elsewhere", "en_US-joe-medium.onnx")
     found = all_packs(folder)
     assert [each.name for each in found] == ["en_US-joe-medium", "another"]
     assert isinstance(found[0], Pack)

@@ -220,5 +220,6 @@ def test_a_model_that_is_none_is_refused_with_its_file(home):
     piper_installed()
     folder = tiny_piper.write_checkpoint(home / "models" / "joe", "joe.onnx")
     (folder / "joe.onnx").write_bytes(b"no model")
+    tiny_piper.as_pulled(folder)
     with pytest.raises(ModelLoadFailed, match=r"joe\.onnx is no model that can be run"):
         Piper().load(spec(checkpoint="joe"), "cpu")

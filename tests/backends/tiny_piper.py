@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from servers.checkpoints.verify import listed, write_manifest
 from tests.backends.onnx_files import FLOAT, INT64, model, node, value
 
 HOP, WIDTH, SYMBOLS = 256, 16, 256
@@ -128,8 +129,14 @@ def write_pack(
 
 
 def write_checkpoint(folder: Path, model: str, config_file: str = "{}.json", language: str = "en-US") -> Path:
-    """A folder as a pull leaves it, without its manifest; `config_file` may have the model's name in it."""
+    """A folder as a pull leaves it; `config_file` may have the model's name in it."""
     folder.mkdir(parents=True)
     (folder / model).write_bytes(onnx())
     (folder / config_file.format(model)).write_text(json.dumps(config(language, 22_050, {})))
+    return as_pulled(folder)
+
+
+def as_pulled(folder: Path) -> Path:
+    """The folder, with a manifest of the files that are in it now."""
+    write_manifest(folder, listed(folder, [file.name for file in folder.glob("*.onnx*")], "hub", "main"))
     return folder

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from servers import voicepacks
 from servers.checkpoints.catalogue import Catalogue
-from servers.checkpoints.folders import State, folder_of, locate, state
-from servers.checkpoints.verify import read_manifest
+from servers.checkpoints.folders import MANIFEST, folder_of, locate, pulled
+from servers.checkpoints.verify import Manifest, read_manifest
 from servers.errors import ModelLoadFailed
 from servers.settings import settings
 
@@ -92,7 +92,7 @@ def all_packs(checkpoint: Path | None = None) -> list[Pack | Broken]:
         message = f"{folder_of(checkpoint)} holds no Piper voice: {needs}"
         raise ModelLoadFailed(message, param="checkpoint")
     found += [_or_broken(folder.name, _voice_pack, folder) for folder in voicepacks.folders(FAMILY)]
-    found += [pack for folder in _pulled() for pack in _of_checkpoint(folder)]
+    found += [pack for name in pulled() for pack in _of_checkpoint(folder_of(name))]
     first: dict[str, Pack | Broken] = {}
     for pack in found:
         first.setdefault(pack.name.casefold(), pack)
@@ -121,14 +121,6 @@ def _is_pipers(config: Path) -> bool:
     return config.is_file() and b'"phoneme_id_map"' in config.read_bytes()
 
 
-def _pulled() -> list[Path]:
-    models = folder_of("")
-    if not models.is_dir():
-        return []
-    whole = (State.PRESENT, State.UNLISTED)
-    return sorted(folder for folder in models.iterdir() if folder.is_dir() and state(folder) in whole)
-
-
 def _or_broken(name: str, read: Callable[..., Pack], *of: Path) -> Pack | Broken:
     try:
         return read(name, *of)
@@ -147,12 +139,19 @@ def _voice_pack(name: str, folder: Path) -> Pack:
 
 
 def _voice_of_checkpoint(name: str, model: Path, config: Path, folder: Path) -> Pack:
-    manifest = read_manifest(folder)
+    manifest = _manifest(folder)
     listed = manifest.files if manifest is not None else {}
     hashes = {
         path: listed[key].sha256 for path in (model, config) if (key := _within(path, folder)) in listed
     }
     return _pack(name, model, config, (), _licence(folder.name), hashes)
+
+
+def _manifest(folder: Path) -> Manifest | None:
+    try:
+        return read_manifest(folder)
+    except ValidationError:
+        raise voicepacks.wrong(folder / MANIFEST, "the file", "no pull has written it so") from None
 
 
 def _within(path: Path, folder: Path) -> str:

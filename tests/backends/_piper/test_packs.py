@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from servers.backends._piper.packs import Broken, Pack, all_packs, tag
-from servers.checkpoints.verify import listed, write_manifest
+from servers.checkpoints.folders import MANIFEST, begin
 from servers.errors import ModelLoadFailed
 from servers.settings import settings
 from tests.backends import tiny_piper
@@ -52,12 +52,15 @@ def test_a_pack_is_found_by_its_folder(home):
 
 def test_a_checkpoint_that_was_pulled_is_a_pack_with_its_licence_and_its_hashes(home):
     folder = tiny_piper.write_checkpoint(home / "models" / "joe", "en_US-joe-medium.onnx")
-    files = ["en_US-joe-medium.onnx", "en_US-joe-medium.onnx.json"]
-    write_manifest(folder, listed(folder, files, "hub", "main"))
     (found,) = all_packs()
     assert isinstance(found, Pack)
     assert (found.name, found.languages, found.licence) == ("en_US-joe-medium", ("en-US",), "CC0-1.0")
-    assert sorted(found.sha256) == [folder / name for name in files]
+    assert sorted(each.name for each in found.sha256) == [
+        "en_US-joe-medium.onnx",
+        "en_US-joe-medium.onnx.json",
+    ]
+    (folder / MANIFEST).write_text("{}")
+    assert f"{folder / MANIFEST}: the file: " in fault()
 
 
 def test_a_checkpoint_may_be_laid_out_as_a_pack_and_is_called_as_its_folder(home):
@@ -77,7 +80,7 @@ def test_a_model_of_another_kind_is_no_voice(home):
 
 def test_a_pull_that_did_not_end_is_no_pack(home):
     folder = tiny_piper.write_checkpoint(home / "models" / "joe", "en_US-joe-medium.onnx")
-    (folder / ".cache").mkdir()
+    begin(folder)
     assert all_packs() == []
 
 

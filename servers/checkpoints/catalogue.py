@@ -1,4 +1,4 @@
-"""config/checkpoints.yaml: the checkpoints that can be pulled, from where, and under which licence."""
+"""config/checkpoints.yaml: the checkpoints that can be pulled, by name, and which of them a model needs."""
 
 from __future__ import annotations
 
@@ -8,55 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
-
 from servers.catalog import Catalog
+from servers.checkpoints.entries import CheckpointSpec
 from servers.errors import UnknownCheckpoint, UnknownModel
 from servers.settings import SettingsError
 from servers.speech import ModelSpec
 from servers.yaml_files import read_yaml
-
-
-class CheckpointSpec(BaseModel):
-    """One entry: a repository of the hub, or an archive with its hash."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    repo: str | None = None
-    revision: str = "main"
-    ignore: tuple[str, ...] = ()
-    gated: bool = False
-    url: str | None = None
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    unpack_to: str = "."
-    licence: str
-    size_mb: int = Field(ge=0)
-
-    @model_validator(mode="after")
-    def _from_one_place(self) -> CheckpointSpec:
-        if (self.repo is None) == (self.url is None):
-            raise ValueError("it needs a repo, or a url, and not both")
-        if self.url is not None and self.sha256 is None:
-            raise ValueError("with a url it needs a sha256")
-        return self
-
-    @field_validator("unpack_to")
-    @classmethod
-    def _inside(cls, folder: str) -> str:
-        if Path(folder).is_absolute() or ".." in Path(folder).parts:
-            raise ValueError("unpack_to must stay inside the checkpoint's folder")
-        return folder
-
-    @property
-    def place(self) -> str:
-        """Where it comes from, in short."""
-        return self.repo or self.url or ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from enum import StrEnum
 from pathlib import Path
 
@@ -60,9 +61,19 @@ def state(folder: Path) -> State:
 
 
 def begin(folder: Path) -> None:
-    """From here on the folder is incomplete, until it has a manifest again."""
+    """From here on the folder is incomplete, until it has a manifest again; UNFINISHED keeps the old one."""
     (folder / UNFINISHED).mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)
+    if (folder / MANIFEST).is_file():
+        (folder / MANIFEST).replace(folder / UNFINISHED / MANIFEST)
+
+
+def discard_unfinished(folder: Path) -> None:
+    """What was fetched in part, and whatever else is in UNFINISHED, save the manifest that `begin` kept."""
+    for path in (folder / UNFINISHED).glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != MANIFEST:
+            path.unlink()
 
 
 def pulled() -> list[str]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from servers.checkpoints.folders import UNFINISHED, begin, size
+from servers.checkpoints.folders import UNFINISHED, begin, discard_unfinished, size
 from servers.checkpoints.sources import Listing, RemoteFile, Source
-from servers.checkpoints.verify import Manifest, listed, write_manifest
+from servers.checkpoints.verify import Hashes, Manifest, StoredFile, listed, write_manifest
 from servers.errors import PullFailed, StorageFailed
+from servers.storage import storing
 
 REPORT_S = 0.25
 Progress = Callable[[Listing, int], None]
@@ -20,23 +21,31 @@ Progress = Callable[[Listing, int], None]
 between it is called from a thread of its own."""
 
 
-def pull(source: Source, folder: Path, progress: Progress | None = None) -> Manifest:
+def pull(
+    source: Source,
+    folder: Path,
+    progress: Progress | None = None,
+    known: Mapping[str, StoredFile] | None = None,
+    hashes: Hashes = Hashes.FIRST_PULL,
+) -> Manifest:
     """What the source lists, into the folder; files that are there and right stay as they are.
 
-    Raises StorageFailed before anything is fetched, SourceUnreachable or PullFailed; what has come by then
-    stays, and the next pull goes on from it.
+    Of `known` files only these, and only with these hashes. Raises StorageFailed before anything is fetched,
+    or where the disk fills; SourceUnreachable or PullFailed; what has come by then stays, and the next pull
+    goes on from it.
     """
-    listing = source.listing()
-    _check_space(folder, listing)
-    with _reported(progress or (lambda *_: None), listing, folder):
-        names = (
-            _files(source, listing, folder)
-            if listing.unpack_to is None
-            else _unpacked(source, listing, folder)
-        )
-    manifest = listed(folder, names, listing.address, listing.revision)
-    shutil.rmtree(folder / UNFINISHED)
-    write_manifest(folder, manifest)
+    listing = source.listing().held_to(known or {})
+    with storing(f"the checkpoint {folder.name}"):
+        _check_space(folder, listing)
+        with _reported(progress or (lambda *_: None), listing, folder):
+            names = (
+                _files(source, listing, folder)
+                if listing.unpack_to is None
+                else _unpacked(source, listing, folder)
+            )
+        manifest = listed(folder, names, listing.address, listing.revision, hashes)
+        shutil.rmtree(folder / UNFINISHED)
+        write_manifest(folder, manifest)
     return manifest
 
 
@@ -44,7 +53,8 @@ def _check_space(folder: Path, listing: Listing) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     if listing.bytes is None:
         return
-    needed, free = listing.bytes - size(folder), shutil.disk_usage(folder.parent).free
+    needed = listing.bytes * (2 if listing.doubled else 1) - size(folder)
+    free = shutil.disk_usage(folder.parent).free
     if needed > free:
         raise StorageFailed(
             f"{folder.parent}: {needed / 1e6:,.1f} MB are to come, and {free / 1e6:,.1f} MB are free"
@@ -84,9 +94,12 @@ def _fetch(source: Source, file: RemoteFile, listing: Listing, folder: Path) -> 
         raise PullFailed(f"{listing.address} lists a file outside of its folder: {file.name!r}")
     if file.is_at(path):
         return
+    if file.bytes is not None and path.is_file() and path.stat().st_size >= file.bytes:
+        path.unlink()  # it is no part of the file
     source.fetch(file, listing.revision, folder)
     if not file.is_at(path):
         path.unlink(missing_ok=True)
+        discard_unfinished(folder)
         kind = "SHA-256" if file.sha256 else "git hash"
         raise PullFailed(
             f"{file.name} arrived otherwise than it is listed: its {kind} differs "
@@ -98,11 +111,15 @@ def _fetch(source: Source, file: RemoteFile, listing: Listing, folder: Path) -> 
 def _reported(progress: Progress, listing: Listing, folder: Path) -> Iterator[None]:
     ended = threading.Event()
 
+    def tell() -> None:
+        there = size(folder)  # of a package, for a while, as it came and as it is to be
+        progress(listing, there if listing.bytes is None else min(there, listing.bytes))
+
     def report() -> None:
         while not ended.wait(REPORT_S):
-            progress(listing, size(folder))
+            tell()
 
-    progress(listing, size(folder))
+    tell()
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
     try:
@@ -110,4 +127,4 @@ def _reported(progress: Progress, listing: Listing, folder: Path) -> Iterator[No
     finally:
         ended.set()
         reporter.join()
-    progress(listing, size(folder))
+    tell()

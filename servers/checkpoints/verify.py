@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from servers.atomic import write_atomically
 from servers.checkpoints.folders import MANIFEST, UNFINISHED
 
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
-class File(BaseModel):
+
+class StoredFile(BaseModel):
+    """What a file must be, byte for byte."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    bytes: int
-    sha256: str
+    bytes: int = Field(ge=0)
+    sha256: Sha256
+
+    def is_at(self, path: Path) -> bool:
+        """Is this file there, whole and unchanged?"""
+        return path.is_file() and path.stat().st_size == self.bytes and sha256(path) == self.sha256
+
+
+class Hashes(StrEnum):
+    """Where the hashes of a manifest come from."""
+
+    CATALOGUE = "catalogue"
+    FIRST_PULL = "first pull"
+    """The catalogue had none: what the source listed at the first pull is what later ones must bring."""
 
 
 class Manifest(BaseModel):
@@ -26,20 +45,23 @@ class Manifest(BaseModel):
 
     source: str
     revision: str
-    files: dict[str, File]
+    hashes: Hashes = Hashes.FIRST_PULL
+    files: dict[str, StoredFile]
 
     @property
     def bytes(self) -> int:
         return sum(file.bytes for file in self.files.values())
 
 
-def listed(folder: Path, names: Iterable[str], source: str, revision: str) -> Manifest:
+def listed(
+    folder: Path, names: Iterable[str], source: str, revision: str, hashes: Hashes = Hashes.FIRST_PULL
+) -> Manifest:
     """The manifest of those files, as they are now in the folder."""
     files = {
-        name: File(bytes=(folder / name).stat().st_size, sha256=sha256(folder / name))
+        name: StoredFile(bytes=(folder / name).stat().st_size, sha256=sha256(folder / name))
         for name in sorted(names)
     }
-    return Manifest(source=source, revision=revision, files=files)
+    return Manifest(source=source, revision=revision, hashes=hashes, files=files)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -52,6 +74,15 @@ def read_manifest(folder: Path) -> Manifest | None:
         return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
         return None
+
+
+def last_manifest(folder: Path) -> Manifest | None:
+    """Of the last pull that ended, also while another has not; None where there is none that can be read."""
+    for place in (folder, folder / UNFINISHED):
+        with suppress(ValidationError):
+            if found := read_manifest(place):
+                return found
+    return None
 
 
 def faults(folder: Path) -> Iterator[str]:
@@ -67,7 +98,7 @@ def faults(folder: Path) -> Iterator[str]:
     for name, file in manifest.files.items():
         if not (folder / name).is_file():
             yield f"missing: {name}"
-        elif (folder / name).stat().st_size != file.bytes or sha256(folder / name) != file.sha256:
+        elif not file.is_at(folder / name):
             yield f"changed: {name}"
     yield from (f"extra: {name}" for name in _names(folder) if name not in manifest.files)
 

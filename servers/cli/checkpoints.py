@@ -20,12 +20,12 @@ from servers.catalog import Catalog
 from servers.checkpoints import folder_of, locate
 from servers.checkpoints.catalogue import Catalogue
 from servers.checkpoints.folders import pulled, size, state
-from servers.checkpoints.pull import pull as pull_checkpoint
-from servers.checkpoints.sources import Listing, source_of
+from servers.checkpoints.from_any import pull_from_any
+from servers.checkpoints.sources import Listing
 from servers.checkpoints.verify import faults, read_manifest
 from servers.cli.failures import CommandFailed
-from servers.cli.output import advance, complain, print_json, print_table, progress
-from servers.errors import ModelLoadFailed
+from servers.cli.output import advance, complain, describe, print_json, print_table, progress
+from servers.errors import ModelLoadFailed, SkylarkError
 from servers.settings import settings
 
 MODEL_COLUMNS = ("model", "checkpoint", "state", "size", "licence", "folder")
@@ -88,41 +88,53 @@ def pull(names: Iterable[str]) -> None:
     """Raises UnknownCheckpoint, and PullFailed where one did not arrive whole."""
     for name, spec in _catalogue().to_pull(names, settings().models_file).items():
         folder = folder_of(name)
-        with _Shown(name, spec.place) as shown:
-            manifest = pull_checkpoint(source_of(spec, settings().hub_url), folder, shown.progress)
+        with _Shown(name) as shown:
+            manifest = pull_from_any(spec, folder, settings().hub_url, shown.progress, shown.skipped)
         print(f"{name}  {len(manifest.files)} files, {_mb(manifest.bytes)}, in {folder}")
 
 
 class _Shown:
-    """A pull, on stderr: a line when it begins, and a bar where someone is looking and its size is known."""
+    """A pull, on stderr: a line for each source that is asked, and a bar where someone is looking and it is
+    known how much is to come.
+    """
 
-    def __init__(self, name: str, place: str) -> None:
-        self._name, self._place = name, place
-        self._begun = False
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._listing: Listing | None = None
         self._bar: Progress | None = None
 
     def __enter__(self) -> _Shown:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._stop()
+
+    def skipped(self, error: SkylarkError) -> None:
+        """The next source is asked, because of that."""
+        self._stop()
+        complain(f"{self._name}: {describe(error)}; trying the next source")
 
     def progress(self, listing: Listing, count: int) -> None:
-        if not self._begun:
+        if listing is not self._listing:
             self._begin(listing)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=count)
 
     def _begin(self, listing: Listing) -> None:
-        self._begun = True
+        self._stop()
+        self._listing = listing
         how_much = "" if listing.bytes is None else f", {len(listing.files)} files, {_mb(listing.bytes)}"
-        complain(f"pulling {self._name} from {self._place}{how_much}")
+        complain(f"pulling {self._name} from {listing.address}{how_much}")
         on_stderr = Console(stderr=True)
         if on_stderr.is_terminal and listing.bytes is not None:
             self._bar = Progress(*_columns(), console=on_stderr)
             self._bar.add_task(self._name, total=listing.bytes)
             self._bar.start()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
 
 def _columns() -> tuple[ProgressColumn, ...]:

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from servers.checkpoints.catalogue import CheckpointSpec
+from servers.checkpoints.entries import Archived, Repository
 from servers.checkpoints.pull import pull
 from servers.checkpoints.sources import hub as hub_module
 from servers.checkpoints.sources import source_of
@@ -25,12 +25,12 @@ def hub():
     stand_in.close()
 
 
-def repository(**fields: object) -> CheckpointSpec:
-    return CheckpointSpec.model_validate({"repo": "org/voice", "licence": "MIT", "size_mb": 1} | fields)
+def repository(**fields: object) -> Repository:
+    return Repository.model_validate({"repo": "org/voice"} | fields)
 
 
-def archive(url: str, sha256: str = "0" * 64) -> CheckpointSpec:
-    return CheckpointSpec(url=url, sha256=sha256, licence="MIT", size_mb=1)
+def archive(url: str, sha256: str = "0" * 64) -> Archived:
+    return Archived(url=url, sha256=sha256)
 
 
 def test_the_hub_lists_a_commit_and_what_each_file_must_be(hub):

@@ -224,6 +224,7 @@ def test_a_gated_repository_says_how_to_get_in(run, hub, status):
 
 def test_a_hub_that_cannot_be_reached_leaves_a_checkpoint_as_it_is(run, hub, folder, monkeypatch):
     run("models", "pull", "voice")
+    (folder / "config.json").write_bytes(b"[]")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     settings.cache_clear()
     result = run("models", "pull", "voice")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from servers.checkpoints.catalogue import CheckpointSpec
-from servers.checkpoints.verify import sha256
+from servers.checkpoints.entries import Archived, Packages, Place, Repository
+from servers.checkpoints.verify import StoredFile, sha256
+from servers.errors import PullFailed
 
 
 @dataclass(frozen=True)
 class RemoteFile:
     """A file as its source lists it: its path relative to the folder that it goes to, and what it must be.
 
-    `bytes` is None where that is not known beforehand. It has the one hash or the other; git's is that of
-    the small files of a repository.
+    `bytes` is None where that is not known beforehand. It has one hash or the other, and git's is that of the
+    small files of a repository; a file of a package has none that the registry tells.
     """
 
     name: str
@@ -30,18 +32,42 @@ class RemoteFile:
             return False
         return sha256(path) == self.sha256 if self.sha256 else _git_hash(path) == self.git_hash
 
+    def held_to(self, known: StoredFile) -> RemoteFile:
+        """This file with a hash that is known. Raises PullFailed where the source lists other bytes."""
+        if self.sha256 not in (None, known.sha256) or self.bytes not in (None, known.bytes):
+            raise PullFailed(f"lists other bytes for {self.name} than are known")
+        return RemoteFile(self.name, known.bytes, known.sha256)
+
 
 @dataclass(frozen=True)
 class Listing:
     """What there is to pull: from which address, which revision of it, and the files.
 
     With `unpack_to` the files are archives, which are unpacked into that folder of the checkpoint's.
+    `doubled` says that fetching takes the room of the files twice, until all are there.
     """
 
     address: str
     revision: str
     files: tuple[RemoteFile, ...]
     unpack_to: str | None = None
+    doubled: bool = False
+
+    def held_to(self, known: Mapping[str, StoredFile]) -> Listing:
+        """The same with the known files alone, and their hashes; archives are held to their own.
+
+        Raises PullFailed where it lacks one, or lists other bytes: nothing needs to be fetched to tell.
+        """
+        if self.unpack_to is not None or not known:
+            return self
+        by_name = {file.name: file for file in self.files}
+        if missing := [name for name in known if name not in by_name]:
+            raise PullFailed(f"{self.address} has no {', '.join(missing)}")
+        try:
+            files = tuple(by_name[name].held_to(file) for name, file in known.items())
+        except PullFailed as error:
+            raise PullFailed(f"{self.address} {error}") from None
+        return replace(self, files=files)
 
     @property
     def bytes(self) -> int | None:
@@ -68,16 +94,21 @@ class Source(Protocol):
         """
 
 
-def source_of(spec: CheckpointSpec, hub_url: str | None) -> Source:
-    """Where that checkpoint is pulled from. Raises MissingExtra where a library is not installed."""
-    if spec.url is not None:
-        from servers.checkpoints.sources.archive import Archive
+def source_of(place: Place, hub_url: str | None) -> Source:
+    """Whoever fetches from that place. Raises MissingExtra where a library is not installed."""
+    match place:
+        case Repository():
+            from servers.checkpoints.sources.hub import Hub
 
-        assert spec.sha256 is not None
-        return Archive(spec.url, spec.sha256, spec.unpack_to)
-    from servers.checkpoints.sources.hub import Hub
+            return Hub(place, hub_url)
+        case Packages():
+            from servers.checkpoints.sources.packages import Registry
 
-    return Hub(spec, hub_url)
+            return Registry(place)
+        case Archived():
+            from servers.checkpoints.sources.archive import Archive
+
+            return Archive(place.url, place.sha256, place.unpack_to)
 
 
 def _git_hash(path: Path) -> str:

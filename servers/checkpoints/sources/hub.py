@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import requests
 
-from servers.checkpoints.catalogue import CheckpointSpec
+from servers.checkpoints.entries import Repository
+from servers.checkpoints.folders import UNFINISHED
 from servers.checkpoints.sources import Listing, RemoteFile
 from servers.errors import PullFailed, SkylarkError, SourceUnreachable
 from servers.extras import require
@@ -25,7 +27,7 @@ class Hub:
     Raises MissingExtra without that library.
     """
 
-    def __init__(self, spec: CheckpointSpec, url: str | None) -> None:
+    def __init__(self, spec: Repository, url: str | None) -> None:
         require("hub", "huggingface_hub")
         os.environ["HF_HUB_DISABLE_XET"] = "1"  # its transfers cannot be resumed inside a file
         import huggingface_hub.errors
@@ -45,15 +47,20 @@ class Hub:
             RemoteFile(one.rfilename, one.size, one.lfs.sha256 if one.lfs else None, one.blob_id)
             for one in info.siblings
         ]
-        wanted = tuple(_wanted(files, self._spec))
-        return Listing(f"{self._address()}/{self._spec.repo}", info.sha, wanted)
+        wanted = _renamed(files, self._spec.paths) if self._spec.paths else _wanted(files, self._spec)
+        return Listing(f"{self._address()}/{self._spec.repo}", info.sha, tuple(wanted))
 
     def fetch(self, file: RemoteFile, revision: str, folder: Path) -> None:
-        (folder / file.name).unlink(missing_ok=True)  # the library takes what is there for right
+        path = self._spec.paths.get(file.name)
+        to = folder if path is None else folder / UNFINISHED / "hub"  # where the file has its name of there
+        (to / (path or file.name)).unlink(missing_ok=True)  # the library takes what is there for right
         with self._errors():
-            self._hub.hf_hub_download(
-                self._spec.repo, file.name, revision=revision, local_dir=folder, endpoint=self._url
+            fetched = self._hub.hf_hub_download(
+                self._spec.repo, path or file.name, revision=revision, local_dir=to, endpoint=self._url
             )
+        if path is not None:
+            (folder / file.name).parent.mkdir(parents=True, exist_ok=True)
+            Path(fetched).replace(folder / file.name)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -79,7 +86,7 @@ class Hub:
         return self._url or str(self._hub.constants.ENDPOINT)
 
 
-def _refusal(spec: CheckpointSpec, error: Any) -> SkylarkError:
+def _refusal(spec: Repository, error: Any) -> SkylarkError:
     """The error for a reply that is none: an unreachable hub hides in one of these, as its cause."""
     if isinstance(error.__cause__, requests.ConnectionError | requests.Timeout):
         return SourceUnreachable(f"the hub cannot be reached ({type(error.__cause__).__name__})")
@@ -96,7 +103,15 @@ def _refusal(spec: CheckpointSpec, error: Any) -> SkylarkError:
     return PullFailed(f"{spec.repo}: the hub answered {status or str(error)}")
 
 
-def _wanted(files: list[RemoteFile], spec: CheckpointSpec) -> Iterator[RemoteFile]:
+def _renamed(files: list[RemoteFile], paths: Mapping[str, str]) -> Iterator[RemoteFile]:
+    """Those that the entry names, under the names that they are to have."""
+    by_path = {file.name: file for file in files}
+    for name, path in paths.items():
+        if path in by_path:
+            yield replace(by_path[path], name=name)
+
+
+def _wanted(files: list[RemoteFile], spec: Repository) -> Iterator[RemoteFile]:
     """Those that are needed: of weights in several formats safetensors, else PyTorch's or ctranslate2's."""
     safe = {PurePosixPath(file.name).parent for file in files if file.name.endswith(".safetensors")}
     for file in files:

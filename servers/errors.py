@@ -11,6 +11,7 @@ SkylarkError
 │   ├── TooLarge              a body or a text over its limit
 │   ├── UnknownModel          lists the known ones
 │   ├── UnknownCheckpoint     lists the known ones
+│   ├── UnknownSource         says which there are
 │   └── UnknownVoice          lists some that exist
 ├── Unauthorized
 ├── NotFound
@@ -118,6 +119,10 @@ class UnknownModel(InvalidRequest):
 
 class UnknownCheckpoint(InvalidRequest):
     code = "unknown_checkpoint"
+
+
+class UnknownSource(InvalidRequest):
+    code = "unknown_source"
 
 
 class UnknownVoice(InvalidRequest):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -111,7 +112,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("var")
     database_url: str | None = None
     models_file: Path = Path("config/models.yaml")
-    models_dir: Path = Path("var/models")
+    models_dir: Path | None = None
     voicepacks_dir: Path = Path("var/voicepacks")
     checkpoints_file: Path = Path("config/checkpoints.yaml")
     hub_url: str | None = Field(
@@ -132,8 +133,8 @@ class Settings(BaseSettings):
 
     @field_validator("data_dir", "models_file", "models_dir", "voicepacks_dir", "checkpoints_file")
     @classmethod
-    def _from_root(cls, path: Path) -> Path:
-        return ROOT / path.expanduser()
+    def _from_root(cls, path: Path | None) -> Path | None:
+        return None if path is None else ROOT / path.expanduser()
 
     @field_validator("backends_path")
     @classmethod
@@ -159,6 +160,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir / 'jobs.sqlite3'}"
 
     @property
+    def models_folder(self) -> Path:
+        """Where the checkpoints are: models_dir, or what the user's checkouts share."""
+        return _cache_folder() / "models" if self.models_dir is None else self.models_dir
+
+    @property
     def engine_socket(self) -> Path:
         own = self.engine.socket
         return self.data_dir / "engine.sock" if own is None else ROOT / own.expanduser()
@@ -174,6 +180,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = YamlConfigSettingsSource(settings_cls, yaml_file=config_file())
         return init_settings, env_settings, file
+
+
+def _cache_folder() -> Path:
+    """As the platform has it; var where this user has no home. The variable is the platform's, not ours."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if cache.is_absolute() and sys.platform != "darwin":
+        return cache / "skylark"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return ROOT / "var"
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "skylark"
 
 
 def config_file() -> Path:

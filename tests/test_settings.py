@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def defaults(model: type[BaseModel]) -> dict[str, object]:
     }
 
 
-PATHS = ("data_dir", "models_file", "models_dir", "voicepacks_dir", "checkpoints_file")
+PATHS = ("data_dir", "models_file", "voicepacks_dir", "checkpoints_file")
 
 
 def test_the_file_has_every_setting_with_its_default():
@@ -78,6 +79,39 @@ def test_relative_paths_start_at_the_root(monkeypatch):
     monkeypatch.setenv("SKYLARK_DATA_DIR", "elsewhere")
     assert settings().data_dir == ROOT / "elsewhere"
     assert settings().engine_socket == ROOT / "elsewhere" / "engine.sock"
+
+
+@pytest.mark.parametrize(
+    ("platform", "cache", "folder"),
+    [
+        ("linux", None, "home/.cache/skylark/models"),
+        ("linux", "xdg", "xdg/skylark/models"),
+        ("darwin", "xdg", "home/Library/Caches/skylark/models"),
+    ],
+)
+def test_checkouts_share_checkpoints_where_the_platform_has_its_caches(
+    monkeypatch, tmp_path, platform, cache, folder
+):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(
+        "XDG_CACHE_HOME", str(tmp_path / cache) if cache else "relative"
+    )  # which is to be ignored
+    assert settings().models_folder == tmp_path / folder
+
+
+def test_models_dir_wins_over_the_shared_folder(monkeypatch):
+    monkeypatch.setenv("SKYLARK_MODELS_DIR", "var/models")
+    assert settings().models_folder == ROOT / "var" / "models"
+
+
+def test_who_has_no_home_keeps_checkpoints_in_the_checkout(monkeypatch):
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", home)
+    assert settings().models_folder == ROOT / "var" / "models"
 
 
 def test_the_engines_socket_can_be_elsewhere(monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
@@ -12,10 +12,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 from servers.checkpoints.verify import Sha256, StoredFile
+from servers.errors import UnknownSource
 
 OWN_PLACE = ("repo", "revision", "ignore", "gated", "url", "sha256", "unpack_to")
 """Keys of a place that may stand in the entry itself, where it is the only one."""
@@ -80,8 +82,33 @@ class Archived(Entry):
         return self.url
 
 
-Place = Repository | Packages | Archived
-PLACES: Mapping[str, type[Place]] = {"repo": Repository, "packages": Packages, "url": Archived}
+class Mirror(Entry):
+    """A folder of checkpoints by their names, as models_dir is."""
+
+    kind: ClassVar[str] = "mirror"
+    mirror: str
+
+    @field_validator("mirror")
+    @classmethod
+    def _address(cls, mirror: str) -> str:
+        scheme, _, rest = mirror.partition(":")
+        slashes = {"file": "/", "s3": "//", "http": "//", "https": "//"}.get(scheme)
+        if slashes is None or not rest.startswith(slashes) or not rest.strip("/"):
+            raise ValueError("it is an address: file:/folder, s3://bucket/folder, http:// or https://")
+        return mirror
+
+    @property
+    def place(self) -> str:
+        return self.mirror
+
+
+Place = Repository | Packages | Archived | Mirror
+PLACES: Mapping[str, type[Place]] = {
+    "repo": Repository,
+    "packages": Packages,
+    "url": Archived,
+    "mirror": Mirror,
+}
 """By the key that no other has."""
 
 
@@ -116,14 +143,33 @@ class CheckpointSpec(Entry):
         for source in self.sources:
             if isinstance(source, Packages) and set(source.paths) != set(self.files):
                 raise ValueError(f"the paths of {source.place} and files do not name the same files")
-            if isinstance(source, Archived) and self.files:
-                raise ValueError("an archive's sha256 stands for its files: files cannot be named as well")
+            if isinstance(source, Archived) and (self.files or len(self.sources) > 1):
+                raise ValueError("an archive has its own sha256: no files, and no other source, can be named")
         return self
 
     @property
     def hashed(self) -> bool:
         """Does the entry itself say what each file must be, be it by the archive that they are in?"""
-        return bool(self.files) or any(isinstance(source, Archived) for source in self.sources)
+        return bool(self.files) or isinstance(self.sources[0], Archived)
+
+    def only_from(self, source: str) -> CheckpointSpec:
+        """The entry with its sources of this kind alone, or with a mirror alone, by its address or path.
+
+        Raises UnknownSource for what is neither.
+        """
+        own = tuple(place for place in self.sources if place.kind == source)
+        return self.model_copy(update={"sources": own or (self._mirror(source),)})
+
+    def _mirror(self, source: str) -> Mirror:
+        try:
+            return mirror_at(source)
+        except ValueError:
+            kinds = ", ".join(dict.fromkeys(place.kind for place in self.sources))
+            raise UnknownSource(
+                f"{source!r} is no source: this checkpoint has {kinds}; or name a folder by its path, "
+                "or file:/folder, s3://bucket/folder, http://… or https://…",
+                param="from",
+            ) from None
 
     @property
     def place(self) -> str:
@@ -131,12 +177,18 @@ class CheckpointSpec(Entry):
         return self.sources[0].place
 
 
+def mirror_at(text: str) -> Mirror:
+    """The mirror at an address, or in a folder by its path. Raises ValueError for what is neither."""
+    is_path = ":" not in text.partition("/")[0] and ("/" in text or text.startswith((".", "~")))
+    return Mirror(mirror=Path(text).expanduser().absolute().as_uri() if is_path else text)
+
+
 def _place(source: Any) -> Any:
     if not isinstance(source, dict):
         return source
     keys = [key for key in PLACES if key in source]
     if len(keys) != 1:
-        raise ValueError("it needs a repo, or a url, or packages, and not both")
+        raise ValueError("it needs a repo, or a url, or packages, or a mirror, and not both")
     try:
         return PLACES[keys[0]].model_validate(source)
     except ValidationError as error:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
 from servers.errors import ModelLoadFailed
-from servers.settings import settings
+from servers.settings import ROOT, settings
 
 MANIFEST = "skylark-manifest.json"
 """The list of a checkpoint's files, which a pull leaves with them when all are there."""
 UNFINISHED = ".cache"
 """The folder, inside the checkpoint's, in which a pull keeps what it has of a file."""
+
+
+EARLIER = ROOT / "var" / "models"
+"""Where checkpoints were pulled to before checkouts shared them."""
 
 
 class State(StrEnum):
@@ -25,8 +31,17 @@ class State(StrEnum):
 
 
 def folder_of(checkpoint: str | Path) -> Path:
-    """Where a checkpoint is, or would be: `checkpoint` is a folder in `models_dir`, or an absolute path."""
-    return settings().models_dir / Path(checkpoint).expanduser()
+    """Where a checkpoint is, or would be: `checkpoint` is a folder in `models_dir`, or an absolute path.
+
+    Without a `models_dir` one that is in EARLIER alone is used and mended there.
+    """
+    name = Path(checkpoint).expanduser()
+    folders = [root / name for root in _roots()]
+    return next((folder for folder in folders if state(folder) is not State.MISSING), folders[0])
+
+
+def _roots() -> list[Path]:
+    return [settings().models_folder, *([EARLIER] if settings().models_dir is None else [])]
 
 
 def locate(checkpoint: str | Path) -> Path:
@@ -77,16 +92,15 @@ def discard_unfinished(folder: Path) -> None:
 
 
 def pulled() -> list[str]:
-    """The names of all that were pulled into `models_dir`."""
-    return sorted(manifest.parent.name for manifest in settings().models_dir.glob(f"*/{MANIFEST}"))
+    """The names of all that were pulled into `models_dir`, or into EARLIER where that is used."""
+    return sorted({manifest.parent.name for root in _roots() for manifest in root.glob(f"*/{MANIFEST}")})
 
 
 def size(folder: Path) -> int:
-    """The bytes of all files in it, also while a pull moves them about."""
+    """The bytes of all files in it, also while a pull moves files and folders about."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue  # it was moved since it was listed, and counts next time
+    for inside, _, names in os.walk(folder):  # which passes over a folder that has gone
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(inside, name)).st_size
     return total

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from servers.checkpoints.entries import Archived, CheckpointSpec, Place, Repository
-from servers.checkpoints.folders import State, state
+from servers.checkpoints.folders import State, size, state
+from servers.checkpoints.lock import alone_in
 from servers.checkpoints.pull import Progress, pull
 from servers.checkpoints.sources import source_of
 from servers.checkpoints.verify import Hashes, Manifest, StoredFile, last_manifest
-from servers.errors import MissingExtra, PullFailed, SkylarkError, SourceUnreachable
+from servers.errors import Conflict, MissingExtra, NotFound, PullFailed, SkylarkError, SourceUnreachable
 
 COMMIT = re.compile("[0-9a-f]{40}")
-Skipped = Callable[[SkylarkError], None]
-"""Told why the next source is asked."""
+Say = Callable[[str], None]
+"""Told for whoever waits: that another pull is waited for, and why the next source is asked."""
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -41,22 +47,54 @@ def pull_from_any(
     folder: Path,
     hub_url: str | None,
     progress: Progress | None = None,
-    skipped: Skipped | None = None,
+    say: Say = _silent,
 ) -> Manifest:
     """What the entry says, in the folder, and its manifest. Where all is there already, no source is asked.
 
-    Raises StorageFailed at once, and else what the only source raised, or a PullFailed for them all.
+    Raises StorageFailed and Conflict at once, and else what the only source raised, or a PullFailed for all.
     """
+    if there := _there(spec, folder):
+        return there
+    with alone_in(folder, say) as waited:
+        if waited and (there := _there(spec, folder)):
+            return there
+        return _from_first(spec, folder, hub_url, progress, say)
+
+
+def remove(folder: Path, say: Say = _silent) -> int:
+    """Deletes a checkpoint with all that is in its folder; the bytes that it had.
+
+    Raises NotFound where there is none, and Conflict where no pull has left it.
+    """
+    with alone_in(folder, say):
+        match state(folder):
+            case State.MISSING:
+                raise NotFound(f"no checkpoint at {folder}")
+            case State.UNLISTED:
+                raise Conflict(f"no pull has left {folder}: delete it yourself if nobody needs it")
+        freed = size(folder)
+        shutil.rmtree(folder)
+    return freed
+
+
+def _there(spec: CheckpointSpec, folder: Path) -> Manifest | None:
     pins = _pins(spec, folder)
-    if pins.manifest is not None and pins.satisfied_in(folder):
-        return pins.manifest
+    return pins.manifest if pins.satisfied_in(folder) else None
+
+
+def _from_first(
+    spec: CheckpointSpec, folder: Path, hub_url: str | None, progress: Progress | None, say: Say
+) -> Manifest:
+    """From the first source that brings it."""
+    pins = _pins(spec, folder)
     hashes = Hashes.CATALOGUE if spec.hashed else Hashes.FIRST_PULL
     failures: list[SkylarkError] = []
     for place in spec.sources:
-        if failures and skipped is not None:
-            skipped(failures[-1])
+        if failures:
+            say(f"{failures[-1].message}; trying the next source")
         try:
-            source = source_of(place if spec.hashed else _pinned(place, pins), hub_url)
+            wanted = place if spec.hashed else _pinned(place, pins)
+            source = source_of(wanted, hub_url, folder.name, pins.files)
             return pull(source, folder, progress, pins.files, hashes)
         except (PullFailed, MissingExtra) as error:
             failures.append(error)

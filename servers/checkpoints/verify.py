@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -85,8 +85,10 @@ def last_manifest(folder: Path) -> Manifest | None:
     return None
 
 
-def faults(folder: Path) -> Iterator[str]:
-    """What differs from the manifest: "missing: name", "changed: name", "extra: name". Hashes every file."""
+def faults(folder: Path, known: Mapping[str, StoredFile] | None = None) -> Iterator[str]:
+    """What differs from the manifest: "missing: name", "changed: name", "extra: name"; and where the manifest
+    itself is not what is known of the files: "not as in the catalogue: name". Hashes every file.
+    """
     try:
         manifest = read_manifest(folder)
     except ValidationError:
@@ -95,6 +97,9 @@ def faults(folder: Path) -> Iterator[str]:
     if manifest is None:
         yield f"it has no {MANIFEST}, so nothing says what it should hold"
         return
+    for name, file in (known or {}).items():
+        if manifest.files.get(name) != file:
+            yield f"not as in the catalogue: {name}"
     for name, file in manifest.files.items():
         if not (folder / name).is_file():
             yield f"missing: {name}"

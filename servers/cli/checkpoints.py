@@ -19,13 +19,15 @@ from rich.progress import (
 from servers.catalog import Catalog
 from servers.checkpoints import folder_of, locate
 from servers.checkpoints.catalogue import Catalogue
+from servers.checkpoints.entries import CheckpointSpec
 from servers.checkpoints.folders import pulled, size, state
 from servers.checkpoints.from_any import pull_from_any
+from servers.checkpoints.from_any import remove as remove_checkpoint
 from servers.checkpoints.sources import Listing
-from servers.checkpoints.verify import faults, read_manifest
+from servers.checkpoints.verify import Hashes, faults, read_manifest
 from servers.cli.failures import CommandFailed
-from servers.cli.output import advance, complain, describe, print_json, print_table, progress
-from servers.errors import ModelLoadFailed, SkylarkError
+from servers.cli.output import advance, complain, print_json, print_table, progress
+from servers.errors import ModelLoadFailed, UnknownCheckpoint
 from servers.settings import settings
 
 MODEL_COLUMNS = ("model", "checkpoint", "state", "size", "licence", "folder")
@@ -44,7 +46,9 @@ def list_models(*, json: bool) -> None:
     ]
     checkpoints = [_described(name, known) for name in known.specs]
     if json:
-        print_json({"models_dir": str(settings().models_dir), "models": models, "checkpoints": checkpoints})
+        print_json(
+            {"models_dir": str(settings().models_folder), "models": models, "checkpoints": checkpoints}
+        )
         return
     print_table(MODEL_COLUMNS, _model_rows(models))
     print()
@@ -84,13 +88,33 @@ def _mb(count: int) -> str:
     return f"{count / 1e6:,.1f} MB"
 
 
-def pull(names: Iterable[str]) -> None:
-    """Raises UnknownCheckpoint, and PullFailed where one did not arrive whole."""
-    for name, spec in _catalogue().to_pull(names, settings().models_file).items():
+def pull(names: Iterable[str], source: str | None = None) -> None:
+    """With a source, from there alone.
+
+    Raises UnknownCheckpoint, UnknownSource, and PullFailed where one did not arrive whole.
+    """
+    wanted = _catalogue().to_pull(names, settings().models_file)
+    if source is not None:
+        wanted = {name: spec.only_from(source) for name, spec in wanted.items()}
+    for name, spec in wanted.items():
         folder = folder_of(name)
         with _Shown(name) as shown:
-            manifest = pull_from_any(spec, folder, settings().hub_url, shown.progress, shown.skipped)
-        print(f"{name}  {len(manifest.files)} files, {_mb(manifest.bytes)}, in {folder}")
+            manifest = pull_from_any(spec, folder, settings().hub_url, shown.progress, shown.say)
+        pinned = ", pinned by this first pull" if manifest.hashes is Hashes.FIRST_PULL else ""
+        print(f"{name}  {len(manifest.files)} files, {_mb(manifest.bytes)}, in {folder}{pinned}")
+
+
+def remove(names: Iterable[str]) -> None:
+    """Raises UnknownCheckpoint, before anything is deleted, for a name that is no checkpoint's."""
+    known = [*_catalogue().specs, *pulled()]
+    names = list(dict.fromkeys(names))
+    if strange := [name for name in names if name not in known]:
+        raise UnknownCheckpoint(
+            f"no checkpoint is called {strange[0]!r}; pulled are {', '.join(pulled()) or 'none'}"
+        )
+    for name in names:
+        freed = remove_checkpoint(folder_of(name), _Shown(name).say)
+        print(f"{name}  removed, {_mb(freed)}")
 
 
 class _Shown:
@@ -109,10 +133,9 @@ class _Shown:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
-    def skipped(self, error: SkylarkError) -> None:
-        """The next source is asked, because of that."""
+    def say(self, line: str) -> None:
         self._stop()
-        complain(f"{self._name}: {describe(error)}; trying the next source")
+        complain(f"{self._name}: {line}")
 
     def progress(self, listing: Listing, count: int) -> None:
         if listing is not self._listing:
@@ -153,11 +176,11 @@ def verify(names: Iterable[str]) -> None:
     models_file = settings().models_file
     checkpoints = [one for name in names for one in known.named(name, models_file)] or pulled()
     if not checkpoints:
-        raise CommandFailed(f"nothing was pulled into {settings().models_dir} yet")
+        raise CommandFailed(f"nothing was pulled into {settings().models_folder} yet")
     with progress(len(checkpoints), "hashing") as bar:
         bad = []
         for name in checkpoints:
-            if not _verified(name):
+            if not _verified(name, known.specs.get(name)):
                 bad.append(name)
             advance(bar)
     if bad:
@@ -166,10 +189,10 @@ def verify(names: Iterable[str]) -> None:
         )
 
 
-def _verified(name: str) -> bool:
+def _verified(name: str, spec: CheckpointSpec | None) -> bool:
     """Prints what it found."""
     try:
-        found = list(faults(locate(name)))
+        found = list(faults(locate(name), {} if spec is None else spec.files))
     except ModelLoadFailed as error:
         found = [str(error)]
     for fault in found:

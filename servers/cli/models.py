@@ -9,12 +9,21 @@ import typer
 from servers.cli import options
 from servers.cli.output import EXIT_CODES
 
-app = typer.Typer(help="Models and their checkpoints: list, pull, verify.", no_args_is_help=True)
+app = typer.Typer(help="Models and their checkpoints: list, pull, verify, remove.", no_args_is_help=True)
 Names = Annotated[
     list[str], typer.Argument(metavar="NAME…", help="Checkpoints, or models with what they need.")
 ]
 AnyNames = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME…]", help="All that were pulled, if none.")
+]
+Pulled = Annotated[list[str], typer.Argument(metavar="NAME…", help="Checkpoints.")]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="SOURCE",
+        help="Ask this source alone: hub, packages, or a mirror, as path, file:, s3: or https: address.",
+    ),
 ]
 Model = Annotated[
     str | None,
@@ -36,11 +45,11 @@ def voices(model: Model = None, socket: options.Socket = None, json: options.Jso
     show(model, socket, json=json)
 
 
-def pull(names: Names) -> None:
+def pull(names: Names, source: Source = None) -> None:
     """Fetch checkpoints into the models folder; a pull that stopped goes on where it was."""
     from servers.cli import checkpoints
 
-    checkpoints.pull(names)
+    checkpoints.pull(names, source)
 
 
 def verify(names: AnyNames = None) -> None:
@@ -50,6 +59,13 @@ def verify(names: AnyNames = None) -> None:
     checkpoints.verify(names or ())
 
 
+def remove(names: Pulled) -> None:
+    """Delete checkpoints that were pulled, each with all that is in its folder."""
+    from servers.cli import checkpoints
+
+    checkpoints.remove(names)
+
+
 app.command("list", epilog=EXIT_CODES)(list_models)
-for command in (pull, verify):
+for command in (pull, verify, remove):
     app.command(epilog=EXIT_CODES)(command)

@@ -19,6 +19,7 @@ from servers.errors import (
     SkylarkError,
     SourceUnreachable,
     UnknownCheckpoint,
+    UnknownSource,
 )
 
 if TYPE_CHECKING:  # a command that draws nothing does not wait for rich
@@ -61,7 +62,7 @@ class Group(TyperGroup):
                 return super().invoke(ctx)
         except (Unreachable, EngineUnavailable, SourceUnreachable) as error:
             _end(str(error), ExitCode.UNREACHABLE)
-        except (WrongUsage, ConfigError, SettingsError, UnknownCheckpoint) as error:
+        except (WrongUsage, ConfigError, SettingsError, UnknownCheckpoint, UnknownSource) as error:
             _end(str(error), ExitCode.USAGE)
         except SkylarkError as error:
             _end(describe(error), ExitCode.FAILED)

@@ -75,7 +75,11 @@ curl -sS --unix-socket $S http://engine/jobs -d '{
         "skylark models pull qwen3-tts-1.7b-customvoice whisper-large-v3 align-en": (
             "pulls gigabytes from the hub; tests/cli/test_models.py pulls from a stand-in"
         ),
+        "skylark models pull whisper-base piper-en-us-joe": (
+            "needs the registry, and 400 MB of disk; tests/acceptance/test_pulls.py"
+        ),
         "skylark models verify": "nothing was pulled; tests/cli/test_models.py",
+        "skylark models remove whisper-base piper-en-us-joe": "nothing was pulled; tests/cli/test_models.py",
     }.items()
 }
 WATCH = "skylark srv queue --watch"

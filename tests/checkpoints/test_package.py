@@ -18,6 +18,7 @@ SOURCES = {"requests", "huggingface_hub"}
     [
         ("servers.checkpoints", COMMAND_LINE | SOURCES),
         ("servers.checkpoints.sources.archive, servers.checkpoints.pull", COMMAND_LINE | {"huggingface_hub"}),
+        ("servers.checkpoints.catalogue, servers.checkpoints.from_any", COMMAND_LINE | SOURCES),
         ("servers.checkpoints.sources.hub", COMMAND_LINE | {"huggingface_hub"}),
     ],
 )

@@ -45,16 +45,22 @@ def folder(tmp_path):
     return tmp_path / "models" / "ear"
 
 
+@pytest.fixture(autouse=True)
+def the_quicker_one(monkeypatch):
+    """It is uv, where it is installed: pip takes seconds to begin."""
+    if UV is not None:
+        monkeypatch.setattr(packages, "find_spec", lambda _: None)
+
+
 @pytest.fixture(params=["pip", "uv"])
-def fetcher(request, monkeypatch):
+def fetcher(request, monkeypatch, the_quicker_one):
     """Both of those that can fetch a package, where they are installed."""
     if request.param == "pip":
         if find_spec("pip") is None:
             pytest.skip("pip is not installed in this environment")
-    else:
-        if UV is None:
-            pytest.skip("uv is not installed in this environment")
-        monkeypatch.setattr(packages, "find_spec", lambda _: None)
+        monkeypatch.setattr(packages, "find_spec", find_spec)
+    elif UV is None:
+        pytest.skip("uv is not installed in this environment")
     return request.param
 
 

@@ -34,7 +34,7 @@ def archive(url: str, sha256: str = "0" * 64) -> Archived:
 
 
 def test_the_hub_lists_a_commit_and_what_each_file_must_be(hub):
-    listing = source_of(repository(), hub.url).listing()
+    listing = source_of(repository(), hub.url, "voice", {}).listing()
     assert (listing.address, listing.revision, listing.bytes) == (f"{hub.url}/org/voice", COMMIT, 1002)
     small, large = listing.files
     assert (small.sha256, small.git_hash is None) == (None, False)
@@ -42,7 +42,7 @@ def test_the_hub_lists_a_commit_and_what_each_file_must_be(hub):
 
 
 def test_an_archives_size_is_not_known_beforehand():
-    listing = source_of(archive(f"{NOWHERE}/data/punkt.zip?x=1"), None).listing()
+    listing = source_of(archive(f"{NOWHERE}/data/punkt.zip?x=1"), None, "voice", {}).listing()
     assert (listing.bytes, [file.name for file in listing.files]) == (None, ["punkt.zip"])
 
 
@@ -50,7 +50,7 @@ def test_an_archives_size_is_not_known_beforehand():
 def test_a_source_where_nobody_answers_is_unreachable(spec, tmp_path):
     pytest.importorskip("huggingface_hub", reason="needs the extra [hub]")
     with pytest.raises(SourceUnreachable, match="cannot be reached") as raised:
-        pull(source_of(spec, NOWHERE), tmp_path / "voice")
+        pull(source_of(spec, NOWHERE, "voice", {}), tmp_path / "voice")
     assert (raised.value.code, raised.value.http_status) == ("source_unreachable", 503)
 
 
@@ -63,7 +63,7 @@ def test_a_source_where_nobody_answers_is_unreachable(spec, tmp_path):
 )
 def test_what_the_hub_refuses_is_a_failed_pull(hub, tmp_path, spec, says):
     with pytest.raises(PullFailed, match=says) as raised:
-        pull(source_of(spec, hub.url), tmp_path / "voice")
+        pull(source_of(spec, hub.url, "voice", {}), tmp_path / "voice")
     assert (raised.value.code, raised.value.http_status) == ("pull_failed", 502)
 
 
@@ -73,4 +73,4 @@ def test_without_the_hubs_library_the_extra_that_has_it_is_named(monkeypatch):
 
     monkeypatch.setattr(hub_module, "require", require)
     with pytest.raises(MissingExtra, match="hub"):
-        source_of(repository(), None)
+        source_of(repository(), None, "voice", {})

@@ -37,3 +37,12 @@ def test_without_a_manifest_that_a_pull_wrote_nothing_is_vouched_for(folder, con
     (folder / MANIFEST).unlink() if content is None else (folder / MANIFEST).write_text(content)
     (found,) = faults(folder)
     assert found.startswith(fault)
+
+
+def test_a_manifest_that_was_changed_with_its_file_is_not_what_the_catalogue_has(folder):
+    known = {"weights.bin": read_manifest(folder).files["weights.bin"]}
+    assert list(faults(folder, known)) == []
+    (folder / "weights.bin").write_bytes(b"21")
+    write_manifest(folder, listed(folder, read_manifest(folder).files, "here", "r1"))
+    assert list(faults(folder)) == []
+    assert list(faults(folder, known)) == ["not as in the catalogue: weights.bin"]

@@ -26,7 +26,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in, which is the home as well; nothing of the user's own is read."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("TTS_API_KEY", "SKYLARK_SERVER_CONFIG", "SKYLARK_DATA_DIR", "XDG_STATE_HOME"):
+    for name in (
+        "TTS_API_KEY",
+        "SKYLARK_SERVER_CONFIG",
+        "SKYLARK_DATA_DIR",
+        "XDG_STATE_HOME",
+        "XDG_CACHE_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

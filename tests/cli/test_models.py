@@ -184,7 +184,7 @@ def test_a_manifest_that_was_tampered_with_is_a_fault(run, folder):
 def test_a_model_is_pulled_with_everything_that_it_needs(run, home):
     result = run("models", "pull", "alto")
     assert result.exit_code == 0, result.stderr
-    assert sorted(path.name for path in (home / "models").iterdir()) == ["ear", "voice"]
+    assert sorted(path.name for path in (home / "models").glob("[!.]*")) == ["ear", "voice"]
 
 
 def test_weights_of_other_frameworks_and_what_is_ignored_stay_at_the_hub(run, hub, home):
@@ -287,6 +287,51 @@ def test_an_archive_with_another_hash_is_refused(run, hub, home):
     assert "SHA-256 differs" in result.stderr
 
 
+def test_a_first_pull_says_that_it_pins(run):
+    assert run("models", "pull", "voice").stdout.endswith("pinned by this first pull\n")
+
+
+def test_a_pull_from_a_mirror_asks_that_alone(run, hub, home, folder):
+    run("models", "pull", "voice")
+    (home / "models").rename(home / "elsewhere")
+    hub.sent.clear()
+    result = run("models", "pull", "voice", "--from", "./elsewhere")
+    assert result.exit_code == 0, result.stderr
+    assert contents(folder) == FILES
+    assert hub.sent == []
+    assert read_manifest(folder).source == (home / "elsewhere" / "voice").as_uri()
+
+
+def test_a_pull_from_no_source_is_wrong_usage(run, folder):
+    result = run("models", "pull", "voice", "--from", "packages")
+    assert result.exit_code == 2
+    assert "'packages' is no source: this checkpoint has hub" in result.stderr
+    assert not folder.exists()
+
+
+def test_remove_deletes_what_was_pulled(run, folder):
+    run("models", "pull", "voice")
+    result = run("models", "remove", "voice")
+    assert (result.exit_code, result.stdout) == (0, "voice  removed, 15.4 MB\n")
+    assert state(folder) is State.MISSING
+
+
+@pytest.mark.parametrize(
+    ("names", "exit_code", "says"),
+    [
+        (("voice", "../models/voice"), 2, "no checkpoint is called '../models/voice'; pulled are voice"),
+        (("alto",), 2, "no checkpoint is called 'alto'"),
+        (("ear",), 1, "no checkpoint at"),
+    ],
+)
+def test_remove_deletes_nothing_else(run, folder, names, exit_code, says):
+    run("models", "pull", "voice")
+    result = run("models", "remove", *names)
+    assert result.exit_code == exit_code
+    assert says in result.stderr
+    assert state(folder) is State.PRESENT
+
+
 def test_list_shows_the_models_and_what_can_be_pulled(run):
     run("models", "pull", "voice")
     lines = [re.split(r"  +", line.strip()) for line in run("models", "list").stdout.splitlines()]
@@ -310,6 +355,12 @@ def test_list_speaks_json(run, home):
         ("a: {repo: x/y, url: u, licence: MIT, size_mb: 1}", "not both"),
         ("a: {url: u, licence: MIT, size_mb: 1}", "sha256"),
         ("a: {repo: x/y, size_mb: 1}", "a.licence"),
+        ("a: {repo: x/y, sources: [], licence: MIT, size_mb: 1}", "with sources, repo stands in one of them"),
+        ("a: {sources: [], licence: MIT, size_mb: 1}", "a.sources"),
+        ("a: {sources: [{packages: {p: '1'}, paths: {m: m}}], licence: MIT, size_mb: 1}", "the same files"),
+        ("a: {sources: [{mirror: ./here}], licence: MIT, size_mb: 1}", "it is an address: file:/folder"),
+        ("a: {sources: [{repo: x/y, path: z}], licence: MIT, size_mb: 1}", "path: Extra inputs"),
+        ("a: {repo: x/y, files: {m: {bytes: 1, sha256: a}}, licence: MIT, size_mb: 1}", "a.files.m.sha256"),
         ("../a: {repo: x/y, licence: MIT, size_mb: 1}", "name of a folder"),
         (f"a: {{url: u, sha256: {'a' * 64}, unpack_to: ../b, licence: MIT, size_mb: 1}}", "inside"),
         ("a: [", "not YAML"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from servers.checkpoints.entries import Archived, Packages, Place, Repository
+from servers.checkpoints.entries import Archived, Mirror, Packages, Place, Repository
 from servers.checkpoints.verify import StoredFile, sha256
 from servers.errors import PullFailed
 
@@ -94,9 +94,16 @@ class Source(Protocol):
         """
 
 
-def source_of(place: Place, hub_url: str | None) -> Source:
-    """Whoever fetches from that place. Raises MissingExtra where a library is not installed."""
+def source_of(place: Place, hub_url: str | None, name: str, known: Mapping[str, StoredFile]) -> Source:
+    """Whoever fetches the checkpoint of that name from there; `known` is what is known of its files.
+
+    Raises MissingExtra where a library is not installed.
+    """
     match place:
+        case Mirror():
+            from servers.checkpoints.sources.mirrored import Mirrored
+
+            return Mirrored(place.mirror, name, known)
         case Repository():
             from servers.checkpoints.sources.hub import Hub
 

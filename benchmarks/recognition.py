@@ -21,14 +21,15 @@ import numpy as np
 from benchmarks.cost import Cost, alone, costing, figures
 from benchmarks.figures import Figure
 from servers.audio.files import read
+from servers.backends._whisper.chunks import SAMPLE_RATE, Audio
+from servers.backends._whisper.device import find_device
+from servers.backends._whisper.folders import Folder
+from servers.backends._whisper.options import DecodeOptions, WhisperRequest
+from servers.backends._whisper.recogniser import Recogniser
+from servers.backends._whisper.speakers import Speakers, Turn
 from servers.backends._whisperx import loading
 from servers.backends._whisperx.aligner import BLOCK_S
-from servers.backends._whisperx.chunks import SAMPLE_RATE, Audio
-from servers.backends._whisperx.device import find_device
-from servers.backends._whisperx.loading import Folder
-from servers.backends._whisperx.options import DecodeOptions, WhisperxRequest
-from servers.backends._whisperx.recogniser import Recogniser
-from servers.backends._whisperx.speakers import Speakers, Turn
+from servers.backends._whisperx.front import PipelineFront
 from servers.backends.espeak import Espeak, EspeakUtterance
 from servers.backends.whisperx import Whisperx
 from servers.settings import settings
@@ -205,7 +206,7 @@ def _transcribe_faster_whisper(inputs: Inputs) -> Cost:
 
 def _transcribe_ours(inputs: Inputs) -> Cost:
     backend = inputs.backend()
-    request = WhisperxRequest(audio_path=inputs.audio, words=False, batch_size=CHUNKS)
+    request = WhisperRequest(audio_path=inputs.audio, words=False, batch_size=CHUNKS)
     return costing(lambda: backend.transcribe([request]))
 
 
@@ -217,7 +218,7 @@ def _temperature(inputs: Inputs) -> list[Figure]:
     chunks = _chunks(inputs)
     joined, clips = np.concatenate(chunks), _clips(chunks)
     theirs = BatchedInferencePipeline(pipeline.model)
-    recogniser = Recogniser(pipeline, beam_size=5, max_new_tokens=TOKENS)
+    recogniser = Recogniser(PipelineFront(pipeline), beam_size=5, max_new_tokens=TOKENS)
 
     def with_theirs(temperature: float) -> list[str]:
         found, _ = theirs.transcribe(
@@ -246,7 +247,7 @@ def _shared_batches(inputs: Inputs) -> list[Figure]:
     soundfile.write(inputs.audio, samples, SAMPLE_RATE)
     pipeline, backend = inputs.pipeline(), inputs.backend()
     ours = backend._model.recogniser._whisper
-    requests = [WhisperxRequest(audio_path=inputs.audio, words=False)] * RECORDINGS
+    requests = [WhisperRequest(audio_path=inputs.audio, words=False)] * RECORDINGS
     calls = [
         _calls(pipeline.model, lambda: [pipeline.transcribe(samples, 8, language="en") for _ in requests]),
         _calls(ours, lambda: list(backend.transcribe(requests))),

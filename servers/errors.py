@@ -28,6 +28,7 @@ SkylarkError
 ├── JobExpired
 └── BackendFailed             the model failed on good input
     ├── ModelLoadFailed
+    ├── NothingRecognised     though the recording is loud
     ├── OutOfMemory           the device has not enough memory, even with everything else evicted
     ├── StorageFailed         the disk is full, or a file or folder of Skylark's own is not where it was
     ├── TimeLimitExceeded     it computed for longer than its length allows
@@ -212,6 +213,12 @@ class ModelLoadFailed(BackendFailed):
     code = "model_load_failed"
     http_status = 503
     grpc_status = "UNAVAILABLE"
+
+
+class NothingRecognised(BackendFailed):
+    code = "nothing_recognised"
+    http_status = 422
+    grpc_status = "FAILED_PRECONDITION"
 
 
 class OutOfMemory(BackendFailed):

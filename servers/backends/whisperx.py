@@ -7,28 +7,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from typing import BinaryIO, cast
+from typing import cast
 
-import numpy as np
-
-from servers.audio.files import blocks, probe, recording
+from servers.audio.files import blocks, recording
+from servers.backends._whisper.aligning import aligned_by_attention, alignment_of, expected_s, spoken_language
+from servers.backends._whisper.chunks import SAMPLE_RATE
+from servers.backends._whisper.device import Device, find_device, out_of_memory
+from servers.backends._whisper.folders import Folder
+from servers.backends._whisper.languages import tag
+from servers.backends._whisper.model import LoadedModel
+from servers.backends._whisper.options import WhisperRequest
+from servers.backends._whisper.recogniser import Recogniser
+from servers.backends._whisper.speakers import Diarizer
+from servers.backends._whisper.transcription import Transcription, warm_up
 from servers.backends._whisperx import loading
-from servers.backends._whisperx.aligner import BLOCK_S, Aligned, Aligner
-from servers.backends._whisperx.chunks import SAMPLE_RATE
-from servers.backends._whisperx.device import Device, find_device, out_of_memory
-from servers.backends._whisperx.languages import tag
-from servers.backends._whisperx.loading import Folder, LoadedModel
-from servers.backends._whisperx.options import DecodeOptions, WhisperxOptions, WhisperxRequest
-from servers.backends._whisperx.recogniser import ENGLISH, Recogniser
-from servers.backends._whisperx.speakers import Diarizer
-from servers.backends._whisperx.transcription import LEAST_S, Transcription
+from servers.backends._whisperx.aligner import BLOCK_S
+from servers.backends._whisperx.front import PipelineFront
+from servers.backends._whisperx.options import WhisperxOptions
 from servers.backends.base import About, Backend, Options, TranscriptItems, one_by_one
 from servers.checkpoints import locate
-from servers.errors import InvalidRequest
 from servers.extras import require
 from servers.speech import Alignment, AlignRequest, ModelSpec, Progress, TranscribeRequest
-from servers.text.alignment import alignment
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +35,13 @@ log = logging.getLogger(__name__)
 class Whisperx(Backend):
     """Several recordings are transcribed at once: their VAD chunks share the batches."""
 
-    requests = {"transcribe": WhisperxRequest, "align": AlignRequest}  # noqa: RUF012 - the contract says ClassVar
+    requests = {"transcribe": WhisperRequest, "align": AlignRequest}  # noqa: RUF012 - the contract says ClassVar
     honours = frozenset({"language", "prompt", "temperature"})
     options = WhisperxOptions
     max_batch = 8
 
     _model: LoadedModel
+    _aligners: loading.Aligners
     _device: Device
 
     @classmethod
@@ -56,7 +56,7 @@ class Whisperx(Backend):
         options = WhisperxOptions.model_validate(model.options)
         self.check(options)
         loading.import_libraries()
-        self._device = find_device(device, options.compute_type)
+        self._device = find_device(device, options.compute_type, loading.gpus())
         with out_of_memory(device):
             self._model = self._loaded(model.name, options)
         fields = {"action": "compute_type", "device": device, "compute_type": self._device.compute_type}
@@ -66,10 +66,10 @@ class Whisperx(Backend):
     def _loaded(self, name: str, options: WhisperxOptions) -> LoadedModel:
         threads = loading.use_threads(options.cpu_threads)
         pipeline = loading.whisper(Folder(options.checkpoint, "checkpoint", name), self._device, threads)
-        recogniser = Recogniser(pipeline, options.beam_size, options.max_new_tokens)
+        recogniser = Recogniser(PipelineFront(pipeline), options.beam_size, options.max_new_tokens)
         folders = _alignment_folders(recogniser, options, name)
-        aligners = loading.Aligners(folders, self._device.name, options.align_resident)
-        return LoadedModel(recogniser, aligners, self._diarizer(name, options), options)
+        self._aligners = loading.Aligners(folders, self._device.name, options.align_resident)
+        return LoadedModel(recogniser, self._aligners, self._diarizer(name, options), options)
 
     def _diarizer(self, name: str, options: WhisperxOptions) -> Diarizer | None:
         if options.diarization is None:
@@ -80,14 +80,11 @@ class Whisperx(Backend):
 
     def warm_up(self, text: str) -> None:  # noqa: ARG002 - it decodes a second of silence
         """A library that a GPU needs and that is missing shows here, and not in the first request."""
-        silence = np.zeros(SAMPLE_RATE, np.float32)
-        vad, recogniser = self._model.options.vad, self._model.recogniser
         with out_of_memory(self._device.name):
-            recogniser.detect_speech(silence, vad.onset, vad.offset, vad.chunk_s)
-            recogniser.decode([silence], DecodeOptions(ENGLISH))
+            warm_up(self._model)
 
     def transcribe(self, requests: Sequence[TranscribeRequest]) -> TranscriptItems:
-        own = cast("Sequence[WhisperxRequest]", requests)  # what `requests` above has parse_payload make
+        own = cast("Sequence[WhisperRequest]", requests)  # what `requests` above has parse_payload make
         with out_of_memory(self._device.name):
             yield from Transcription(self._model).items(own)
 
@@ -96,26 +93,18 @@ class Whisperx(Backend):
             yield from one_by_one(requests, self._aligned)
 
     def _aligned(self, request: AlignRequest) -> Iterator[Progress | Alignment]:
+        """By the alignment model of the language, where there is one, and else by Whisper's own attention."""
         with recording(request.audio_path) as audio:
-            expected_s = _expected_s(audio)
-            aligner = self._aligner(request, audio)
-            for item in aligner.align(request.text, blocks(audio, SAMPLE_RATE, BLOCK_S), expected_s):
+            seconds, language = expected_s(audio), spoken_language(self._model, request.language, audio)
+            if language not in self._aligners.languages:
+                yield from aligned_by_attention(self._model, request.text, language, audio)
+                return
+            aligner = self._aligners.get(language)
+            for item in aligner.align(request.text, blocks(audio, SAMPLE_RATE, BLOCK_S), seconds):
                 if isinstance(item, float):
-                    yield Progress(min(1.0, item / expected_s))
+                    yield Progress(min(1.0, item / seconds))
                 else:
-                    yield _alignment(request.text, aligner.language, item)
-
-    def _aligner(self, request: AlignRequest, audio: BinaryIO) -> Aligner:
-        """Raises InvalidRequest where there is none for the language."""
-        language = self._model.language(request.language)
-        if language is None:
-            with closing(blocks(audio, SAMPLE_RATE, BLOCK_S)) as beginning:
-                language = self._model.recogniser.detect_language(next(beginning))
-        return self._model.aligners.get(self._model.alignment_language(language))
-
-
-def _alignment(text: str, language: str, aligned: Aligned) -> Alignment:
-    return alignment(text, tag(language), aligned.duration_s, aligned.words, aligned.begins)
+                    yield alignment_of(request.text, language, item)
 
 
 def _alignment_folders(recogniser: Recogniser, options: WhisperxOptions, name: str) -> dict[str, Folder]:
@@ -126,10 +115,3 @@ def _alignment_folders(recogniser: Recogniser, options: WhisperxOptions, name: s
         folder.check_alignment()
         folders[recogniser.code(language)] = folder
     return folders
-
-
-def _expected_s(audio: BinaryIO) -> float:
-    duration_s = probe(audio).duration_s
-    if duration_s < LEAST_S:
-        raise InvalidRequest(f"the audio is too short to hold a word: {duration_s:.3f} s", param="text")
-    return duration_s

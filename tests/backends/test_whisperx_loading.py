@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from servers.backends._whisperx.loading import Aligners, Folder
-from servers.backends._whisperx.options import WhisperxRequest
+from servers.backends._whisper.folders import Folder
+from servers.backends._whisper.options import WhisperRequest
+from servers.backends._whisperx.loading import Aligners
 from servers.backends.base import About
 from servers.backends.whisperx import Whisperx
 from servers.errors import InvalidRequest, MissingExtra, ModelLoadFailed
@@ -114,8 +115,8 @@ def test_weights_that_are_cut_off_are_met_when_they_are_needed(whisperx_folders,
     with pytest.raises(ModelLoadFailed, match=r"align\.en"):
         result(backend, "align", AlignRequest(audio_path=spoken.path, text="It rained."))
     requests = [
-        WhisperxRequest(audio_path=spoken.path),
-        WhisperxRequest(audio_path=spoken.path, words=False),
+        WhisperRequest(audio_path=spoken.path),
+        WhisperRequest(audio_path=spoken.path, words=False),
     ]
     ends = dict(backend.transcribe(requests))
     assert isinstance(ends[0], ModelLoadFailed)
@@ -150,8 +151,8 @@ def test_a_broken_pipeline_is_the_error_of_who_asks_for_it(whisperx_folders, tmp
     (tmp_path / "config.yaml").write_text(config)
     backend = load(whisperx_folders, diarization=tmp_path)
     with pytest.raises(ModelLoadFailed, match="diarization"):
-        result(backend, "transcribe", WhisperxRequest(audio_path=spoken.path, diarize=True))
-    assert result(backend, "transcribe", WhisperxRequest(audio_path=spoken.path)).words
+        result(backend, "transcribe", WhisperRequest(audio_path=spoken.path, diarize=True))
+    assert result(backend, "transcribe", WhisperRequest(audio_path=spoken.path)).words
 
 
 class Pipeline:
@@ -166,7 +167,7 @@ def test_with_a_pipeline_every_word_has_its_speaker(whisperx_folders, tmp_path, 
     (tmp_path / "config.yaml").write_text("pipeline: {}")
     backend = load(whisperx_folders, diarization=tmp_path)
     monkeypatch.setattr("servers.backends._whisperx.loading.diarization", lambda *_: Pipeline())
-    request = WhisperxRequest(audio_path=spoken.path, diarize=True, max_speakers=2)
+    request = WhisperRequest(audio_path=spoken.path, diarize=True, max_speakers=2)
     *progress, found = items(backend, "transcribe", request)
     assert {word.speaker for word in found.words} <= {"SPEAKER_00", "SPEAKER_01"}
     assert all(segment.speaker for segment in found.segments)
@@ -176,7 +177,7 @@ def test_with_a_pipeline_every_word_has_its_speaker(whisperx_folders, tmp_path, 
 def test_fewer_speakers_than_the_least_are_refused(whisperx_folders, tmp_path, spoken):
     (tmp_path / "config.yaml").write_text("pipeline: {}")
     backend = load(whisperx_folders, diarization=tmp_path)
-    request = WhisperxRequest(audio_path=spoken.path, diarize=True, min_speakers=3, max_speakers=2)
+    request = WhisperRequest(audio_path=spoken.path, diarize=True, min_speakers=3, max_speakers=2)
     with pytest.raises(InvalidRequest, match="more than max_speakers") as raised:
         result(backend, "transcribe", request)
     assert raised.value.param == "min_speakers"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from servers.backends._whisperx.alphabet import Alphabet, TokenizedText, words_of
-from servers.backends._whisperx.chunks import SAMPLE_RATE, Audio
+from servers.backends._whisper.chunks import SAMPLE_RATE, Audio
+from servers.backends._whisper.words import Aligned, does_not_fit, words_of
+from servers.backends._whisperx.alphabet import Alphabet, TokenizedText
 from servers.backends._whisperx.trellis import Emission, TokenSpan, Trellis, needed_bytes
 from servers.errors import InvalidRequest, TooLarge
-from servers.speech import Word
 from servers.text.normalize import SpokenWord
 from servers.text.timing import Span, timed_words
 
@@ -25,15 +24,6 @@ BLOCK_S, CONTEXT_S = 30.0, 1.0
 """The emissions of a long recording are computed in blocks, each with some of its neighbours around it."""
 MOST_BYTES = 1 << 30
 """What the alignment of one text may take: an hour with its text does."""
-
-
-@dataclass(frozen=True)
-class Aligned:
-    """The words of a text with their times, where in the text they begin, and the recording's length."""
-
-    words: tuple[Word, ...]
-    begins: Sequence[int]
-    duration_s: float
 
 
 class Aligner:
@@ -74,7 +64,7 @@ class Aligner:
             yield samples / SAMPLE_RATE
         token_spans = trellis.token_spans()
         if token_spans is None:
-            raise _does_not_fit(len(words), samples / SAMPLE_RATE)
+            raise does_not_fit(len(words), samples / SAMPLE_RATE)
         yield _timed(words, tokenized, token_spans, frames, samples)
 
     def _tokenized(self, words: Sequence[SpokenWord], expected_s: float) -> TokenizedText:
@@ -154,10 +144,3 @@ def with_context(blocks: Iterable[Audio], context: int) -> Iterator[tuple[int, B
 def _and_then(blocks: Iterable[Audio], last: Audio) -> Iterator[Audio]:
     yield from blocks
     yield last
-
-
-def _does_not_fit(words: int, duration_s: float) -> InvalidRequest:
-    return InvalidRequest(
-        f"the text cannot be aligned: its {words} words do not fit these {duration_s:.1f} s of audio",
-        param="text",
-    )

@@ -9,22 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from servers.backends._whisperx.languages import UNSPACED
-from servers.text.normalize import SYMBOLS, SpokenWord, spoken_words
+from servers.text.normalize import SYMBOLS, SpokenWord
 
 SEPARATOR = "|"
 BLANKS = ("[pad]", "<pad>")
-
-
-def words_of(text: str, language: str) -> list[SpokenWord]:
-    """The words of a text: what white space separates, or each character where the script has no spaces."""
-    if language not in UNSPACED:
-        return spoken_words(text, language)
-    return [
-        SpokenWord(word=char, start=index, end=index + 1, spoken=(char,), speakable=char)
-        for index, char in enumerate(text)
-        if not char.isspace()
-    ]
 
 
 @dataclass(frozen=True)

@@ -1,41 +1,24 @@
-"""The models from their folders: Whisper, those that align, and the one that tells speakers apart.
-
-Folders are looked at before a library is let at them: a library's own words seldom help.
-"""
+"""The models from their folders: Whisper, those that align, and the one that tells speakers apart."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import redirect_stdout
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
+from servers.backends._whisper.device import Device, free
+from servers.backends._whisper.folders import Folder, library_errors
 from servers.backends._whisperx.aligner import Aligner
-from servers.backends._whisperx.device import Device, free
-from servers.backends._whisperx.languages import is_auto
-from servers.backends._whisperx.options import WhisperxOptions, WhisperxRequest
-from servers.backends._whisperx.recogniser import Recogniser
-from servers.backends._whisperx.speakers import Diarizer
-from servers.checkpoints import folder_of, locate, mend
-from servers.errors import AudioTooLong, InvalidRequest, ModelLoadFailed, SkylarkError
+from servers.errors import ModelLoadFailed
 from servers.extras import require
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
 """Nothing is downloaded at run time, nor told to anyone. The libraries read this when they are imported."""
-WHISPER_FILES = ("model.bin", "config.json", "tokenizer.json")
-ALIGNMENT_FILES = ("config.json", "preprocessor_config.json")
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-ALIGNMENT_MODEL = "Wav2Vec2ForCTC"
-PIPELINE_FILE = "config.yaml"
-DIARIZED_S = 4 * 3600.0
-"""Speakers are told apart in a whole recording at once, which has to fit into the memory."""
 log = logging.getLogger(__name__)
 
 
@@ -66,6 +49,13 @@ def _quieten() -> None:
         chatter.addHandler(logging.NullHandler())
 
 
+def gpus() -> int:
+    """Those that torch can use."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
 def use_threads(wanted: int) -> int:
     """How many threads this process computes with on the CPU, 0 being one for each core."""
     import torch
@@ -73,55 +63,6 @@ def use_threads(wanted: int) -> int:
     threads = wanted or os.cpu_count() or 1
     torch.set_num_threads(threads)
     return threads
-
-
-class Folder:
-    """A checkpoint that models.yaml names: `key` is the option that does, `model` the entry it stands in."""
-
-    def __init__(self, checkpoint: Path, key: str, model: str) -> None:
-        self._checkpoint, self.path = checkpoint, folder_of(checkpoint)
-        self._place = f"{model}: {key}"
-
-    def fault(self, what: str) -> ModelLoadFailed:
-        """An error that says what is wrong and what mends it."""
-        return ModelLoadFailed(
-            f"{self._place}: the checkpoint at {self.path} {what}: {mend(self._checkpoint)}"
-        )
-
-    def check_whisper(self) -> None:
-        """Raises ModelLoadFailed unless it looks like a Whisper of ctranslate2's."""
-        self._check_files(WHISPER_FILES)
-
-    def check_alignment(self) -> None:
-        """Raises ModelLoadFailed unless it looks like a wav2vec2 CTC model of transformers'."""
-        self._check_files(ALIGNMENT_FILES)
-        if not any((self.path / name).is_file() for name in WEIGHTS):
-            raise self.fault(f"lacks {' or '.join(WEIGHTS)}")
-        kinds = self._config().get("architectures") or ["no model"]
-        if ALIGNMENT_MODEL not in kinds:
-            raise self.fault(f"holds {', '.join(map(str, kinds))} and not {ALIGNMENT_MODEL}")
-
-    def check_pipeline(self) -> None:
-        """Raises ModelLoadFailed unless it looks like a pipeline of pyannote's."""
-        self._check_files((PIPELINE_FILE,))
-
-    def _check_files(self, names: Sequence[str]) -> None:
-        locate(self._checkpoint)
-        missing = [name for name in names if not (self.path / name).is_file()]
-        if missing:
-            raise self.fault(f"lacks {', '.join(missing)}")
-        for name in names:
-            if not (self.path / name).stat().st_size:
-                raise self.fault(f"is broken: {name} is empty")
-
-    def _config(self) -> dict[str, Any]:
-        try:
-            config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
-        except ValueError:
-            raise self.fault("is broken: config.json is not JSON") from None
-        if not isinstance(config, dict):
-            raise self.fault("is broken: config.json is not an object")
-        return config
 
 
 def whisper(folder: Folder, device: Device, threads: int) -> Any:
@@ -166,19 +107,6 @@ def diarization(folder: Folder, device: str) -> Any:
         return whisperx.diarize.DiarizationPipeline(str(folder.path), device=device)
 
 
-@contextmanager
-def library_errors(folder: Folder) -> Iterator[None]:
-    try:
-        yield
-    except (SkylarkError, MemoryError):
-        raise
-    except Exception as error:  # tokenizers raises no other, and here all mean the same
-        if "out of memory" in str(error).lower():
-            raise
-        reason = error.__context__ or error  # whisperx raises an advice instead of what it met
-        raise folder.fault(f"cannot be loaded ({type(reason).__name__}: {reason})") from error
-
-
 class Aligners:
     """The alignment models by language: each loaded when it is first asked for, a few of them kept."""
 
@@ -202,48 +130,3 @@ class Aligners:
             while len(self._resident) >= self._most:
                 self._resident.popitem(last=False)
             free(self._device)  # only now that nothing refers to them
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """What a model is made of, and what it can be asked for; `diarizer` is None where none is configured."""
-
-    recogniser: Recogniser
-    aligners: Aligners
-    diarizer: Diarizer | None
-    options: WhisperxOptions
-
-    def language(self, wanted: str | None) -> str | None:
-        """Whisper's code, None where it is to be detected. Raises InvalidRequest."""
-        language = wanted or self.options.language
-        return None if is_auto(language) else self.recogniser.code(language)
-
-    def check(self, request: WhisperxRequest, duration_s: float) -> None:
-        """Raises InvalidRequest, saying what is possible, for what this model cannot do."""
-        request.check()
-        if request.translate and not self.recogniser.multilingual:
-            raise InvalidRequest("this model knows English only: it cannot translate", param="translate")
-        if request.diarize:
-            self._check_diarization(duration_s)
-
-    def _check_diarization(self, duration_s: float) -> None:
-        if self.diarizer is None:
-            raise InvalidRequest(
-                "this model cannot tell speakers apart: its entry in models.yaml names no pipeline's folder; "
-                "diarization: FOLDER does",
-                param="diarize",
-            )
-        if duration_s > DIARIZED_S:
-            hours = DIARIZED_S / 3600
-            raise AudioTooLong(
-                f"speakers can be told apart in at most {hours:g} hours of audio", param="diarize"
-            )
-
-    def alignment_language(self, language: str) -> str:
-        """That of the aligner for it. Raises InvalidRequest where there is none."""
-        return self.recogniser.code(language, self.aligners.languages, "alignment model")
-
-    def check_alignment(self, request: WhisperxRequest, language: str) -> None:
-        """Raises InvalidRequest where words' times are asked for in a language without an alignment model."""
-        if request.words:
-            self.alignment_language(language)

@@ -6,7 +6,8 @@ import string
 
 import pytest
 
-from servers.backends._whisperx.alphabet import Alphabet, words_of
+from servers.backends._whisper.words import words_of
+from servers.backends._whisperx.alphabet import Alphabet
 
 TOKENS = ["<pad>", "|", *string.ascii_lowercase, "'", "ü"]
 LETTERS = {token: place for place, token in enumerate(TOKENS)}

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from servers.backends._whisperx.options import WhisperxOptions, WhisperxRequest
+from servers.backends._whisper.options import WhisperRequest
+from servers.backends._whisperx.options import WhisperxOptions
 from servers.errors import InvalidRequest
 from servers.settings import ROOT
 
@@ -60,5 +61,5 @@ def test_an_option_that_cannot_be_refuses_to_start(options):
 )
 def test_a_wish_that_cannot_be_names_its_field(wanted, param):
     with pytest.raises(InvalidRequest) as raised:
-        WhisperxRequest.parse({"audio_path": "a.wav"} | wanted, within="payload")
+        WhisperRequest.parse({"audio_path": "a.wav"} | wanted, within="payload")
     assert raised.value.param == param

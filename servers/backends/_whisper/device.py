@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,24 +27,21 @@ class Device:
     compute_type: str
 
 
-def find_device(device: str, compute_type: str) -> Device:
-    """Raises ModelLoadFailed for a device that is not there, or that cannot compute so."""
+def find_device(device: str, compute_type: str, most_gpus: int | None = None) -> Device:
+    """Raises ModelLoadFailed for a device that is not there, or that cannot compute so.
+
+    `most_gpus` is how many GPUs another library can use, where a model needs both.
+    """
     import ctranslate2
 
     matched = re.fullmatch(r"(cpu)|(cuda)(?::(\d+))?", device)
-    gpus = _gpus()
+    seen: int = ctranslate2.get_cuda_device_count()
+    gpus = [f"cuda:{index}" for index in range(seen if most_gpus is None else min(seen, most_gpus))]
     if not matched or (matched[2] and int(matched[3] or 0) >= len(gpus)):
         raise ModelLoadFailed(f"there is no device {device!r}; possible here are {', '.join(['cpu', *gpus])}")
     kind, index = matched[1] or matched[2], int(matched[3] or 0)
     possible = ctranslate2.get_supported_compute_types(kind, index)
     return Device(device, kind, index, choose_compute_type(compute_type, PREFERRED[kind], possible, device))
-
-
-def _gpus() -> list[str]:
-    """None where torch can see none, though ctranslate2 may: both are needed."""
-    import torch
-
-    return [f"cuda:{index}" for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
 
 
 def choose_compute_type(wanted: str, preferred: Sequence[str], possible: set[str], device: str) -> str:
@@ -78,7 +76,6 @@ def out_of_memory(device: str) -> Iterator[None]:
 def free(device: str) -> None:
     """Gives back what the models that nothing refers to any more took."""
     gc.collect()
-    if device.startswith("cuda"):
-        import torch
-
+    torch = sys.modules.get("torch")  # a model may do without
+    if torch is not None and device.startswith("cuda"):
         torch.cuda.empty_cache()

@@ -1,21 +1,25 @@
-"""Whisper through whisperx and ctranslate2: where somebody speaks, in which language, and what."""
+"""Whisper on ctranslate2: in which language somebody speaks, what, and when each word is said."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from servers.backends._whisperx.chunks import SAMPLE_RATE, Audio
-from servers.backends._whisperx.languages import whisper_code
-from servers.backends._whisperx.options import DecodeOptions
+from servers.backends._whisper.attention import MOST_TOKENS, spelt, token_times, word_spans
+from servers.backends._whisper.chunks import SAMPLE_RATE, Audio
+from servers.backends._whisper.front import Front
+from servers.backends._whisper.languages import NAMES, whisper_code
+from servers.backends._whisper.options import DecodeOptions
+from servers.backends._whisper.words import Aligned, words_of
 from servers.errors import InvalidRequest
+from servers.text.timing import Span, timed_words
 
 ENGLISH = "en"
 BEST_OF = 5
 """Hypotheses of which the likeliest is taken where the temperature is above 0, as Whisper has it."""
+MEL_HZ = 100
+"""Frames of a spectrogram in a second."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +30,31 @@ class DecodingResult:
     avg_logprob: float
     no_speech_prob: float
     compression_ratio: float
+    aligned: Aligned | None = None
+    """Its words, where they were asked for."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A text's words as the attention has them in a window; `fits` is false for a text too long for one."""
+
+    spans: list[Span | None]
+    fits: bool
 
 
 class Recogniser:
-    """One whisperx pipeline, for one thread."""
+    """One model of faster_whisper's, for one thread."""
 
-    def __init__(self, pipeline: Any, beam_size: int, max_new_tokens: int | None) -> None:
-        # Imported by whoever made the pipeline; here, because a backend's module imports no model library.
+    def __init__(self, front: Front, beam_size: int, max_new_tokens: int | None) -> None:
+        # Imported by whoever made the front; here, because a backend's module imports no model library.
         from faster_whisper.tokenizer import Tokenizer
         from faster_whisper.transcribe import get_compression_ratio
-        from whisperx.utils import LANGUAGES
 
         self._make_tokenizer, self._compression_ratio = Tokenizer, get_compression_ratio
-        self._pipeline, self._whisper, self._vad = pipeline, pipeline.model, pipeline.vad_model
+        self._front, self._whisper = front, front.whisper
         self._beam_size, self._max_new_tokens = beam_size, max_new_tokens
-        self._names: dict[str, str] = LANGUAGES
         self.languages = self._known_languages()
+        self.detect_speech = front.detect_speech
 
     @property
     def multilingual(self) -> bool:
@@ -52,44 +65,65 @@ class Recogniser:
         if not self.multilingual:
             return (ENGLISH,)
         token = self._whisper.hf_tokenizer.token_to_id
-        return tuple(code for code in self._names if token(f"<|{code}|>") is not None)
+        return tuple(code for code in NAMES if token(f"<|{code}|>") is not None)
 
     def code(
         self, language: str, known: Sequence[str] | None = None, what: str = "speech recognition"
     ) -> str:
         """Whisper's code for a tag or a name, among `known` or all that it has. Raises InvalidRequest."""
-        return whisper_code(language, self._names, self.languages if known is None else known, what)
-
-    def detect_speech(
-        self, samples: Audio, onset: float, offset: float, chunk_s: float
-    ) -> list[tuple[float, float]]:
-        """The stretches in which somebody speaks, merged up to `chunk_s`, as (start, end) in seconds."""
-        waveform = self._vad.preprocess_audio(samples)
-        scores = self._vad({"waveform": waveform, "sample_rate": SAMPLE_RATE})
-        merged = self._vad.merge_chunks(scores, chunk_s, onset=onset, offset=offset)
-        return [(float(chunk["start"]), float(chunk["end"])) for chunk in merged]
+        return whisper_code(language, NAMES, self.languages if known is None else known, what)
 
     def detect_language(self, samples: Audio) -> str:
         """The likeliest language's code, by the first 30 s."""
-        return self._pipeline.detect_language(samples) if self.multilingual else ENGLISH
+        return self._front.detect_language(samples) if self.multilingual else ENGLISH
 
     def decode(self, chunks: Sequence[Audio], options: DecodeOptions) -> list[DecodingResult]:
         """What is said in each chunk, all at once."""
         tokenizer = self._tokenizer(options)
         prompt = self._prompt(tokenizer, options.prompt)
+        encoded = self._whisper.encode(self._front.features(chunks))
         results = self._whisper.model.generate(
-            self._whisper.encode(self._features(chunks)),
+            encoded,
             [prompt] * len(chunks),
             max_length=self._max_length(len(prompt)),
             return_scores=True,
             return_no_speech_prob=True,
             **self._search(options.temperature),
         )
-        return [self._result(each, tokenizer) for each in results]
+        decoded = [self._result(each, tokenizer) for each in results]
+        return self._with_words(encoded, chunks, decoded, options) if options.words else decoded
 
-    def _features(self, chunks: Sequence[Audio]) -> Any:
-        """Log-mel spectrograms, shape (chunks, mels, frames)."""
-        return np.stack([self._pipeline.preprocess({"inputs": each})["inputs"].numpy() for each in chunks])
+    def fit(self, chunks: Sequence[Audio], texts: Sequence[str], language: str) -> list[Fitted]:
+        """The words of a text that is said in each chunk, from the chunk's start."""
+        return self._fitted(self._whisper.encode(self._front.features(chunks)), chunks, texts, language)
+
+    def _with_words(
+        self, encoded: Any, chunks: Sequence[Audio], decoded: Sequence[DecodingResult], options: DecodeOptions
+    ) -> list[DecodingResult]:
+        texts = [each.text for each in decoded]
+        fitted = self._fitted(encoded, chunks, texts, options.language)
+        return [
+            replace(each, aligned=_aligned(each.text, options.language, one, len(samples) / SAMPLE_RATE))
+            for each, one, samples in zip(decoded, fitted, chunks, strict=True)
+        ]
+
+    def _fitted(
+        self, encoded: Any, chunks: Sequence[Audio], texts: Sequence[str], language: str
+    ) -> list[Fitted]:
+        tokenizer = self._tokenizer(DecodeOptions(language))
+        written = [spelt(text, self._whisper.hf_tokenizer) for text in texts]
+        results = self._whisper.model.align(
+            encoded,
+            tokenizer.sot_sequence,
+            [each.ids[:MOST_TOKENS] or [tokenizer.eot] for each in written],
+            [max(2, len(samples) * MEL_HZ // SAMPLE_RATE) for samples in chunks],
+        )
+        return [
+            Fitted(
+                word_spans(words_of(text, language), each, token_times(result)), len(each.ids) <= MOST_TOKENS
+            )
+            for text, each, result in zip(texts, written, results, strict=True)
+        ]
 
     def _tokenizer(self, options: DecodeOptions) -> Any:
         if not self.multilingual and options.translate:
@@ -127,3 +161,9 @@ class Recogniser:
             no_speech_prob=result.no_speech_prob,
             compression_ratio=self._compression_ratio(text),
         )
+
+
+def _aligned(text: str, language: str, fitted: Fitted, duration_s: float) -> Aligned:
+    words = words_of(text, language)
+    timed = timed_words([word.word for word in words], fitted.spans, duration_s)
+    return Aligned(timed, [word.start for word in words], duration_s)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from servers.backends._whisperx.chunks import Audio
+from servers.backends._whisper.chunks import Audio
 from servers.speech import Segment, Word
 
 T = TypeVar("T", Word, Segment)

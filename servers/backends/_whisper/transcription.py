@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from servers.audio.files import blocks, probe, read, recording
-from servers.backends._whisperx.aligner import Aligner
-from servers.backends._whisperx.chunks import SAMPLE_RATE, Audio, Batch, Batcher, VadChunk, vad_chunks
-from servers.backends._whisperx.languages import UNDETERMINED, UNSPACED, tag
-from servers.backends._whisperx.loading import LoadedModel
-from servers.backends._whisperx.options import DecodeOptions, WhisperxRequest
-from servers.backends._whisperx.recogniser import ENGLISH, DecodingResult
-from servers.backends._whisperx.speakers import Speakers
+from servers.audio.level import level_dbfs
+from servers.backends._whisper.chunks import (
+    SAMPLE_RATE,
+    VAD_BLOCK_S,
+    Audio,
+    Batch,
+    Batcher,
+    VadChunk,
+    vad_chunks,
+)
+from servers.backends._whisper.languages import UNDETERMINED, UNSPACED, tag
+from servers.backends._whisper.model import LoadedModel
+from servers.backends._whisper.options import DecodeOptions, WhisperRequest
+from servers.backends._whisper.recogniser import ENGLISH, DecodingResult
+from servers.backends._whisper.speakers import Speakers
+from servers.backends._whisper.words import Aligned
 from servers.backends.base import TranscriptItems as Items
-from servers.errors import SkylarkError
+from servers.errors import NothingRecognised, SkylarkError
 from servers.speech import Progress, Segment, Transcript, Word
 from servers.text.timing import timed_sentences
 
-VAD_BLOCK_S = 120.0
-"""Speech is detected in so much of a recording at once: a longer one is cut, and decoded, block by block."""
 LEAST_S = 0.1
 """Less audio than this holds no word."""
+LOUD_DBFS = -40.0
+"""Whoever records speech has it 20 dB above this; the noise of a quiet room is 20 dB below."""
 DECODING_SHARE = 0.9
 """The share of the work that decoding is, where speakers are told apart afterwards."""
 
@@ -33,7 +45,7 @@ DECODING_SHARE = 0.9
 class ActiveRequest:
     """A recording that is being transcribed: what is known of it so far."""
 
-    request: WhisperxRequest
+    request: WhisperRequest
     audio: BinaryIO
     """The recording, open as long as the batch lasts."""
     expected_s: float
@@ -42,6 +54,10 @@ class ActiveRequest:
     waiting: deque[VadChunk] = field(default_factory=deque)
     read_s: float = 0.0
     segments: list[Segment] = field(default_factory=list)
+    level_dbfs: float = -math.inf
+    """Of the loudest second so far."""
+    speech_s: float = 0.0
+    """How long somebody speaks, as far as is known."""
     is_read: bool = False
 
     def progress(self) -> Progress:
@@ -62,7 +78,7 @@ class Transcription:
         self._active: dict[int, ActiveRequest] = {}
         self._recordings = ExitStack()
 
-    def items(self, requests: Sequence[WhisperxRequest]) -> Items:
+    def items(self, requests: Sequence[WhisperRequest]) -> Items:
         with self._recordings:
             for index, request in enumerate(requests):
                 yield from self._guarded(index, self._read(index, request))
@@ -77,14 +93,15 @@ class Transcription:
             self._active.pop(index, None)
             yield index, error
 
-    def _read(self, index: int, request: WhisperxRequest) -> Items:
+    def _read(self, index: int, request: WhisperRequest) -> Items:
         """Reads a recording to its end; what fills a batch on the way is decoded."""
         active = self._active[index] = self._begun(request)
-        audio = blocks(active.audio, SAMPLE_RATE, VAD_BLOCK_S)
+        audio = self._measured(active, blocks(active.audio, SAMPLE_RATE, VAD_BLOCK_S))
         for closed in vad_chunks(audio, lambda samples: self._speech(request, samples)):
             active.read_s = closed.end_s
             for chunk in closed.chunks:
                 active.waiting.append(chunk)
+                active.speech_s += chunk.end_s - chunk.start_s
                 full = self._batcher.add(index, self._decode_options(active, chunk), chunk)
                 if full is not None:
                     yield from self._decoded(full)
@@ -94,6 +111,11 @@ class Transcription:
         active.is_read = True
         if active.is_decoded:
             yield from self._finished(index, active)
+
+    def _measured(self, active: ActiveRequest, audio: Iterable[Audio]) -> Iterator[Audio]:
+        for block in audio:
+            active.level_dbfs = max(active.level_dbfs, level_dbfs([block], SAMPLE_RATE))
+            yield block
 
     def _decoded(self, batch: Batch) -> Items:
         results = self._model.recogniser.decode([chunk.samples for _, chunk in batch.chunks], batch.options)
@@ -111,6 +133,9 @@ class Transcription:
             yield from self._finished(index, active)
 
     def _finished(self, index: int, active: ActiveRequest) -> Items:
+        """Raises NothingRecognised where there is no word, and the recording is not quiet."""
+        if not active.segments and active.level_dbfs > LOUD_DBFS:
+            raise nothing_recognised(active)
         segments = tuple(active.segments)
         if active.request.diarize and segments:
             segments = self._speakers(active).labelled_segments(segments)
@@ -127,17 +152,14 @@ class Transcription:
             ),
         )
 
-    def _begun(self, request: WhisperxRequest) -> ActiveRequest:
+    def _begun(self, request: WhisperRequest) -> ActiveRequest:
         """Raises UnsupportedAudio, or InvalidRequest for what this model cannot do."""
         audio = self._recordings.enter_context(recording(request.audio_path))
         info = probe(audio)
         self._model.check(request, info.duration_s)
-        language = self._model.language(request.language)
-        if language is not None:
-            self._model.check_alignment(request, language)
-        return ActiveRequest(request, audio, info.duration_s, language)
+        return ActiveRequest(request, audio, info.duration_s, self._model.language(request.language))
 
-    def _speech(self, request: WhisperxRequest, samples: Audio) -> list[tuple[float, float]]:
+    def _speech(self, request: WhisperRequest, samples: Audio) -> list[tuple[float, float]]:
         if len(samples) < LEAST_S * SAMPLE_RATE:
             return []
         vad = self._model.options.vad
@@ -149,28 +171,26 @@ class Transcription:
         request = active.request
         if active.language is None:
             active.language = self._model.recogniser.detect_language(chunk.samples)
-            self._model.check_alignment(request, active.language)
         return DecodeOptions(
             language=active.language,
             prompt=request.prompt,
             temperature=request.temperature or 0.0,
             translate=request.translate,
             batch_size=request.batch_size or self._model.options.batch_size,
+            words=_wants_words(request) and active.language not in self._model.aligners.languages,
         )
 
     def _segments(
-        self, request: WhisperxRequest, chunk: VadChunk, result: DecodingResult, language: str
+        self, request: WhisperRequest, chunk: VadChunk, result: DecodingResult, language: str
     ) -> tuple[Segment, ...]:
         if not result.text:
             return ()
-        if not self._wants_words(request, language):
+        if not _wants_words(request):
             return (whole_chunk(chunk, result),)
-        return by_sentence(chunk, result, self._model.aligners.get(language))
-
-    def _wants_words(self, request: WhisperxRequest, language: str) -> bool:
-        if request.translate or request.words is False:
-            return False
-        return request.words is True or language in self._model.aligners.languages
+        aligned = result.aligned
+        if aligned is None:
+            aligned = self._model.aligners.get(language).align_chunk(result.text, chunk.samples)
+        return by_sentence(chunk, result, aligned)
 
     def _speakers(self, active: ActiveRequest) -> Speakers:
         diarizer = self._model.diarizer
@@ -180,15 +200,36 @@ class Transcription:
         return Speakers(diarizer.turns(samples, request.min_speakers, request.max_speakers))
 
 
+def warm_up(model: LoadedModel) -> None:
+    """A second of silence, decoded."""
+    silence, vad = np.zeros(SAMPLE_RATE, np.float32), model.options.vad
+    model.recogniser.detect_speech(silence, vad.onset, vad.offset, vad.chunk_s)
+    model.recogniser.decode([silence], DecodeOptions(ENGLISH))
+
+
+def _wants_words(request: WhisperRequest) -> bool:
+    return request.words is not False and not request.translate
+
+
+def nothing_recognised(active: ActiveRequest) -> NothingRecognised:
+    """ctranslate2 answers so, and raises nothing, where it and a GPU's driver do not fit together."""
+    loud = f"nothing was recognised in the recording, though it is loud ({active.level_dbfs:.0f} dBFS)"
+    if not active.speech_s:
+        return NothingRecognised(f"{loud}: nobody is heard to speak in it", param="audio_path")
+    return NothingRecognised(
+        f"{loud} and somebody speaks for {active.speech_s:.0f} s of it; where that is so with every "
+        "recording, the model does not work on this device, and engine.device: cpu is to be tried"
+    )
+
+
 def whole_chunk(chunk: VadChunk, result: DecodingResult) -> Segment:
     """The chunk as one segment, without the times of its words."""
     start, end = round(chunk.start_s, 3), round(chunk.end_s, 3)
     return Segment(start=start, end=end, text=result.text, **_confidence(result))
 
 
-def by_sentence(chunk: VadChunk, result: DecodingResult, aligner: Aligner) -> tuple[Segment, ...]:
+def by_sentence(chunk: VadChunk, result: DecodingResult, aligned: Aligned) -> tuple[Segment, ...]:
     """A segment for each sentence of the chunk, with its words, in the recording's time."""
-    aligned = aligner.align_chunk(result.text, chunk.samples)
     words = [_moved(word, chunk.start_s) for word in aligned.words]
     sentences = timed_sentences(result.text, aligned.begins, words)
     return tuple(sentence.model_copy(update=_confidence(result)) for sentence in sentences)

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from servers.backends._whisperx.chunks import LONGEST, SAMPLE_RATE, Audio, Batcher, VadChunk, vad_chunks
-from servers.backends._whisperx.options import DecodeOptions
+from servers.backends._whisper.chunks import LONGEST, SAMPLE_RATE, Audio, Batcher, VadChunk, vad_chunks
+from servers.backends._whisper.options import DecodeOptions
 
 
 def loud(samples: Audio) -> list[tuple[float, float]]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from servers.backends._whisperx.options import DecodeOptions
+from servers.backends._whisper.options import DecodeOptions
 
 SAMPLE_RATE = 16_000
 LONGEST = 30 * SAMPLE_RATE
 """Whisper's window, in samples."""
+VAD_BLOCK_S = 120.0
+"""Speech is detected in so much of a recording at once: a longer one is cut, and decoded, block by block."""
 OPEN_S = 1.0
 """Speech that ends so close to the end of what was read may go on in what follows."""
 

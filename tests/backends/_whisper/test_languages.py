@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from servers.backends._whisperx.languages import is_auto, tag, whisper_code
+from servers.backends._whisper.languages import is_auto, tag, whisper_code
 from servers.errors import InvalidRequest
 
 NAMES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from servers.backends._whisperx.speakers import Diarizer, Speakers, Turn
+from servers.backends._whisper.speakers import Diarizer, Speakers, Turn
 from servers.speech import Segment, Word
 
 TURNS = [Turn(0, 2, "A"), Turn(2, 5, "B"), Turn(4, 4.5, "C"), Turn(9, 10, "A")]

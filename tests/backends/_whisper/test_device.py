@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from servers.backends._whisperx.device import PREFERRED, choose_compute_type, find_device, out_of_memory
+from servers.backends._whisper.device import PREFERRED, choose_compute_type, find_device, out_of_memory
 from servers.errors import ModelLoadFailed, OutOfMemory
 
 T4 = {"float32", "float16", "int8", "int8_float16", "int8_float32"}

@@ -11,21 +11,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from servers.audio import containers
 from servers.audio.mixing import MixDown
 from servers.audio.resample import StreamResampler
 from servers.errors import UnsupportedAudio
+from servers.extras import how_to_install
 from servers.limits import check_audio
 from servers.nofollow import open_regular
 from servers.settings import settings
 
 FIELD = "audio_path"
 """What a job calls its recording, where nobody says otherwise."""
+MORE_POSSIBLE = "m4a, mp4, webm, aac, amr and wma"
 POSSIBLE = "WAV, FLAC, MP3, Ogg (Vorbis or Opus) and AIFF files are possible"
 LOWEST_HZ, HIGHEST_HZ = 4_000, 768_000
 BLOCK_SAMPLES = 1 << 18
@@ -38,9 +41,20 @@ UNKNOWN_LENGTH = 1 << 62
 Mono = NDArray[np.float32]
 
 
+class Sound(Protocol):
+    """An open file of either library, in soundfile's words. `frames` may be UNKNOWN_LENGTH."""
+
+    samplerate: int
+    channels: int
+    frames: int
+    format: str
+
+    def read(self, *, out: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+
 @dataclass(frozen=True)
 class AudioInfo:
-    """What the header says. `format` is libsndfile's word in lower case: wav, flac, mp3, ogg …"""
+    """What the header says. `format` is libsndfile's word in lower case (wav, flac …), or mp4, webm …"""
 
     duration_s: float
     sample_rate: int
@@ -141,9 +155,7 @@ def _cut(pieces: Iterable[Mono], size: int, param: str) -> Iterator[Mono]:
     yield np.concatenate(held)
 
 
-def _resampled(
-    file: soundfile.SoundFile, sample_rate: int, longest_s: float | None, param: str
-) -> Iterator[Mono]:
+def _resampled(file: Sound, sample_rate: int, longest_s: float | None, param: str) -> Iterator[Mono]:
     _check_header(file, longest_s, param)
     stream, mix_down = StreamResampler(file.samplerate, sample_rate), MixDown(file.channels)
     for block in _decoded(file, longest_s, param):
@@ -151,7 +163,7 @@ def _resampled(
     yield stream.push(np.zeros(0, np.float32), last=True)
 
 
-def _decoded(file: soundfile.SoundFile, longest_s: float | None, param: str) -> Iterator[NDArray[np.float32]]:
+def _decoded(file: Sound, longest_s: float | None, param: str) -> Iterator[NDArray[np.float32]]:
     """What the file holds, whatever its header says; each block, shape (frames, channels), until the next."""
     buffer = np.empty((max(1, BLOCK_SAMPLES // file.channels), file.channels), np.float32)
     frames = 0
@@ -174,7 +186,7 @@ def _longest(longest_s: float | None) -> float:
 
 
 @contextmanager
-def _opened(source: Path | BinaryIO, param: str) -> Iterator[soundfile.SoundFile]:
+def _opened(source: Path | BinaryIO, param: str) -> Iterator[Sound]:
     """A stream is left where it was."""
     if isinstance(source, Path):
         with recording(source, param) as stream, _sound(stream, param) as file:
@@ -189,13 +201,51 @@ def _opened(source: Path | BinaryIO, param: str) -> Iterator[soundfile.SoundFile
 
 
 @contextmanager
-def _sound(stream: BinaryIO, param: str) -> Iterator[soundfile.SoundFile]:
+def _sound(stream: BinaryIO, param: str) -> Iterator[Sound]:
+    """By libsndfile, and by PyAV what that cannot read."""
     _refuse_empty(stream, param)
+    kind = containers.kind_of(containers.head_of(stream))
+    file = None if kind and not kind.is_libsndfiles else _by_libsndfile(stream, kind, param)
+    with _unreadable(param):
+        if file is not None:
+            with file:
+                yield file
+        else:
+            assert kind is not None  # or libsndfile would have been the only one to ask
+            _require_av(kind.name, param)
+            with containers.opened(_Nameless(stream), kind, UNKNOWN_LENGTH) as contained:
+                yield contained
+
+
+def _by_libsndfile(stream: BinaryIO, kind: containers.Kind | None, param: str) -> _Sequential | None:
+    """None where it cannot read the file, and PyAV may."""
+    start = stream.tell()
+    with _unreadable(param):
+        try:
+            return _Sequential(_Nameless(stream))
+        except soundfile.SoundFileError:
+            if kind is None or not containers.is_installed():
+                raise
+    stream.seek(start)
+    return None
+
+
+def _require_av(name: str, param: str) -> None:
+    if not containers.is_installed():
+        message = (
+            f"the server cannot read {name} files: for these {how_to_install(containers.EXTRA)}; {POSSIBLE}"
+        )
+        raise UnsupportedAudio(message, param=param)
+
+
+@contextmanager
+def _unreadable(param: str) -> Iterator[None]:
+    """Gives what both libraries raise its one type."""
     try:
-        with _Sequential(_Nameless(stream)) as file:
-            yield file
-    except soundfile.SoundFileError as error:
-        message = f"this is not an audio file that can be read; {POSSIBLE}"
+        yield
+    except (soundfile.SoundFileError, containers.Unreadable) as error:
+        also = f", and {MORE_POSSIBLE}" if containers.is_installed() else ""
+        message = f"this is not an audio file that can be read; {POSSIBLE}{also}"
         raise UnsupportedAudio(message, param=param) from error
 
 
@@ -236,7 +286,7 @@ class _Nameless:
         return len(data)
 
 
-def _check_header(file: soundfile.SoundFile, longest_s: float | None, param: str) -> None:
+def _check_header(file: Sound, longest_s: float | None, param: str) -> None:
     if not LOWEST_HZ <= file.samplerate <= HIGHEST_HZ:
         message = f"{file.samplerate} samples a second; from {LOWEST_HZ} to {HIGHEST_HZ} are possible"
         raise UnsupportedAudio(message, param=param)

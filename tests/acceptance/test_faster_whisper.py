@@ -1,4 +1,4 @@
-"""The server that listens, over real HTTP, with faster_whisper on a tiny random checkpoint behind the engine."""
+"""The server that listens, over real HTTP, with faster_whisper on a tiny random checkpoint."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import soundfile
 
 from servers.settings import ROOT
 from tests.acceptance.processes import running_appliance
+from tests.audio.recorded import RECORDINGS, encoded
 
 TEXT = "Good morning, and welcome. We have three things to talk about."
 OTHER = "Please bring two tickets, a map of the city, and something warm to drink."
@@ -53,6 +54,16 @@ def test_quiet_speech_in_antiphase_is_heard(appliance, speech):
     stereo = np.stack([speech, -speech], axis=1) * 10 ** (-30 / 20)
     heard = listened(appliance, "/transcribe", wav(stereo))["text"]
     assert "three things to talk about" in heard
+
+
+@pytest.mark.parametrize("name", ["m4a", "webm", "ogg_opus", "mp3", "telephone", "amr"])
+def test_what_people_record_is_heard(appliance, speech, name):
+    pytest.importorskip("av", reason="needs the extra [av]")
+    recording = encoded(speech.astype(np.float32), 22050, RECORDINGS[name], seekable=name != "webm")
+    found = listened(appliance, "/align", recording, text=TEXT)
+    assert [word["word"] for word in found["words"]] == TEXT.split()
+    assert found["duration_s"] == pytest.approx(len(speech) / 22050, abs=0.2)
+    assert found["warning"] is None
 
 
 def test_a_text_that_was_not_said_is_warned_of_in_every_way_in(appliance, speech, tmp_path):

@@ -6,6 +6,7 @@ chunks          a recording in VAD chunks, in bounded memory; chunks of several 
 front           what each backend has of its own: voice activity, spectrograms
 recogniser      language, text and the times of its words
 attention       from the path of tokens through Whisper's attention to the times of words
+trimming        those times without the pauses around the words
 forced          a given text aligned with a recording of any length; aligning is the request around it
 allotment       which words of a text are said in which stretch
 words           a text's words, and those with their times

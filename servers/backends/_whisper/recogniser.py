@@ -11,6 +11,7 @@ from servers.backends._whisper.chunks import SAMPLE_RATE, Audio
 from servers.backends._whisper.front import Front
 from servers.backends._whisper.languages import NAMES, whisper_code
 from servers.backends._whisper.options import DecodeOptions
+from servers.backends._whisper.trimming import trimmed
 from servers.backends._whisper.words import Aligned, words_of
 from servers.errors import InvalidRequest
 from servers.text.timing import Span, timed_words
@@ -120,9 +121,10 @@ class Recogniser:
         )
         return [
             Fitted(
-                word_spans(words_of(text, language), each, token_times(result)), len(each.ids) <= MOST_TOKENS
+                trimmed(word_spans(words_of(text, language), each, token_times(result)), samples),
+                len(each.ids) <= MOST_TOKENS,
             )
-            for text, each, result in zip(texts, written, results, strict=True)
+            for text, each, samples, result in zip(texts, written, chunks, results, strict=True)
         ]
 
     def _tokenizer(self, options: DecodeOptions) -> Any:

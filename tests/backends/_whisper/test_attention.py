@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from servers.backends._whisper.attention import SCORE_POWER, Spelt, TokenTimes, spelt, token_times, word_spans
+from servers.backends._whisper.attention import SCORE_POWER, Spelt, TokenTimes, token_times, word_spans
 from servers.backends._whisper.words import words_of
 
 
@@ -18,8 +18,8 @@ def test_a_token_begins_where_the_path_first_meets_it():
 
 
 def spans(text, offsets, begins, probabilities, language="en"):
-    written = Spelt(list(range(len(offsets))), offsets)
-    return word_spans(words_of(text, language), written, TokenTimes(np.array(begins), probabilities))
+    spelt = Spelt(list(range(len(offsets))), offsets)
+    return word_spans(words_of(text, language), spelt, TokenTimes(np.array(begins), probabilities))
 
 
 def test_a_word_lasts_from_its_first_token_to_the_one_after_its_last():
@@ -49,14 +49,3 @@ def test_what_is_beyond_the_window_has_no_time_either():
 def test_no_word_is_so_unlikely_that_its_score_is_none():
     (only,) = spans("a", [(0, 1)], [0.0, 1.0], [0.0])
     assert 0 < only.score < 0.02
-
-
-def test_the_space_before_a_word_takes_a_characters_share_of_its_time():
-    tokenizer = SimpleNamespace(
-        encode=lambda text, add_special_tokens: SimpleNamespace(ids=[7, 8], offsets=[(0, 3), (3, 8)])
-    )
-    written = spelt("he said", tokenizer)
-    assert written == Spelt([7, 8], [(-1, 2), (2, 7)])
-    times = TokenTimes(np.array([0.0, 0.6, 1.6]), [1.0, 1.0])
-    starts = [each.start for each in word_spans(words_of("he said", "en"), written, times)]
-    assert starts == pytest.approx([0.2, 0.8])

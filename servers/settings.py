@@ -11,10 +11,19 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import yaml
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -34,24 +43,40 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _names(value: object) -> object:
+    """A name, or several with commas between them as variables have them, as a list."""
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
+
+
 class Door(Section):
     """An HTTP server in front of the engine."""
 
     host: str = "127.0.0.1"
     port: int
     threads: Annotated[int, Field(ge=1)] = 500
-    model_type: str
+    model_type: Names
     model: str | None = None
+
+    @model_validator(mode="after")
+    def _of_one(self) -> Self:
+        if self.model is not None and len(self.model_type) > 1:
+            several = ", ".join(self.model_type)
+            raise ValueError(f"model names one of a single model_type's, and model_type has {several}")
+        return self
 
 
 class Tts(Door):
     port: int = 5000
-    model_type: str = "espeak"
+    model_type: Names = ("piper", "espeak")
 
 
 class Whisperx(Door):
     port: int = 5001
-    model_type: str = "pocketsphinx"
+    model_type: Names = ("faster_whisper", "pocketsphinx")
+    aligner: str | None = "pocketsphinx"
 
 
 class Engine(Section):
@@ -62,7 +87,7 @@ class Engine(Section):
     file_roots: list[Path] = Field(default=[Path("/tmp"), Path("var/files")])
     device: str = "auto"
     max_queued: Annotated[int, Field(ge=1)] = 10_000
-    max_models: Annotated[int, Field(ge=1)] = 2
+    max_models: Annotated[int, Field(ge=1)] = 4
     vram_mb: int | None = None
     keep_alive_s: Annotated[float, Field(ge=0)] = 300.0
     min_residency_s: float = 2.0

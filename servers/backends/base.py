@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -81,6 +82,14 @@ class About(Noun):
     default_voice: str | None = None
     sample_rate: int | None = None
     device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a model that is not loaded. `has_voice`: whether a name means one of its voices."""
+
+    about: About
+    has_voice: Callable[[str], bool] = lambda _: True
 
 
 class Arrivals(Protocol):
@@ -158,6 +167,16 @@ class Backend:
         `load` asks it first, for the import of a library takes seconds; and so does `skylark up`, of the
         models that it needs, before it starts anything.
         """
+
+    @classmethod
+    def describe(cls, options: Options) -> Description | None:  # noqa: ARG003 - a backend may look at them
+        """A model with these options, told at once and without loading it; None where that cannot be done.
+
+        A server that has several models to choose from asks it.
+
+        Raises MissingExtra or ModelLoadFailed where `check` does.
+        """
+        return None
 
     def load(self, model: ModelSpec, device: str) -> About:
         """Make the model ready on `device` ("cpu", "cuda:0").

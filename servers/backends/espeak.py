@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
 
 from pydantic import Field
 
 from servers.backends._espeak_ng.library import Library, shared_library
 from servers.backends._espeak_ng.marks import MarkedText, WordTimes
+from servers.backends._espeak_ng.voice_files import data_folder, variants_in, voices_in
 from servers.backends._espeak_ng.voices import Voices
-from servers.backends.base import About, Backend, Options, SynthesisItems, one_by_one
+from servers.backends.base import About, Backend, Description, Options, SynthesisItems, one_by_one
 from servers.speech import Chunk, ModelSpec, Speech, Utterance, Word
 from servers.text.normalize import words_to_speak
 
@@ -42,16 +45,20 @@ class Espeak(Backend):
     _library: Library
     _voices: Voices
 
+    @classmethod
+    def describe(cls, options: Options) -> Description | None:
+        assert isinstance(options, EspeakOptions)
+        folder = data_folder()
+        if folder is None:
+            return None
+        voices = _voices_in(folder, options.default_voice)
+        return Description(_about(voices), voices.has)
+
     def load(self, model: ModelSpec, device: str) -> About:  # noqa: ARG002 - it needs none
         self._library = shared_library()
         options = EspeakOptions.model_validate(model.options)
         self._voices = Voices(self._library.voices(), self._library.variants(), options.default_voice)
-        return About(
-            voices=self._voices.known(),
-            languages=self._voices.languages(),
-            default_voice=options.default_voice,
-            sample_rate=self._library.sample_rate,
-        )
+        return _about(self._voices).model_copy(update={"sample_rate": self._library.sample_rate})
 
     def warm_up(self, text: str) -> None:
         for _ in self.synthesize([EspeakUtterance(text=text)]):
@@ -76,3 +83,12 @@ class Espeak(Backend):
                 given += known
                 known = ()
         yield Speech(words=(*given, *known, *times.rest(samples)))
+
+
+def _about(voices: Voices) -> About:
+    return About(voices=voices.known(), languages=voices.languages(), default_voice=voices.default)
+
+
+@cache
+def _voices_in(folder: Path, default: str) -> Voices:
+    return Voices(voices_in(folder), variants_in(folder), default)

@@ -17,7 +17,7 @@ from servers.audio.resample import resample
 from servers.backends._espeak_ng.library import short_path
 from servers.backends._piper.packs import FAMILY, Pack, all_packs
 from servers.backends._piper.voices import Chosen, Voices
-from servers.backends.base import About, Backend, Options, SynthesisItems, one_by_one
+from servers.backends.base import About, Backend, Description, Options, SynthesisItems, one_by_one
 from servers.errors import ModelLoadFailed
 from servers.extras import require
 from servers.settings import settings
@@ -69,6 +69,12 @@ class Piper(Backend):
         require("piper", "piper", "onnxruntime")
         _voices(options)
 
+    @classmethod
+    def describe(cls, options: Options) -> Description:
+        assert isinstance(options, PiperOptions)
+        voices = _voices(options)
+        return Description(_about(voices), voices.has)
+
     def load(self, model: ModelSpec, device: str) -> About:  # noqa: ARG002 - a CPU is enough
         self._options = PiperOptions.model_validate(model.options)
         self.check(self._options)
@@ -77,12 +83,7 @@ class Piper(Backend):
             log.warning("%s", broken.error.message, extra={"action": "voice_pack"})
         self._loaded = OrderedDict()
         self._piper(self._voices.named(self._voices.default).pack)
-        return About(
-            voices=self._voices.known(),
-            languages=self._voices.languages(),
-            default_voice=self._voices.default,
-            sample_rate=self._voices.sample_rate,
-        )
+        return _about(self._voices)
 
     def warm_up(self, text: str) -> None:
         for _ in self.synthesize([PiperUtterance(text=text)]):
@@ -167,6 +168,15 @@ def _voices(options: PiperOptions) -> Voices:
         )
         raise ModelLoadFailed(message, param="checkpoint")
     return Voices(packs, options.default_voice)
+
+
+def _about(voices: Voices) -> About:
+    return About(
+        voices=voices.known(),
+        languages=voices.languages(),
+        default_voice=voices.default,
+        sample_rate=voices.sample_rate,
+    )
 
 
 def _sentences(text: str) -> list[str]:

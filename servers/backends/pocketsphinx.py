@@ -21,7 +21,7 @@ from servers.backends._pocketsphinx.decoders import (
     SpeechDetector,
     WordDecoder,
 )
-from servers.backends.base import About, Backend, TranscriptItems, one_by_one
+from servers.backends.base import About, Backend, Description, Options, TranscriptItems, one_by_one
 from servers.errors import InvalidRequest, ModelLoadFailed
 from servers.speech import (
     Alignment,
@@ -59,6 +59,10 @@ class PocketSphinx(Backend):
     _mean: CepstralMean
     _detector: SpeechDetector
 
+    @classmethod
+    def describe(cls, options: Options) -> Description:  # noqa: ARG003 - it has none
+        return Description(About(languages=("en",)))
+
     def load(self, model: ModelSpec, device: str) -> About:  # noqa: ARG002 - it needs neither
         try:
             self._decoder = WordDecoder()
@@ -68,7 +72,7 @@ class PocketSphinx(Backend):
         except (ImportError, RuntimeError) as error:
             mend = "mend it with: pip install --force-reinstall pocketsphinx"
             raise ModelLoadFailed(f"pocketsphinx cannot be loaded ({error}); {mend}") from error
-        return About(languages=("en",))
+        return self.describe(self.options()).about
 
     def transcribe(self, requests: Sequence[TranscribeRequest]) -> TranscriptItems:
         return one_by_one(requests, self._transcribed)

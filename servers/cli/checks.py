@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 
 from servers.backends.load import backend_class, check_models
 from servers.catalog import Catalog
 from servers.cli.failures import CommandFailed
 from servers.errors import MissingExtra, ModelLoadFailed, SettingsError, UnknownModel
+from servers.jobs.preferred import Preferred, check_loadable
 from servers.settings import Settings
 from servers.speech import ModelSpec
 from servers.supervision.processes import DOORS, Process
@@ -23,34 +23,27 @@ def check_settings(loaded: Settings) -> None:
     check_models(catalog, loaded.models_file, loaded.backends_path)
     for door in DOORS:
         check_exposure(door.address(loaded)[0], loaded)
-    for model, why in _needed(loaded, catalog):
-        _check(loaded, model, why)
-
-
-def _needed(loaded: Settings, catalog: Catalog) -> Iterator[tuple[ModelSpec, str]]:
-    """The models that a start needs, and what it is that needs them."""
-    for door in DOORS:
-        section = getattr(loaded, door.name)
-        try:
-            model = catalog.resolve(section.model_type, section.model)
-        except UnknownModel as error:
-            raise SettingsError(
-                f"{door.name}.{error.param}: {error.message}: choose one in config/skylark.yaml, or add it "
-                f"to {loaded.models_file}"
-            ) from None
-        yield model, f"{door.name} asks it by default"
+        for candidate in preferred(door, loaded, catalog).candidates:
+            _check(loaded, candidate.spec, f"{door.name} asks it by default")
     for model in catalog:
         if model.pin or model.preload:
-            yield model, f"{loaded.models_file} has it loaded at the start"
+            _check(loaded, model, f"{loaded.models_file} has it loaded at the start")
+
+
+def preferred(door: Process, loaded: Settings, catalog: Catalog) -> Preferred:
+    """What the door asks by default. Raises SettingsError for a name that is no backend's or model's."""
+    try:
+        return Preferred.of(getattr(loaded, door.name), catalog, loaded.backends_path)
+    except UnknownModel as error:
+        raise SettingsError(
+            f"{door.name}.{error.param}: {error.message}: choose one in config/skylark.yaml, or add it "
+            f"to {loaded.models_file}"
+        ) from None
 
 
 def _check(loaded: Settings, model: ModelSpec, why: str) -> None:
-    """One with an environment of its own is checked there, by its runner."""
-    if model.venv is not None:
-        return
-    kind = backend_class(model.backend, loaded.backends_path)
     try:
-        kind.check(kind.options.model_validate(model.options))
+        check_loadable(model, backend_class(model.backend, loaded.backends_path))
     except (MissingExtra, ModelLoadFailed) as error:
         raise CommandFailed(f"{'/'.join(model.key)} cannot be loaded, and {why}: {error.message}") from None
 

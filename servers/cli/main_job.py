@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from servers.atomic import write_atomically
@@ -16,33 +17,39 @@ from servers.settings import ROOT
 from servers.text.score import word_error_rate
 
 EXAMPLE = ROOT / "examples" / "hello.txt"
-OUT = ROOT / "out" / "hello.wav"
+OUT = "hello.wav"
 LANGUAGE = "en"
+TASKS = {"tts": ["synthesize"], "whisperx": ["align", "transcribe"]}
+"""What it asks of each door, in its order."""
 DECODE = (
     "python3 -c 'import base64, json, sys; "
     """sys.stdout.buffer.write(base64.b64decode(json.load(sys.stdin)["results"][0]["audio"]))'"""
 )
 
 
-def run(servers: Servers) -> None:
-    """Speaks examples/hello.txt to out/hello.wav and prints when each word is said."""
+def run(servers: Servers, folder: Path) -> None:
+    """Speaks examples/hello.txt to hello.wav in the folder and prints when each word is said."""
+    out = folder / OUT
     text = EXAMPLE.read_text(encoding="utf-8").strip()
-    spoken = _timed("speaking examples/hello.txt", lambda: _speak(servers, text))
-    print(f"          {spoken['duration_s']:.1f} s of speech in {OUT}")
-    aligned = _timed("aligning it", lambda: servers.align(OUT, text, language=LANGUAGE))
-    transcript = _timed("transcribing it", lambda: servers.transcribe(OUT, language=LANGUAGE))
+    speaker, listener = servers.get(f"{servers.tts}/health"), servers.get(f"{servers.whisperx}/health")
+    who = f"{speaker['models'][0]}, voice {speaker['voice']}"
+    spoken = _timed(f"speaking examples/hello.txt ({who})", lambda: _speak(servers, text, out))
+    print(f"          {spoken['duration_s']:.1f} s of speech in {out}")
+    aligned = _timed("aligning it", lambda: servers.align(out, text, language=LANGUAGE))
+    heard = _timed(
+        f"transcribing it ({listener['models'][0]})", lambda: servers.transcribe(out, language=LANGUAGE)
+    )
     print()
     print_words(aligned["words"])
-    print(f"\ntranscript: {transcript['text']}")
-    print(f"word error rate: {word_error_rate(text, transcript['text'], LANGUAGE):.1%}\n", flush=True)
+    print(f"\ntranscript: {heard['text']}")
+    print(f"word error rate: {word_error_rate(text, heard['text'], LANGUAGE):.1%}\n", flush=True)
 
 
-def _speak(servers: Servers, text: str) -> dict[str, Any]:
+def _speak(servers: Servers, text: str, out: Path) -> dict[str, Any]:
     result: dict[str, Any] = servers.speak([text], language=LANGUAGE, format="wav")["results"][0]
     if "error" in result:
         raise SkylarkError.from_dict(result["error"])
-    OUT.parent.mkdir(exist_ok=True)
-    write_atomically(OUT, base64.b64decode(result["audio"]))
+    write_atomically(out, base64.b64decode(result["audio"]))
     return result
 
 

@@ -13,8 +13,10 @@ from servers.cli.appliance import Appliance, sole_user
 from servers.cli.checks import check_free, check_settings
 from servers.cli.client import Servers
 from servers.cli.config import ClientConfig
+from servers.cli.default_models import pull_missing
 from servers.cli.failures import CommandFailed, Unreachable
 from servers.cli.interruptions import interruptible
+from servers.cli.loading_ahead import load_ahead
 from servers.cli.output import complain
 from servers.errors import SkylarkError
 from servers.jobs.client import JobsClient
@@ -36,6 +38,7 @@ def start(port_base: int | None, *, once: bool) -> None:
     if port_base is not None:
         _move(port_base)
     loaded = settings()
+    pull_missing(loaded)
     check_settings(loaded)
     client = _client(loaded)
     loaded.data_dir.mkdir(parents=True, exist_ok=True)
@@ -45,7 +48,8 @@ def start(port_base: int | None, *, once: bool) -> None:
         with _appliance(loaded) as appliance, _announced(loaded), Servers(client) as servers:
             with closing(JobsClient(loaded.engine_socket)) as engine:
                 _wait_until_ready(appliance, _questions(loaded, servers, engine))
-            main_job.run(servers)
+            load_ahead(main_job.TASKS, main_job.LANGUAGE, loaded)
+            main_job.run(servers, loaded.data_dir)
             main_job.invite(client, {door.name: _url(door, loaded) for door in DOORS})
             if not once:
                 _serve(appliance)

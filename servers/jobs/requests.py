@@ -10,7 +10,9 @@ Submit jobs, wait for them or stream their audio as it is made while the client 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -19,6 +21,7 @@ from servers.catalog import Catalog
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled
 from servers.jobs.client import JobsClient
 from servers.jobs.job_stream import AWAY_S, JobStream
+from servers.jobs.preferred import DECIDING, Preferred
 from servers.jobs.request import Item, Request, Requester
 from servers.settings import Door, Limits
 from servers.speech import ModelSpec, Noun
@@ -46,11 +49,14 @@ class Requests:
         catalog: Catalog,
         door: Door,
         limits: Limits,
+        search_path: Sequence[Path] = (),
         *,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.client, self.catalog, self.door, self.limits = client, catalog, door, limits
+        """Raises UnknownModel for a model of the door's that models.yaml does not have."""
+        self.client, self.catalog, self.limits = client, catalog, limits
+        self.preferred = Preferred.of(door, catalog, search_path)
         self._clock, self._pause = clock, pause
         self._stop_at: float | None = None
 
@@ -58,14 +64,15 @@ class Requests:
         """From now on nobody is waited for longer than DRAIN_S. It takes no lock, for a signal calls it."""
         self._stop_at = self._clock() + DRAIN_S
 
-    def model(self, name: str | None = None) -> ModelSpec:
-        """The model of that name, "name" or "backend/name"; the door's own where there is no name.
+    def model(self, name: str | None = None, payload: Mapping[str, Any] = MappingProxyType({})) -> ModelSpec:
+        """The model of that name, "name" or "backend/name"; where there is no name, the one of the door's own
+        that takes the payload.
 
-        Of several models with one name the door's own backend's is meant. Raises UnknownModel.
+        Of several models with one name a door's own is meant. Raises UnknownModel, and UnknownVoice.
         """
         if name is None:
-            return self.catalog.resolve(self.door.model_type, self.door.model)
-        return self.catalog.find(name, prefer=self.door.model_type)
+            return self.preferred.choose(payload)
+        return self.catalog.find(name, prefer=self.preferred.first.backend)
 
     def submit(
         self,
@@ -85,11 +92,11 @@ class Requests:
         jobs that were accepted before and need them.
         """
         try:
-            model = self.model(options.model)
-            jobs = self._jobs(model, options, items, requester, batch_key)
+            models = self._models(options.model, items)
+            jobs = self._jobs(models, options, items, requester, batch_key)
             check = self._checker(requester)
             stream = JobStream(self.client, jobs, requester.owner, live, check, self._clock, self._pause)
-            request = Request(self.client, model, items, requester, stream)
+            request = Request(self.client, models[0], items, requester, stream)
             request.open()
         except BaseException:
             if requester.idempotency_key is None:
@@ -98,20 +105,28 @@ class Requests:
             raise
         return request
 
+    def _models(self, name: str | None, items: Sequence[Item]) -> list[ModelSpec]:
+        """One for each item; what decides is asked once for all that are alike in it."""
+        alike = [tuple(item.payload.get(key) for key in DECIDING) for item in items]
+        chosen = {each: self.model(name, dict(zip(DECIDING, each, strict=True))) for each in set(alike)}
+        return [chosen[each] for each in alike]
+
     def _jobs(
         self,
-        model: ModelSpec,
+        models: Sequence[ModelSpec],
         options: QueueOptions,
         items: Sequence[Item],
         requester: Requester,
         batch_key: str | None,
     ) -> list[dict[str, Any]]:
         # expires: a door cancels what nobody waits for, or the client named it to ask for it again
-        job = {"model_type": model.backend, "model": model.name, "batch_key": batch_key, "expires": False}
+        job = {"batch_key": batch_key, "expires": False}
         job |= options.model_dump(include={"application_id", "priority"}, exclude_none=True)
         return [
-            job | {"payload": item.payload, "idempotency_key": requester.job_key(index)}
-            for index, item in enumerate(items)
+            job
+            | {"model_type": model.backend, "model": model.name, "payload": item.payload}
+            | {"idempotency_key": requester.job_key(index)}
+            for index, (model, item) in enumerate(zip(models, items, strict=True))
         ]
 
     def _checker(self, requester: Requester) -> Callable[[], None]:

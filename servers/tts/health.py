@@ -1,4 +1,4 @@
-"""GET /health."""
+"""GET /health: `voice` is who speaks where a request names nobody, null where only the loaded model knows."""
 
 from __future__ import annotations
 
@@ -14,4 +14,5 @@ bp = Blueprint("health", __name__)
 
 @bp.get("/health")
 def health() -> dict[str, Any]:
-    return readiness.health(requests())
+    known = requests().preferred.candidates[0].description()
+    return readiness.health(requests()) | {"voice": None if known is None else known.about.default_voice}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from flask import Blueprint, Flask
@@ -12,6 +13,8 @@ from servers.jobs.requests import Requests
 from servers.settings import Door, settings
 from servers.web import readiness, requester
 from servers.web.app import create_app
+
+log = logging.getLogger(__name__)
 
 
 def create_door(
@@ -25,8 +28,12 @@ def create_door(
         catalog,
         door,
         settings().limits,
+        settings().backends_path,
     )
-    requests.model()
+    for each in requests.preferred.passed_over:
+        log.warning(
+            "%s is not asked: %s", each.model_type, each.error.message, extra={"action": "passed_over"}
+        )
     requester.install(app, requests)
     readiness.install(app)
     return app

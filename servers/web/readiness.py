@@ -32,9 +32,17 @@ def ready() -> dict[str, str]:
 
 
 def health(door: Requests) -> dict[str, Any]:
-    """How the door, the engine and the default model are; never raises for an engine that is away."""
-    model = door.model()
-    about = {"status": "degraded", "model_loaded": False, "model": model.name}
+    """How the door, the engine and the default model are; never raises for an engine that is away.
+
+    `models` are all that the door asks, in its order, and `passed_over` those that cannot be loaded here.
+    """
+    preferred = door.preferred
+    model = preferred.first
+    about = {"status": "degraded", "model_loaded": False, "model": model.name, "backend": model.backend}
+    about["models"] = ["/".join(each.spec.key) for each in preferred.candidates]
+    about["passed_over"] = [
+        {"model_type": each.model_type, "error": each.error.to_dict()} for each in preferred.passed_over
+    ]
     rest: dict[str, Any]
     try:
         engine = door.client.health(timeout_s=ASK_S)
@@ -59,7 +67,7 @@ def check_ready(door: Requests) -> None:
     if engine["status"] != "ok":
         why = f": {engine['error']['message']}" if "error" in engine else ""
         raise EngineUnavailable(f"the engine is {engine['status']}{why}", retry_after_s=RETRY_AFTER_S)
-    model = door.model()
+    model = door.preferred.first
     for entry in door.client.models()["models"]:
         if (entry["model_type"], entry["name"]) == model.key:
             if entry["state"] == "failed":

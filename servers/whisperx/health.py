@@ -1,4 +1,4 @@
-"""GET /health: `engine` is the word that clients look for, `backend` what really listens."""
+"""GET /health: `engine` is the word that clients look for; `backend` is what really listens."""
 
 from __future__ import annotations
 
@@ -14,5 +14,4 @@ bp = Blueprint("health", __name__)
 
 @bp.get("/health")
 def health() -> dict[str, Any]:
-    about = {"engine": "whisperx", "backend": requests().door.model_type}
-    return readiness.health(requests()) | about
+    return readiness.health(requests()) | {"engine": "whisperx"}

@@ -11,17 +11,24 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 import pytest
 
+from servers.catalog import EXAMPLE
 from servers.jobs.client import JobsClient
 from servers.settings import ROOT
 from servers.supervision.processes import DOORS
 from tests.acceptance.processes import STAND_INS, START_S, alive, eventually, free_port
+from tests.backends import tiny_piper
 
 LONG = {"text": "long", "chunks": 3000, "pace_s": 0.02}
+needs_default = pytest.mark.skipif(
+    find_spec("piper") is None or find_spec("faster_whisper") is None,
+    reason="needs the extras [piper] and [faster-whisper]",
+)
 
 
 class Up:
@@ -192,3 +199,51 @@ def test_what_keeps_it_from_starting_is_a_sentence(home, settings, code, says):
     assert says in last
     assert '{"' not in up.said
     assert "Traceback" not in up.said
+
+
+CHECKPOINTS = """
+piper-en-us-joe: {{licence: CC0-1.0, size_mb: 1, sources: [{{mirror: "{mirror}"}}]}}
+whisper-base: {{licence: MIT, size_mb: 1, sources: [{{mirror: "{nowhere}"}}]}}
+"""
+
+
+def default_from(mirror: Path, home: Path) -> dict[str, str]:
+    """The settings of the default, with nothing pulled by now, and only a mirror to pull from."""
+    file = home / "checkpoints.yaml"
+    file.write_text(CHECKPOINTS.format(mirror=mirror.as_uri(), nowhere=(home / "nowhere").as_uri()))
+    return {
+        "SKYLARK_MODELS_FILE": str(EXAMPLE),
+        "SKYLARK_CHECKPOINTS_FILE": str(file),
+        "SKYLARK_MODELS_DIR": str(home / "models"),
+        "SKYLARK_ENGINE__DEVICE": "cpu",
+    }
+
+
+@needs_default
+def test_where_nothing_can_be_pulled_it_says_so_and_goes_on_with_what_it_has(home):
+    up = Up(home, "--once", **default_from(home / "nowhere", home))
+    try:
+        assert up.ended() == 0, up.said
+    finally:
+        up.end()
+    assert "piper-en-us-joe cannot be pulled: " in up.said
+    assert "whisper-base cannot be pulled: " in up.said
+    assert "tts does without piper, and asks espeak: no checkpoint at " in up.said
+    assert "whisperx does without faster_whisper, and asks pocketsphinx: no checkpoint at " in up.said
+    assert "speaking examples/hello.txt (espeak/espeak-ng, voice en-US+klatt4)" in up.said
+    assert "word error rate: " in up.said
+
+
+@needs_default
+def test_what_the_default_lacks_is_pulled_and_used(home):
+    """The voice that comes is of noise, in which no word can be found again."""
+    tiny_piper.write_checkpoint(home / "mirror" / "piper-en-us-joe", "model.onnx", "config.json")
+    up = Up(home, "--once", **default_from(home / "mirror", home))
+    try:
+        assert up.ended() == 1, up.said
+    finally:
+        up.end()
+    assert "piper-en-us-joe  2 files, " in up.said
+    assert "does without piper" not in up.said
+    assert "speaking examples/hello.txt (piper/voices, voice piper-en-us-joe)" in up.said
+    assert up.said.splitlines()[-1].startswith("skylark: the text cannot be aligned")

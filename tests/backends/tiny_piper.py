@@ -138,5 +138,5 @@ def write_checkpoint(folder: Path, model: str, config_file: str = "{}.json", lan
 
 def as_pulled(folder: Path) -> Path:
     """The folder, with a manifest of the files that are in it now."""
-    write_manifest(folder, listed(folder, [file.name for file in folder.glob("*.onnx*")], "hub", "main"))
+    write_manifest(folder, listed(folder, sorted(file.name for file in folder.iterdir()), "hub", "main"))
     return folder

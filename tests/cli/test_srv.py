@@ -137,7 +137,8 @@ def test_the_voices_of_a_model_are_listed_after_loading_it(run, engine, model):
 
 def test_voices_without_a_model_are_those_of_the_tts_server(run, engine):
     reply = run("voices", "--json", "--socket", engine.folder / "engine.sock")
-    about = json.loads(reply.stdout)
+    assert "piper is not asked: there is no model 'piper'" in reply.stderr
+    (about,) = json.loads(reply.stdout)["models"]
     assert about["model"] == "espeak/espeak-ng"
     assert about["default_voice"] in [voice["name"] for voice in about["voices"]]
     assert {voice["licence"] for voice in about["voices"]} == {"GPL-3.0-or-later"}

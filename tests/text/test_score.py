@@ -14,6 +14,8 @@ from servers.text.score import word_error_rate
         ("one two three four", "", 1.0),
         ("—", "", 0.0),
         ("", "something", 1.0),
+        ("There is nothing, and I won't", "there's nothing and I will not", 0.0),
+        ("it's", "its", 1.0),
     ],
 )
 def test_the_rate_counts_wrong_missing_and_added_words(reference, hypothesis, rate):

@@ -63,6 +63,14 @@ class Voices:
         chosen = Chosen(base.identifier, base.languages[0])
         return _with(chosen, variant) if variant else chosen
 
+    def has(self, name: str) -> bool:
+        """Whether `chosen` knows what is meant."""
+        try:
+            self.chosen(name, None)
+        except UnknownVoice:
+            return False
+        return True
+
     def languages(self) -> tuple[str, ...]:
         """Every language, as clients name it."""
         return tuple(dict.fromkeys(language for base in self._bases for language in base.languages))

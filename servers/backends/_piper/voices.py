@@ -89,6 +89,16 @@ class Voices:
             for name, _ in _speakers(pack)
         )
 
+    def has(self, name: str) -> bool:
+        """Whether `chosen` knows what is meant, be it to say that it is broken."""
+        try:
+            self.chosen(name, None)
+        except UnknownVoice:
+            return False
+        except ModelLoadFailed:
+            return True
+        return True
+
     def languages(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(language for pack in self._packs for language in pack.languages))
 

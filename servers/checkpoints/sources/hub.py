@@ -18,6 +18,8 @@ from servers.checkpoints.sources import Listing, RemoteFile
 from servers.errors import PullFailed, SkylarkError, SourceUnreachable
 from servers.extras import require
 
+ANSWER_S = 10.0
+"""A network that drops what it does not let through would hold a pull up for minutes."""
 OTHER_FRAMEWORKS = (".msgpack", ".h5", ".onnx", ".tflite", ".ot")
 
 
@@ -42,7 +44,9 @@ class Hub:
         """The files of the commit that the entry's revision means today."""
         api = self._hub.HfApi(endpoint=self._url)
         with self._errors():
-            info = api.model_info(self._spec.repo, revision=self._spec.revision, files_metadata=True)
+            info = api.model_info(
+                self._spec.repo, revision=self._spec.revision, files_metadata=True, timeout=ANSWER_S
+            )
         files = [
             RemoteFile(one.rfilename, one.size, one.lfs.sha256 if one.lfs else None, one.blob_id)
             for one in info.siblings

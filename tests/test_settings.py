@@ -71,8 +71,22 @@ def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
     monkeypatch.setenv("SKYLARK_DATA_DIR", str(tmp_path))
     loaded = settings()
     assert (loaded.tts.port, loaded.whisperx.port) == (7000, 5001)
-    assert loaded.tts.model_type == "espeak"
+    assert loaded.tts.model_type == ("piper", "espeak")
     assert loaded.data_dir == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [("espeak", ("espeak",)), ("qwen3_tts, espeak", ("qwen3_tts", "espeak"))]
+)
+def test_a_server_may_have_one_model_or_several(monkeypatch, text, names):
+    monkeypatch.setenv("SKYLARK_TTS__MODEL_TYPE", text)
+    assert settings().tts.model_type == names
+
+
+def test_a_model_is_of_a_single_backend(monkeypatch):
+    monkeypatch.setenv("SKYLARK_TTS__MODEL", "voices")
+    with pytest.raises(SettingsError, match="model_type has piper, espeak"):
+        settings()
 
 
 def test_relative_paths_start_at_the_root(monkeypatch):

@@ -16,13 +16,20 @@ from servers.web.keys import check_exposure
 
 
 def check_settings(loaded: Settings) -> None:
-    """Raises SettingsError for a model, a door or a key that cannot be, and CommandFailed for a package or a
-    checkpoint that is needed from the first request on and is not here.
-    """
+    """Raises SettingsError for a model, a door or a key that cannot be."""
     catalog = Catalog.load(loaded.models_file)
     check_models(catalog, loaded.models_file, loaded.backends_path)
     for door in DOORS:
         check_exposure(door.address(loaded)[0], loaded)
+        preferred(door, loaded, catalog)
+
+
+def check_needed(loaded: Settings) -> None:
+    """Raises CommandFailed for a package or a checkpoint that is needed from the first request on and is not
+    here.
+    """
+    catalog = Catalog.load(loaded.models_file)
+    for door in DOORS:
         for candidate in preferred(door, loaded, catalog).candidates:
             _check(loaded, candidate.spec, f"{door.name} asks it by default")
     for model in catalog:

@@ -10,7 +10,7 @@ from functools import partial
 
 from servers.cli import config, main_job
 from servers.cli.appliance import Appliance, sole_user
-from servers.cli.checks import check_free, check_settings
+from servers.cli.checks import check_free, check_needed, check_settings
 from servers.cli.client import Servers
 from servers.cli.config import ClientConfig
 from servers.cli.default_models import pull_missing
@@ -38,13 +38,14 @@ def start(port_base: int | None, *, once: bool) -> None:
     if port_base is not None:
         _move(port_base)
     loaded = settings()
-    pull_missing(loaded)
     check_settings(loaded)
     client = _client(loaded)
     loaded.data_dir.mkdir(parents=True, exist_ok=True)
     with interruptible(), sole_user(loaded.data_dir):
         for door in DOORS:
             check_free(door, loaded)
+        pull_missing(loaded)
+        check_needed(loaded)
         with _appliance(loaded) as appliance, _announced(loaded), Servers(client) as servers:
             with closing(JobsClient(loaded.engine_socket)) as engine:
                 _wait_until_ready(appliance, _questions(loaded, servers, engine))

@@ -26,6 +26,8 @@ from servers.unix_http import UnixPool
 START_S = 120.0  # limits are for a machine that is slow and busy; nothing waits longer than it has to
 HTTP_S = 60.0
 STAND_INS = ROOT / "tests" / "stand_ins"
+EMBEDDED = {"SKYLARK_TTS__MODEL_TYPE": "espeak", "SKYLARK_WHISPERX__MODEL_TYPE": "pocketsphinx"}
+"""What needs no weights, whatever was pulled on this machine."""
 
 
 def eventually(true: Callable[[], object], what: str, within_s: float = 90.0) -> None:
@@ -201,6 +203,7 @@ class Appliance:
             "SKYLARK_DATA_DIR": str(folder),
             "SKYLARK_MODELS_FILE": str(STAND_INS / "models.yaml"),
             "SKYLARK_BACKENDS_PATH": f'["{STAND_INS}"]',
+            **EMBEDDED,
             **{door.port_variable: str(self.ports[door.name]) for door in DOORS},
             **settings,
         }

@@ -37,7 +37,12 @@ PATIENCE_S = 300.0
 @pytest.fixture(scope="module")
 def appliance():
     real_weights.need(*real_weights.CHECKPOINTS)
-    settings = {"SKYLARK_MODELS_FILE": str(EXAMPLE), "SKYLARK_ENGINE__DEVICE": "cpu"}
+    settings = {
+        "SKYLARK_MODELS_FILE": str(EXAMPLE),
+        "SKYLARK_ENGINE__DEVICE": "cpu",
+        "SKYLARK_TTS__MODEL_TYPE": "piper,espeak",
+        "SKYLARK_WHISPERX__MODEL_TYPE": "faster_whisper,pocketsphinx",
+    }
     with running_appliance(**settings) as appliance:
         yield appliance
 

@@ -31,6 +31,7 @@ def engine():
     keys = {name: sha256(f"{name}'s".encode()).hexdigest() for name in ("alice", "bob")}
     with running_engine(
         SKYLARK_ENGINE__MAX_QUEUED="40",
+        SKYLARK_ENGINE__MAX_MODELS="2",
         SKYLARK_ENGINE__CANCEL_GRACE_S="1",
         SKYLARK_ENGINE__MIN_RESIDENCY_S="0",
         SKYLARK_API_KEYS=",".join(f"{name}:{digest}" for name, digest in keys.items()),

@@ -45,7 +45,7 @@ def asking(
     """A request of so many items; the clock stands still."""
     pause: Callable[[float], None] = (pauses if pauses is not None else []).append
     catalog = Catalog.load(EXAMPLE)
-    requests = Requests(engine, catalog, Tts(), Limits(), clock=lambda: 0.0, pause=pause)
+    requests = Requests(engine, catalog, Tts(model_type="espeak"), Limits(), clock=lambda: 0.0, pause=pause)
     payloads = [Item({"text": str(index)}) for index in range(items)]
     with requests.submit(QueueOptions(), payloads, requester) as request:
         yield request

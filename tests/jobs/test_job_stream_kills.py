@@ -72,7 +72,12 @@ class KilledEngine(JobsClient):
 
 def asked_of(engine: JobsClient) -> Any:
     requests = Requests(
-        engine, Catalog.load(EXAMPLE), Tts(), Limits(), clock=lambda: 0.0, pause=lambda _seconds: None
+        engine,
+        Catalog.load(EXAMPLE),
+        Tts(model_type="espeak"),
+        Limits(),
+        clock=lambda: 0.0,
+        pause=lambda _seconds: None,
     )
     items = [Item({"text": str(index)}) for index in range(JOBS)]
     return requests.submit(QueueOptions(), items, Requester())

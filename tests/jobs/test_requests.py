@@ -85,7 +85,9 @@ def items() -> Items:
 @pytest.fixture
 def requests(engine: Engine, clock: Clock) -> Requests:
     limits = Limits(request_timeout_s=60)
-    return Requests(engine, Catalog.load(EXAMPLE), Tts(), limits, clock=clock, pause=clock.pause)
+    return Requests(
+        engine, Catalog.load(EXAMPLE), Tts(model_type="espeak"), limits, clock=clock, pause=clock.pause
+    )
 
 
 def run(requests: Requests, items: Items, requester: Requester = ANYBODY) -> list[dict[str, Any]]:
@@ -398,12 +400,12 @@ def test_a_refusal_releases_what_no_earlier_job_can_need(
 @pytest.mark.parametrize(
     ("name", "key"),
     [
-        (None, ("a", "one")),
-        ("one", ("a", "one")),
-        ("b/one", ("b", "one")),
-        ("two", ("b", "two")),
-        ("org/three", ("b", "org/three")),
-        ("b/org/three", ("b", "org/three")),
+        (None, ("espeak", "one")),
+        ("one", ("espeak", "one")),
+        ("piper/one", ("piper", "one")),
+        ("two", ("piper", "two")),
+        ("org/three", ("piper", "org/three")),
+        ("piper/org/three", ("piper", "org/three")),
     ],
 )
 def test_a_model_is_named_alone_or_with_its_backend(
@@ -412,10 +414,10 @@ def test_a_model_is_named_alone_or_with_its_backend(
     file = tmp_path / "models.yaml"
     file.write_text(
         "backends:\n"
-        "  b: {default: two, models: {one: {}, two: {}, org/three: {}}}\n"
-        "  a: {default: one, models: {one: {}}}\n"
+        "  piper: {default: two, models: {one: {}, two: {}, org/three: {}}}\n"
+        "  espeak: {default: one, models: {one: {}}}\n"
     )
-    requests = Requests(engine, Catalog.load(file), Tts(model_type="a"), Limits())
+    requests = Requests(engine, Catalog.load(file), Tts(model_type="espeak"), Limits())
     assert requests.model(name).key == key
-    with pytest.raises(UnknownModel, match="a/one, b/one, b/two"):
+    with pytest.raises(UnknownModel, match="espeak/one, piper/one, piper/two"):
         requests.model("four")

@@ -4,7 +4,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from servers.errors import ModelLoadFailed, StorageFailed
+from servers.tts.app import create_app
 from tests.jobs.stand_in_engine import StandInEngine
+from tests.web.fixtures import Configure
 
 
 @pytest.mark.parametrize("path", ["/health", "/tts/health"])
@@ -17,6 +19,10 @@ def test_health_says_what_runs(client: FlaskClient, engine: StandInEngine, path:
         "status": "ok",
         "model_loaded": True,
         "model": "espeak-ng",
+        "backend": "espeak",
+        "voice": "en-US+klatt4",
+        "models": ["espeak/espeak-ng"],
+        "passed_over": [],
         "gpu_name": None,
         "device": "cpu",
         "queue_depth": 3,
@@ -63,3 +69,14 @@ def test_not_ready_without_an_engine(client: FlaskClient, engine: StandInEngine)
     reply = client.get("/ready")
     assert (reply.status_code, reply.json["error"]["code"]) == (503, "engine_unavailable")
     assert reply.headers["Retry-After"] == "2"
+
+
+def test_a_preferred_model_that_cannot_be_loaded_is_told_with_the_reason(
+    configure: Configure, engine: StandInEngine
+) -> None:
+    configure(SKYLARK_TTS__MODEL_TYPE="qwen3_tts,espeak")
+    health = create_app(engine).test_client().get("/health").json
+    assert health["models"] == ["espeak/espeak-ng"]
+    (passed_over,) = health["passed_over"]
+    assert passed_over["model_type"] == "qwen3_tts"
+    assert passed_over["error"]["code"] == "unknown_model"

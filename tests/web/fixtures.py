@@ -18,6 +18,8 @@ def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Confi
     for name in ("TTS_API_KEY", "SKYLARK_API_KEY", "SKYLARK_API_KEYS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SKYLARK_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("SKYLARK_TTS__MODEL_TYPE", "espeak")  # whatever was pulled on this machine
+    monkeypatch.setenv("SKYLARK_WHISPERX__MODEL_TYPE", "pocketsphinx")
 
     def set_all(**variables: str) -> None:
         for name, value in variables.items():

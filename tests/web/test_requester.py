@@ -39,7 +39,9 @@ def test_an_empty_header_is_no_key() -> None:
 
 def test_a_worker_that_ends_stops_the_requests_of_its_app(make_app: Callable[[], Flask]) -> None:
     times = iter([1.0, 2.0])
-    requests = Requests(StandInEngine(), Catalog.load(EXAMPLE), Tts(), Limits(), clock=lambda: next(times))
+    requests = Requests(
+        StandInEngine(), Catalog.load(EXAMPLE), Tts(model_type="espeak"), Limits(), clock=lambda: next(times)
+    )
     app = make_app()
     install(app, requests)
     terminate(app)

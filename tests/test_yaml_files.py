@@ -32,7 +32,7 @@ BASE = "    1.7b-base:"
         (uncommented("qwen3_tts:"), "backends.qwen3_tts: has nothing below it: take the # from every line"),
         (uncommented(*QWEN[:2]), "backends.qwen3_tts.models: is missing: take the # from every line"),
         (uncommented(*QWEN), "line [0-9]+: 'models' is there twice, .* line [0-9]+: take the # from every"),
-        (uncommented(*QWEN[1:]), "line [0-9]+: 'default' is there twice, the first time in line [0-9]+: take"),
+        (uncommented(*QWEN[1:]), "line [0-9]+: 'default' is there twice, the first time in line [0-9]+: "),
         (uncommented(*QWEN, BASE, space=" "), "line [0-9]+: it is not indented as the lines are"),
         (uncommented(BASE), "checkpoint: a model of pocketsphinx has no such option .it has none.: take"),
         (WHOLE.replace("espeak-ng: {}", "espeak-ng: {pich: 1}"), "no such option .its options are default_v"),

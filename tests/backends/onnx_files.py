@@ -39,6 +39,12 @@ def tensor(name: str, array: np.ndarray) -> bytes:
     return fields(1, array.shape) + field(2, kind) + field(8, name) + field(9, array.tobytes())
 
 
+def tensor_elsewhere(name: str, shape: Sequence[int], file: str) -> bytes:
+    """Floats that are in a file beside the model's."""
+    location = field(1, "location") + field(2, file)
+    return fields(1, shape) + field(2, FLOAT) + field(8, name) + field(13, location) + field(14, 1)
+
+
 def node(operator: str, inputs: Sequence[str], outputs: Sequence[str], **integers: int | list[int]) -> bytes:
     """An operator with attributes that are integers or lists of them."""
     attributes = [attribute(name, value) for name, value in integers.items()]
@@ -63,8 +69,9 @@ def model(
     constants: Mapping[str, np.ndarray],
     inputs: Sequence[bytes],
     outputs: Sequence[bytes],
+    elsewhere: Sequence[bytes] = (),
 ) -> bytes:
-    initializers = [tensor(name, array) for name, array in constants.items()]
+    initializers = [*(tensor(name, array) for name, array in constants.items()), *elsewhere]
     graph = (
         fields(1, nodes)
         + field(2, "tiny")

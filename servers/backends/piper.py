@@ -15,20 +15,24 @@ from pydantic import Field
 from servers import voicepacks
 from servers.audio.resample import resample
 from servers.backends._espeak_ng.library import short_path
+from servers.backends._piper.durations import telling_durations
 from servers.backends._piper.packs import FAMILY, Pack, all_packs
 from servers.backends._piper.voices import Chosen, Voices
+from servers.backends._piper.word_times import WordTimes
 from servers.backends.base import About, Backend, Description, Options, SynthesisItems, one_by_one
 from servers.errors import ModelLoadFailed
 from servers.extras import require
 from servers.settings import settings
-from servers.speech import Chunk, ModelSpec, Speech, Utterance
-from servers.text.normalize import speakable, words_to_speak
-from servers.text.packing import CLAUSES, WORDS, characters, packed
+from servers.speech import Chunk, ModelSpec, Speech, Utterance, Word
+from servers.text.normalize import speakable, spoken_words, words_to_speak
+from servers.text.packing import CLAUSES, WORDS, TextSpan, characters, packed
 from servers.text.sentences import sentence_spans
 
 LONGEST_CHARS = 400
 """What is spoken in one go: the model's memory grows with the square of it."""
 LARGEST_SEED = 2**63 - 1
+EXTERNAL_DATA = "session.model_external_initializers_file_folder_path"
+"""onnxruntime's key for where the weights are that a model has in files of their own."""
 log = logging.getLogger(__name__)
 
 
@@ -95,24 +99,33 @@ class Piper(Backend):
     def _spoken(self, wanted: Utterance) -> Iterator[Chunk | Speech]:
         assert isinstance(wanted, PiperUtterance)
         voice = self._voices.chosen(wanted.voice, wanted.language)
-        words_to_speak(wanted.text, voice.language)
-        sentences = _sentences(wanted.text)
-        for sentence in sentences:
-            self._voices.check_script(voice, sentence)
+        words = words_to_speak(wanted.text, voice.language)
+        spans = _sentences(wanted.text)
+        for start, end in spans:
+            self._voices.check_script(voice, wanted.text[start:end])
         piper = self._piper(voice.pack) if wanted.seed is None else self._seeded(voice.pack, wanted.seed)
-        for sentence in sentences:
-            yield from self._of_sentence(piper, voice, speakable(sentence, voice.language), wanted.speed)
-        yield Speech()
+        times = WordTimes(words, piper.phonemize, piper.config.phoneme_id_map)
+        given: list[Word] = []
+        for span in spans:
+            for chunk in self._of_sentence(piper, voice, wanted, span, times):
+                given += chunk.words
+                if len(chunk.samples):
+                    yield chunk
+        yield Speech(words=(*given, *times.rest()))
 
-    def _of_sentence(self, piper: Any, voice: Chosen, text: str, speed: float) -> Iterator[Chunk]:
+    def _of_sentence(
+        self, piper: Any, voice: Chosen, wanted: PiperUtterance, span: TextSpan, times: WordTimes
+    ) -> Iterator[Chunk]:
+        """What is spoken in one go: a chunk for each of the sentences that piper finds in it."""
         from piper import SynthesisConfig
 
-        wanted = SynthesisConfig(speaker_id=voice.speaker, length_scale=piper.config.length_scale / speed)
-        rate = self._voices.sample_rate
-        for spoken in piper.synthesize(text, wanted):
+        text, rate = wanted.text[slice(*span)], self._voices.sample_rate
+        said = speakable(text, voice.language)
+        how = SynthesisConfig(speaker_id=voice.speaker, length_scale=piper.config.length_scale / wanted.speed)
+        times.begin(span, spoken_words(text, voice.language), said)
+        for spoken in piper.synthesize(said, how, include_alignments=True):
             samples = resample(spoken.audio_float_array, spoken.sample_rate, rate)
-            if len(samples):
-                yield Chunk(samples, rate)
+            yield Chunk(samples, rate, times.heard(spoken, len(samples) / rate))
 
     def _piper(self, pack: Pack) -> Any:
         """The pack's PiperVoice, loaded now unless it is still there from before."""
@@ -150,12 +163,16 @@ class Piper(Backend):
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._options.cpu_threads
+        options.add_session_config_entry(EXTERNAL_DATA, str(pack.model.parent))
         try:
-            return onnxruntime.InferenceSession(str(pack.model), options, providers=["CPUExecutionProvider"])
+            model = telling_durations(pack.model) or str(pack.model)
+            session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's have no other class in common
             raise ModelLoadFailed(
                 f"{pack.model} is no model that can be run: {error}", param="voice"
             ) from error
+        session._model_bytes = None  # else it holds them, and never looks at them again
+        return session
 
 
 def _voices(options: PiperOptions) -> Voices:
@@ -179,8 +196,7 @@ def _about(voices: Voices) -> About:
     )
 
 
-def _sentences(text: str) -> list[str]:
+def _sentences(text: str) -> list[TextSpan]:
     """What is spoken in one go each: whole sentences, cut where one is too long."""
     cuts = (CLAUSES, WORDS, characters)
-    spans = packed(text, sentence_spans(text), lambda part: len(part) <= LONGEST_CHARS, cuts, most=1)
-    return [text[start:end] for start, end in spans]
+    return packed(text, sentence_spans(text), lambda part: len(part) <= LONGEST_CHARS, cuts, most=1)

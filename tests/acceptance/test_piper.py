@@ -60,6 +60,7 @@ def test_texts_are_spoken_by_the_voice_and_the_speaker_that_are_named(appliance)
         (result,) = generate(appliance, "Good morning. How are you?", voice=voice)
         assert np.abs(samples(result)).max() > 1_000
         assert (result["finish_reason"], result["ignored"]) == ("stop", [])
+        assert [word["word"] for word in result["words"]] == ["Good", "morning.", "How", "are", "you?"]
 
 
 def test_a_seed_gives_the_same_file_again(appliance):

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from servers.backends._piper.packs import Pack
 from servers.backends.base import About
 from servers.backends.piper import LONGEST_CHARS, Piper, PiperOptions, PiperUtterance
 from servers.errors import InvalidRequest, MissingExtra, ModelLoadFailed, UnknownVoice
 from servers.settings import settings
-from servers.speech import Chunk, ModelSpec, Speech
-from tests.backends import tiny_piper
+from servers.speech import Chunk, ModelSpec, Speech, Word
+from servers.text.normalize import spoken_words
+from tests.backends import onnx_files, tiny_piper
 from tests.backends.contract import Bad, Good, SpeakingContract, items, result
 
 TEXT = "The end of the road — is $45.50, Mr. O'Neil! It was a long one. Nobody went there again."
@@ -101,7 +103,7 @@ def test_each_sentence_is_a_chunk_and_is_spoken_when_it_is_asked_for(backend, mo
     said = []
     synthesize = kind.synthesize
     monkeypatch.setattr(
-        kind, "synthesize", lambda self, text, *a: said.append(text) or synthesize(self, text, *a)
+        kind, "synthesize", lambda self, text, *a, **k: said.append(text) or synthesize(self, text, *a, **k)
     )
     generator = backend.synthesize([PiperUtterance(text=TEXT)])
     assert isinstance(next(generator)[1], Chunk)
@@ -113,6 +115,94 @@ def test_each_sentence_is_a_chunk_and_is_spoken_when_it_is_asked_for(backend, mo
 def test_a_sentence_without_end_is_spoken_in_pieces(backend):
     text = "and one more word " * (3 * LONGEST_CHARS // 18)
     assert len(chunks(backend, text=text)) >= 3
+
+
+def words(backend: Piper, **wanted: object) -> tuple[Word, ...]:
+    return result(backend, "synthesize", PiperUtterance.model_validate({"text": TEXT} | wanted)).words
+
+
+@pytest.mark.parametrize(
+    "text", [TEXT, "— one — two … — 🙂 three —", "word" * LONGEST_CHARS, "A dog.It ran."]
+)
+def test_every_word_of_the_text_has_its_time_and_only_those_without_sound_are_guessed(backend, text):
+    spoken = words(backend, text=text)
+    assert [word.word for word in spoken] == text.split()
+    assert [word.word for word in spoken if word.interpolated] == [
+        word.word for word in spoken_words(text) if not word.spoken
+    ]
+    assert all(word.start < word.end for word in spoken if not word.interpolated)
+
+
+def test_the_words_of_a_sentence_come_with_its_audio(backend):
+    given = [
+        [word.word for word in item.words]
+        for item in items(backend, "synthesize", PiperUtterance(text=TEXT))
+        if isinstance(item, Chunk)
+    ]
+    sentences = [
+        "The end of the road — is $45.50, Mr. O'Neil!",
+        "It was a long one.",
+        "Nobody went there again.",
+    ]
+    assert given == [sentence.split() for sentence in sentences]
+
+
+def test_words_are_said_in_their_sentences(backend):
+    """Each sentence's words lie in the audio of its chunk, whatever the rate it is brought to."""
+    text = "One two three. Four five six. Seven."
+    for voice in ("en-us-tiny", "low"):
+        begin_s = 0.0
+        for chunk in items(backend, "synthesize", PiperUtterance(text=text, voice=voice, speed=1.3))[:-1]:
+            end_s = begin_s + chunk.duration_s
+            assert begin_s < chunk.words[0].start < chunk.words[-1].end < end_s
+            assert chunk.words[-1].end > end_s - 0.3 * chunk.duration_s
+            begin_s = end_s
+
+
+def test_words_are_as_long_as_the_speed_makes_them(backend):
+    normal, slow = (words(backend, speed=speed, seed=1) for speed in (1.0, 0.5))
+    ratios = [
+        (b.end - b.start) / (a.end - a.start) for a, b in zip(normal, slow, strict=True) if not a.interpolated
+    ]
+    assert min(ratios) > 1.5
+    assert max(ratios) < 2.1
+
+
+def test_a_seed_gives_the_same_times_each_time(backend):
+    assert words(backend, seed=7) == words(backend, seed=7) != ()
+
+
+def test_a_voice_that_does_not_tell_its_durations_speaks_without_words(home):
+    piper_installed()
+    folder = tiny_piper.write_checkpoint(home / "models" / "joe", "joe.onnx")
+    (folder / "joe.onnx").write_bytes(tiny_piper.onnx().replace(b"Ceil", b"Relu"))
+    tiny_piper.as_pulled(folder)
+    backend = Piper()
+    backend.load(spec(checkpoint="joe", cpu_threads=1), "cpu")
+    *chunks, speech = items(backend, "synthesize", PiperUtterance(text=TEXT))
+    assert sum(chunk.duration_s for chunk in chunks) > 1
+    assert [chunk.words for chunk in chunks] == [()] * len(chunks)
+    assert speech.words == ()
+
+
+def test_weights_in_a_file_of_their_own_are_found(backend, tmp_path):
+    weights = np.array([1.5, 2.5], np.float32)
+    (tmp_path / "model.onnx.data").write_bytes(weights.tobytes())
+    (tmp_path / "model.onnx").write_bytes(
+        onnx_files.model(
+            [onnx_files.node("Ceil", ["w"], ["up"]), onnx_files.node("Neg", ["up"], ["y"])],
+            {},
+            [],
+            [onnx_files.value("y", onnx_files.FLOAT, (2,))],
+            [onnx_files.tensor_elsewhere("w", weights.shape, "model.onnx.data")],
+        )
+    )
+    pack = Pack("apart", tmp_path / "model.onnx", tmp_path / "config.json", 22_050, ("en",))
+    assert [each.tolist() for each in backend._session(pack).run(None, {})] == [[-2, -3], [2, 3]]
+
+
+def test_a_model_is_not_held_in_memory_a_second_time(backend):
+    assert all(voice.session._model_bytes is None for voice in backend._loaded.values())
 
 
 def test_speed_is_heard(backend):

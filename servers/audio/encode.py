@@ -1,19 +1,22 @@
-"""Samples to the bytes of an audio file: wav, flac, mp3 or opus."""
+"""Samples to the bytes of an audio file: wav, flac, mp3, opus or aac, or of none, pcm."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO
+from dataclasses import dataclass, field
+from typing import IO, Any, Protocol, Self
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from servers.audio import containers
+from servers.audio.aac import AacFile
 from servers.audio.pcm import to_float32, to_int16
 from servers.audio.resample import StreamResampler
 from servers.errors import InvalidRequest
+from servers.extras import require
 
 BYTES_PER_SAMPLE = 2
 BLOCK_FRAMES = 1 << 14
@@ -25,26 +28,56 @@ class Format:
     """How a format is written. `rates`: the sample rates it can carry, in Hz, ascending; empty means any."""
 
     container: str
+    """libsndfile's word for it, or ADTS, which libsndfile has not."""
     subtype: str
     content_type: str
     rates: tuple[int, ...] = ()
+    live: Mapping[str, Any] = field(default_factory=dict)
+    """What libsndfile is told besides where the bytes leave as they are made."""
 
 
 MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+PCM_RATES = (24000,)
+"""Nothing in raw samples says their rate: it is the one that OpenAI's clients take them to have."""
 
 FORMATS: Mapping[str, Format] = {
     "wav": Format("WAV", "PCM_16", "audio/wav"),
-    "flac": Format("FLAC", "PCM_16", "audio/flac"),
-    "mp3": Format("MP3", "MPEG_LAYER_III", "audio/mpeg", MPEG_RATES),
+    # Blocks of 1152 samples instead of 4096 (libFLAC's levels 0 to 2), for a tenth more bytes.
+    "flac": Format("FLAC", "PCM_16", "audio/flac", live={"compression_level": 0.25}),
+    # A constant rate of 64 to 160 kbit/s: players guess from it how long it is, as the count that stands
+    # in the first frame of a file with a variable rate is known at the end only.
+    "mp3": Format(
+        "MP3",
+        "MPEG_LAYER_III",
+        "audio/mpeg",
+        MPEG_RATES,
+        live={"compression_level": 0.5, "bitrate_mode": "CONSTANT"},
+    ),
     "opus": Format("OGG", "OPUS", "audio/ogg", OPUS_RATES),
+    "aac": Format("ADTS", "AAC", "audio/aac", MPEG_RATES),
+    "pcm": Format("RAW", "PCM_16", "audio/pcm", PCM_RATES),
 }
+ENDINGS = tuple(name for name in FORMATS if name != "pcm")
+"""What a file's name may end in: raw samples are no file of their own."""
+
+
+class Writer(Protocol):
+    """What soundfile.SoundFile and AacFile have in common."""
+
+    def write(self, samples: NDArray[np.int16], /) -> None: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 def encode(samples: NDArray[np.int16], sample_rate: int, format: str) -> bytes:
     """The bytes of a mono file; resampled where the format cannot carry the rate.
 
-    Raises InvalidRequest, listing the formats, where `format` is none of FORMATS.
+    Raises as `check_format` does.
     """
     starts = range(0, len(samples), BLOCK_FRAMES)
     file = io.BytesIO()
@@ -61,9 +94,35 @@ def encode_file(pcm: IO[bytes], sample_rate: int, format: str, file: IO[bytes]) 
     file.seek(0)
 
 
+def check_format(name: str) -> Format:
+    """Raises InvalidRequest, listing the formats, where `name` is none of FORMATS, and MissingExtra where it
+    cannot be written here.
+    """
+    chosen = _format(name)
+    if chosen.container == "ADTS":
+        require(containers.EXTRA, "av")
+    return chosen
+
+
+def writer(chosen: Format, sample_rate: int, file: IO[bytes], **options: Any) -> Writer:
+    """Writes mono samples of a rate that the format can carry; the options are soundfile's."""
+    if chosen.container == "ADTS":
+        return AacFile(file, sample_rate)
+    opened: Writer = soundfile.SoundFile(
+        file,
+        "w",
+        samplerate=sample_rate,
+        channels=1,
+        format=chosen.container,
+        subtype=chosen.subtype,
+        **options,
+    )
+    return opened
+
+
 def encoded_rate(sample_rate: int, format: str) -> int:
-    """The sample rate, in Hz, of what `encode` makes of audio at `sample_rate`. Raises as `encode` does."""
-    return _nearest_rate(sample_rate, _format(format).rates)
+    """The sample rate, in Hz, of what `encode` makes of audio at `sample_rate`. Raises InvalidRequest."""
+    return nearest_rate(sample_rate, _format(format).rates)
 
 
 def content_type(format: str) -> str:
@@ -78,7 +137,7 @@ def _format(name: str) -> Format:
     return FORMATS[name]
 
 
-def _nearest_rate(sample_rate: int, rates: tuple[int, ...]) -> int:
+def nearest_rate(sample_rate: int, rates: tuple[int, ...]) -> int:
     """The lowest rate that loses nothing, or the highest there is."""
     if not rates or sample_rate in rates:
         return sample_rate
@@ -86,12 +145,10 @@ def _nearest_rate(sample_rate: int, rates: tuple[int, ...]) -> int:
 
 
 def _write(blocks: Iterable[NDArray[np.int16]], sample_rate: int, format: str, file: IO[bytes]) -> None:
-    chosen, rate = _format(format), encoded_rate(sample_rate, format)
-    with soundfile.SoundFile(
-        file, "w", samplerate=rate, channels=1, format=chosen.container, subtype=chosen.subtype
-    ) as sound:
+    chosen, rate = check_format(format), encoded_rate(sample_rate, format)
+    with writer(chosen, rate, file) as writing:
         for block in blocks if rate == sample_rate else _resampled(blocks, sample_rate, rate):
-            sound.write(block)
+            writing.write(block)
 
 
 def _resampled(blocks: Iterable[NDArray[np.int16]], from_hz: int, to_hz: int) -> Iterator[NDArray[np.int16]]:

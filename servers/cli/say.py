@@ -28,6 +28,7 @@ class Format(StrEnum):
     FLAC = "flac"
     MP3 = "mp3"
     OPUS = "opus"
+    AAC = "aac"
 
 
 FORMATS_BY_ENDING = {f".{format.value}": format for format in Format} | {".ogg": Format.OPUS}

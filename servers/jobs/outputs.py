@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from servers.atomic import unfinished
-from servers.audio.encode import FORMATS, encode
+from servers.audio.encode import ENDINGS, check_format, encode
 from servers.errors import InvalidRequest
 from servers.jobs.named_files import below_roots
 from servers.nofollow import folder_of
@@ -19,11 +19,16 @@ TEXTS = ("txt", "json")
 
 
 def check_output(path: str, speaks: bool, roots: Sequence[Path], param: str) -> Path:
-    """`below_roots`, and the file's kind and folder must be possible for what the job makes."""
+    """`below_roots`, and the file's kind and folder must be possible for what the job makes.
+
+    Raises InvalidRequest, and MissingExtra where its kind cannot be written here.
+    """
     found = below_roots(path, roots, param)
-    kinds = FORMATS if speaks else TEXTS
+    kinds = ENDINGS if speaks else TEXTS
     if found.suffix.removeprefix(".") not in kinds:
         raise InvalidRequest(f"{param!r} must end in one of: .{', .'.join(kinds)}", param=param)
+    if speaks:
+        check_format(found.suffix.removeprefix("."))
     if not found.parent.is_dir():
         raise InvalidRequest(f"{param!r}: there is no folder {found.parent}", param=param)
     return found

@@ -10,7 +10,7 @@ import pybase64
 from flask import Blueprint, Response
 from pydantic import Field
 
-from servers.audio.encode import encode_file, encoded_rate
+from servers.audio.encode import check_format, encode_file, encoded_rate
 from servers.errors import InvalidRequest, SkylarkError
 from servers.jobs.request import Done, Item
 from servers.jobs.requests import QueueOptions
@@ -43,10 +43,13 @@ class Generation(QueueOptions):
     language: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """The same one again makes the same audio again, with a model that draws lots."""
-    format: Literal["wav", "flac", "mp3", "opus"] = "wav"
+    format: Literal["wav", "flac", "mp3", "opus", "aac", "pcm"] = "wav"
 
     def check(self, limits: Limits) -> None:
-        """Raises InvalidRequest or TooLarge naming the field, down to the text at fault."""
+        """Raises InvalidRequest or TooLarge naming the field, down to the text at fault, and MissingExtra
+        where the format cannot be written.
+        """
+        check_format(self.format)
         check_count(len(self.texts), limits, "texts")
         check_texts(self.texts, limits, "texts")
         check_together(self.texts, limits, "texts")

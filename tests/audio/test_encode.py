@@ -6,8 +6,19 @@ import numpy as np
 import pytest
 import soundfile
 
-from servers.audio.encode import FORMATS, content_type, encode, encoded_rate
-from servers.errors import InvalidRequest
+from servers import extras
+from servers.audio.encode import (
+    ENDINGS,
+    FORMATS,
+    check_format,
+    content_type,
+    encode,
+    encode_file,
+    encoded_rate,
+)
+from servers.errors import InvalidRequest, MissingExtra
+
+from .decoded import decoded as back
 
 
 def tone(rate, seconds=0.5):
@@ -18,9 +29,11 @@ def tone(rate, seconds=0.5):
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("rate", [16000, 22050, 24000, 96000])
 def test_every_format_takes_every_rate(format, rate):
-    decoded, decoded_rate = soundfile.read(io.BytesIO(encode(tone(rate), rate, format)))
+    if format == "aac":
+        pytest.importorskip("av", reason="needs the extra [av]")
+    decoded, decoded_rate = back(encode(tone(rate), rate, format), format)
     assert decoded_rate == encoded_rate(rate, format)
-    assert len(decoded) / decoded_rate == pytest.approx(0.5, abs=0.05)
+    assert len(decoded) / decoded_rate == pytest.approx(0.5, abs=0.13)  # AAC: two frames of 1024
     spectrum = np.abs(np.fft.rfft(decoded))
     assert np.argmax(spectrum) * decoded_rate / len(decoded) == pytest.approx(440, abs=5)
 
@@ -44,9 +57,38 @@ def test_minutes_of_mp3_are_written_whole():
     assert soundfile.info(io.BytesIO(data)).duration == pytest.approx(120, abs=0.2)
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_of_samples_gives_the_same(format):
+    if format == "aac":
+        pytest.importorskip("av", reason="needs the extra [av]")
+    file = io.BytesIO()
+    encode_file(io.BytesIO(tone(22050, 2.0).tobytes()), 22050, format, file)
+    assert file.tell() == 0
+    samples, rate = back(file.read(), format)
+    assert np.array_equal(samples, back(encode(tone(22050, 2.0), 22050, format), format)[0])
+    assert rate == encoded_rate(22050, format)
+
+
+def test_raw_samples_are_those_of_24_khz():
+    assert encode(tone(24000), 24000, "pcm") == tone(24000).astype("<i2").tobytes()
+    assert len(encode(tone(22050), 22050, "pcm")) == 2 * 12000
+
+
+def test_raw_samples_are_no_file():
+    assert ENDINGS == ("wav", "flac", "mp3", "opus", "aac")
+
+
+def test_without_pyav_aac_names_its_extra(monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    for use in (lambda: encode(tone(16000), 16000, "aac"), lambda: check_format("aac")):
+        with pytest.raises(MissingExtra, match=r"'\.\[av\]'"):
+            use()
+    check_format("opus")
+
+
 def test_an_unknown_format_lists_the_known_ones():
-    with pytest.raises(InvalidRequest, match="wav, flac, mp3, opus") as raised:
-        encode(tone(16000), 16000, "aac")
+    with pytest.raises(InvalidRequest, match="wav, flac, mp3, opus, aac, pcm") as raised:
+        encode(tone(16000), 16000, "aiff")
     assert raised.value.param == "format"
 
 
@@ -56,4 +98,6 @@ def test_content_types_are_what_browsers_expect():
         "audio/flac",
         "audio/mpeg",
         "audio/ogg",
+        "audio/aac",
+        "audio/pcm",
     ]

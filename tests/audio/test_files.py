@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from servers.audio.encode import FORMATS, encode
+from servers.audio.encode import ENDINGS, encode
 from servers.audio.files import BLOCK_SAMPLES, blocks, probe, read, recording
 from servers.audio.resample import resample
 from servers.errors import AudioTooLong, UnsupportedAudio
@@ -40,10 +40,12 @@ def test_probe_leaves_a_stream_where_it_was(wav):
     assert stream.tell() == 0
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", ENDINGS)
 def test_probe_knows_every_format_that_is_written(format):
+    if format == "aac":
+        pytest.importorskip("av", reason="needs the extra [av]")
     data = encode((tone(24000) * 30000).astype(np.int16), 24000, format)
-    assert probe(io.BytesIO(data)).duration_s == pytest.approx(0.5, abs=0.05)
+    assert probe(io.BytesIO(data)).duration_s == pytest.approx(0.5, abs=0.1)
 
 
 def test_stereo_is_mixed_down(wav):

@@ -266,7 +266,7 @@ def test_a_manifest_of_something_else_is_not_overwritten(say_book, configured, c
         (["missing.txt"], "there is no file missing.txt"),
         (["Hello.", "--out", "a.wav", "--out-dir", "b"], "not both"),
         (["* * *", "--out-dir", "b"], "there is no text to speak"),
-        (["Hello.", "--out", "hi.bin"], "let it end in .wav, .flac, .mp3, .opus, .ogg"),
+        (["Hello.", "--out", "hi.bin"], "let it end in .wav, .flac, .mp3, .opus, .aac, .ogg"),
         (["Hello.", "--out", "hi.wav", "--format", "mp3"], "hi.wav cannot hold mp3"),
         (["Hello.", "--out", "-", "--json"], "the audio or the JSON, not both"),
         (["Hello.", "--format", "aiff"], "aiff"),

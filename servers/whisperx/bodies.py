@@ -17,12 +17,19 @@ from servers.web.body import form_parts, json_body
 FILE = "file"
 FORM = "multipart/form-data"
 Task = Literal["transcribe", "align"]
+Format = Literal["json", "srt", "vtt"]
 
 
 def _sent(audio: object) -> str | FileStorage:
     if isinstance(audio, str | FileStorage):
         return audio
     raise PydanticCustomError("base64", "Input should be base64 text")
+
+
+class ReplyOptions(Noun):
+    """How the reply is written, which is the server's own matter: a batch is always JSON."""
+
+    format: Format = "json"
 
 
 class AudioItem(Noun):
@@ -35,7 +42,8 @@ class AudioItem(Noun):
 
     def payload(self, audio_path: str) -> dict[str, Any]:
         """Its job's: what was sent and nothing else, for a model refuses what it does not know."""
-        options = self.model_dump(exclude={"audio", *QueueOptions.model_fields}, exclude_none=True)
+        ours = {"audio", *QueueOptions.model_fields, *ReplyOptions.model_fields}
+        options = self.model_dump(exclude=ours, exclude_none=True)
         return {"task": self.task, "audio_path": audio_path} | options
 
 
@@ -59,11 +67,11 @@ class AlignItem(AudioItem):
     text: Text
 
 
-class TranscribeBody(QueueOptions, TranscribeItem):
+class TranscribeBody(QueueOptions, ReplyOptions, TranscribeItem):
     """The body of /transcribe."""
 
 
-class AlignBody(QueueOptions, AlignItem):
+class AlignBody(QueueOptions, ReplyOptions, AlignItem):
     """The body of /align."""
 
 

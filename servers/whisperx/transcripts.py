@@ -11,6 +11,7 @@ from servers.errors import SkylarkError
 from servers.jobs.request import Done, HowFar, Request, Result
 from servers.jobs.requests import QueueOptions
 from servers.limits import check_count
+from servers.text.subtitles import cues_of_transcript, srt, vtt
 from servers.web.batch import Outcome, batch_reply
 from servers.web.body import json_body
 from servers.web.replies import dumps
@@ -20,6 +21,7 @@ from servers.whisperx.bodies import (
     AlignBatchBody,
     AlignBody,
     AudioItem,
+    Format,
     TranscribeBatchBody,
     TranscribeBody,
     form_or_json,
@@ -32,6 +34,8 @@ LINES = "application/x-ndjson"
 FIELDS = ("text", "language", "duration_s", "segments", "words")
 JUDGEMENT = ("score", "warning")
 """What an alignment has besides."""
+SUBTITLES = {"srt": "application/x-subrip; charset=utf-8", "vtt": "text/vtt; charset=utf-8"}
+"""The content type of each format that is not JSON."""
 
 
 @bp.post("/transcribe")
@@ -58,27 +62,28 @@ def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Result | Resp
     body, field = form_or_json(noun)
     jobs = _submitted(body, {field: body})
     if LINES in request.accept_mimetypes.values():
-        return _streamed(jobs)
+        return _streamed(jobs, body.format)
     with jobs:
-        return _transcript(jobs.result())
+        content = _content(jobs.result(), body.format)
+    return Response(content, content_type=SUBTITLES[body.format]) if isinstance(content, str) else content
 
 
-def _streamed(jobs: Request) -> Response:
+def _streamed(jobs: Request, format: Format) -> Response:
     """{"progress": fraction | null} about once a second, at last {"result": …} or {"error": …}."""
-    response = Response((dumps(line) + b"\n" for line in _lines(jobs, request_id())), mimetype=LINES)
+    response = Response((dumps(line) + b"\n" for line in _lines(jobs, format, request_id())), mimetype=LINES)
     response.headers["Cache-Control"] = "no-cache"
     response.call_on_close(lambda: jobs.__exit__())  # also where nobody has read the first line
     return response
 
 
-def _lines(jobs: Request, request_id: str) -> Iterator[dict[str, Any]]:
+def _lines(jobs: Request, format: Format, request_id: str) -> Iterator[dict[str, Any]]:
     try:
         for told in jobs.told():
             match told:
                 case HowFar(fraction):
                     yield {"progress": fraction}
                 case Done():
-                    yield {"result": _transcript(told.result)}
+                    yield {"result": _content(told.result, format)}
                 case SkylarkError():
                     raise told
     except SkylarkError as error:
@@ -103,6 +108,18 @@ def _result(_index: int, outcome: Outcome) -> Iterator[bytes]:
         yield dumps({"error": outcome.to_dict()})
     else:
         yield dumps(_transcript(outcome.result))
+
+
+def _content(result: Result, format: Format) -> Result | str:
+    """The transcript, or the subtitles of it as text."""
+    transcript = _transcript(result)
+    match format:
+        case "json":
+            return transcript
+        case "srt":
+            return srt(cues_of_transcript(transcript))
+        case "vtt":
+            return vtt(cues_of_transcript(transcript))
 
 
 def _transcript(result: Result) -> Result:

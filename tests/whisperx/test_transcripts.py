@@ -400,6 +400,76 @@ def test_nothing_that_was_said_reaches_a_log(
     assert "marmalade" not in caplog.text
 
 
+# subtitles
+
+
+TYPES = {"srt": "application/x-subrip; charset=utf-8", "vtt": "text/vtt; charset=utf-8"}
+CONTENTS = {
+    "srt": "1\n00:00:00,000 --> 00:00:01,000\nso\n",
+    "vtt": "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nso\n",
+}
+
+
+@pytest.mark.parametrize(("path", "fields"), [("/transcribe", {}), ("/align", {"text": "so"})])
+@pytest.mark.parametrize("format", ["srt", "vtt"])
+@pytest.mark.parametrize("as_form", [True, False])
+def test_a_reply_may_be_subtitles(
+    client: FlaskClient, engine: StandInEngine, path: str, fields: dict[str, str], format: str, as_form: bool
+) -> None:
+    fields = fields | {"format": format}
+    reply = client.post(path, **(form(**fields) if as_form else {"json": fields | {"audio": AUDIO}}))
+    assert (reply.status_code, reply.headers["Content-Type"]) == (200, TYPES[format])
+    assert reply.text == CONTENTS[format]
+    assert all("format" not in payload for payload in engine.payloads)
+
+
+def test_subtitles_of_a_transcript_without_words_have_its_segments(
+    client: FlaskClient, engine: StandInEngine
+) -> None:
+    engine.outcome = lambda payload: transcript(payload) | {"words": []}
+    reply = client.post("/transcribe", json={"audio": AUDIO, "format": "srt", "words": False})
+    assert "\nso it is\n" in reply.text
+
+
+def test_json_is_what_is_answered_without_a_format_too(client: FlaskClient, engine: StandInEngine) -> None:
+    plain, named = (
+        client.post("/transcribe", json={"audio": AUDIO} | each) for each in ({}, {"format": "json"})
+    )
+    assert plain.json == named.json
+    assert options_sent(engine) == [{"task": "transcribe"}]
+
+
+def test_the_same_job_is_answered_in_another_format(client: FlaskClient, engine: StandInEngine) -> None:
+    assert client.post("/transcribe", json={"audio": AUDIO}, headers=MINE).json["text"] == "so it is"
+    again = client.post("/transcribe", json={"audio": AUDIO, "format": "vtt"}, headers=MINE)
+    assert (again.status_code, again.text, len(engine.jobs)) == (200, CONTENTS["vtt"], 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/transcribe", {"audio": AUDIO, "format": "ass"}, "format"),
+        ("/align", {"audio": AUDIO, "text": "so", "format": None}, "format"),
+        ("/transcribe_batch", {"items": [{"audio": AUDIO}], "format": "srt"}, "format"),
+        ("/transcribe_batch", {"items": [{"audio": AUDIO, "format": "srt"}]}, "items.0.format"),
+        ("/align_batch", {"items": [{"audio": AUDIO, "text": "so", "format": "srt"}]}, "items.0.format"),
+    ],
+)
+def test_a_format_that_is_none_or_of_a_batch_is_refused(
+    client: FlaskClient, engine: StandInEngine, path: str, body: dict[str, Any], param: str
+) -> None:
+    reply = client.post(path, json=body)
+    error = reply.json["error"]
+    assert (reply.status_code, error["code"], error["param"]) == (422, "invalid_request", param)
+    assert not engine.submitted
+
+
+def test_a_failure_is_json_whatever_was_to_be_answered(client: FlaskClient, engine: StandInEngine) -> None:
+    engine.outcome = lambda _: BackendFailed("no breath")
+    reply = client.post("/align", json={"audio": AUDIO, "text": "so", "format": "srt"})
+    assert (reply.status_code, reply.json["error"]["message"]) == (500, "no breath")
+
+
 # how far it is
 
 
@@ -438,6 +508,15 @@ def test_who_accepts_lines_sees_how_far_it_is_and_then_the_same_reply(
     reply = client.post(path, **form(**fields), headers=WATCHING)
     assert (reply.status_code, reply.mimetype) == (200, "application/x-ndjson")
     assert lines(reply) == [*({"progress": each} for each in telling.fractions), {"result": plain.json}]
+
+
+@pytest.mark.parametrize("format", ["srt", "vtt"])
+def test_who_accepts_lines_has_the_subtitles_as_a_text_in_the_last(
+    telling: TellingEngine, format: str
+) -> None:
+    client = create_app(telling).test_client()
+    *_, last = lines(client.post("/transcribe", **form(format=format), headers=WATCHING))
+    assert last == {"result": CONTENTS[format]}
 
 
 def test_a_failure_is_the_last_line_and_what_is_refused_is_a_status(

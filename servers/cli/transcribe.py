@@ -16,6 +16,7 @@ from servers.cli.client import Seen, Servers
 from servers.cli.failures import CommandFailed, WrongUsage
 from servers.cli.files import text_of
 from servers.cli.output import complain, describe, listening, note_ignored, print_json, print_words
+from servers.cli.subtitle_files import Srt, SubtitleFiles, Vtt
 from servers.errors import SkylarkError
 
 RECORDING = typer.Argument(exists=True, dir_okay=False, readable=True, help="Audio that libsndfile reads.")
@@ -30,22 +31,28 @@ def transcribe(
             file_okay=False,
         ),
     ] = None,
+    srt: Srt = None,
+    vtt: Vtt = None,
     language: options.Language = None,
     json: options.Json = False,
     config_file: options.Config = None,
     server: options.Server = None,
 ) -> None:
     """Write down what is said in recordings."""
+    subtitles = SubtitleFiles(srt, vtt)
+    subtitles.check(recordings=len(files), json=json)
     targets = _targets(files, out_dir, ".json" if json else ".txt")
     results = []
     with Servers(config.load(config_file, server)) as servers, listening(len(files), "listening") as show:
         for done, file in enumerate(files):
             result = _transcribe_one(servers, file, language, partial(show, done))
             results.append({"file": str(file)} | result)
-            if file in targets and "error" not in result:
-                write_atomically(targets[file], _content(result, json=json))
+            if "error" not in result:
+                subtitles.write(result)
+                if file in targets:
+                    write_atomically(targets[file], _content(result, json=json))
             show(done + 1, None)
-    _report(results, written=bool(targets), json=json)
+    _report(results, written=bool(targets or subtitles), json=json)
 
 
 def _targets(files: list[Path], out_dir: Path | None, ending: str) -> dict[Path, Path]:
@@ -91,12 +98,16 @@ def _report(results: list[dict[str, Any]], *, written: bool, json: bool) -> None
 def align(
     audio: Annotated[Path, RECORDING],
     text: Annotated[str, typer.Argument(metavar="TEXT|FILE|-", help="What is read in the recording.")],
+    srt: Srt = None,
+    vtt: Vtt = None,
     language: options.Language = None,
     json: options.Json = False,
     config_file: options.Config = None,
     server: options.Server = None,
 ) -> None:
     """Find when each word of a text is said in a recording."""
+    subtitles = SubtitleFiles(srt, vtt)
+    subtitles.check(json=json)
     content = text_of(text)
     with Servers(config.load(config_file, server)) as servers, listening(1, "aligning") as show:
         aligned = servers.align(audio, content, language=language, seen=partial(show, 0))
@@ -104,7 +115,8 @@ def align(
     note_ignored(aligned.get("ignored", ()))
     if aligned.get("warning"):  # a server of an older version has none
         complain(f"warning: {aligned['warning']}")
+    subtitles.write(aligned)
     if json:
         print_json(aligned)
-    else:
+    elif not subtitles:
         print_words(aligned["words"])

@@ -114,3 +114,64 @@ def test_an_answer_that_is_broken_off_is_a_failure(run, configured, recordings):
     configured.replies["/align"] = [(200, LINES, told({"progress": 0.5}))]
     result = run("align", recordings[0], "hello")
     assert (result.exit_code, "broke off its answer" in result.stderr) == (1, True)
+
+
+# subtitles
+
+
+SRT = "1\n00:00:00,000 --> 00:00:01,000\nHello, Martha.\n"
+VTT = "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nHello, Martha.\n"
+COMMANDS = [("transcribe",), ("align", "Hello, Martha.")]
+
+
+@pytest.fixture(params=COMMANDS, ids=["transcribe", "align"])
+def listen(request, run, configured, recordings):
+    """Runs the command on a recording, with further options."""
+    command, *text = request.param
+    return lambda *options: run(command, recordings[0], *text, *options)
+
+
+def test_subtitles_are_written_to_files_and_nothing_is_printed(listen, home):
+    result = listen("--srt", "a.srt", "--vtt", "a.vtt")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert (home / "a.srt").read_text() == SRT
+    assert (home / "a.vtt").read_text() == VTT
+
+
+@pytest.mark.parametrize(("option", "content"), [("--srt", SRT), ("--vtt", VTT)])
+def test_a_dash_is_standard_output(listen, home, option, content):
+    assert listen(option, "-").stdout == content
+    assert not (home / "-").exists()
+
+
+def test_json_is_printed_beside_a_file_of_subtitles(listen, home):
+    answer = json.loads(listen("--srt", "a.srt", "--json").stdout)
+    assert answer.get("results", [answer])[0]["words"] == WORDS
+    assert (home / "a.srt").read_text() == SRT
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--srt", "-", "--json"), "standard output takes the subtitles or the JSON"),
+        (("--srt", "-", "--vtt", "-"), "not both"),
+        (("--srt", "a", "--vtt", "a"), "a takes the subtitles of --srt or those of --vtt"),
+    ],
+)
+def test_two_things_in_one_place_are_wrong_usage(listen, configured, options, says):
+    result = listen(*options)
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert configured.requests == []
+
+
+def test_subtitles_of_several_recordings_are_wrong_usage(run, configured, recordings):
+    result = run("transcribe", *recordings, "--srt", "a.srt")
+    assert (result.exit_code, configured.requests) == (2, [])
+    assert "one recording at a time" in result.stderr
+
+
+def test_a_recording_that_cannot_be_read_has_no_subtitles(run, configured, recordings, home):
+    configured.replies["/transcribe"] = [refusal(422, "unsupported_audio", "not audio", "file")]
+    assert run("transcribe", recordings[0], "--srt", "a.srt").exit_code == 1
+    assert not (home / "a.srt").exists()

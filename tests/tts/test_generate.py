@@ -262,4 +262,4 @@ def test_bad_input_names_its_field_and_queues_nothing(
 
 def test_an_unknown_model_is_told_the_known_ones(client: FlaskClient) -> None:
     reply = client.post(PATH, json={"texts": ["a"], "model": "nothing"})
-    assert "espeak/espeak-ng, pocketsphinx/en-us" in reply.json["error"]["message"]
+    assert "known are espeak/espeak-ng, " in reply.json["error"]["message"]

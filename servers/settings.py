@@ -123,6 +123,26 @@ class Limits(Section):
     job_s_per_audio_s: Annotated[float, Field(ge=0)] = 20.0
 
 
+def _alias(names: str) -> dict[str, str | None]:
+    return dict.fromkeys(names.split())
+
+
+class OpenAI(Section):
+    """OpenAI's names, and what they mean here; None is what the server asks by default."""
+
+    models: dict[str, str | None] = Field(
+        default_factory=lambda: _alias(
+            "tts-1 tts-1-hd gpt-4o-mini-tts whisper-1 gpt-4o-transcribe gpt-4o-mini-transcribe "
+            "gpt-4o-transcribe-diarize"
+        )
+    )
+    voices: dict[str, str | None] = Field(
+        default_factory=lambda: _alias(
+            "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse"
+        )
+    )
+
+
 class Web(Section):
     cors_origins: list[str] = Field(default_factory=list)
     allow_anonymous: bool = False
@@ -154,6 +174,7 @@ class Settings(BaseSettings):
     whisperx: Whisperx = Whisperx()
     engine: Engine = Engine()
     limits: Limits = Limits()
+    openai: OpenAI = OpenAI()
     web: Web = Web()
 
     @field_validator("data_dir", "models_file", "models_dir", "voicepacks_dir", "checkpoints_file")

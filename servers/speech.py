@@ -26,6 +26,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 
 Prompt = Annotated[str, StringConstraints(max_length=10_000)]
 Temperature = Annotated[float, Field(ge=0, le=1)]
+Speed = Annotated[float, Field(ge=0.25, le=4.0)]
 Speakers = Annotated[int, Field(ge=1, le=50)]
 """How many speak in a recording."""
 
@@ -131,6 +132,8 @@ class Utterance(Noun):
     language: str | None = None
     instruct: str | None = None
     seed: int | None = None
+    speed: Speed = 1.0
+    """Times the voice's own tempo."""
 
 
 class TranscribeRequest(Noun):

@@ -18,10 +18,11 @@ from servers.text.normalize import words_to_speak
 
 
 class EspeakUtterance(Utterance):
-    """An Utterance with the library's own settings. It has no styles, and draws no lots."""
+    """An Utterance with the library's own settings. It has no styles, and draws no lots.
 
-    speed: float = Field(default=1.0, ge=0.25, le=4.0)
-    """Times the normal 175 words a minute. The library speaks no slower than 0.47: less sounds like that."""
+    Its tempo is 175 words a minute, and no slower than 0.47 times that: less sounds like that.
+    """
+
     pitch: int = Field(default=50, ge=0, le=99)
 
 
@@ -39,7 +40,7 @@ class Espeak(Backend):
     """Speaks through the library's one instance; two of this class in one process share it."""
 
     requests = {"synthesize": EspeakUtterance}  # noqa: RUF012 - the contract says ClassVar
-    honours = frozenset({"voice", "language"})
+    honours = frozenset({"voice", "language", "speed"})
     options = EspeakOptions
 
     _library: Library

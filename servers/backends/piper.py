@@ -60,7 +60,7 @@ class Piper(Backend):
     """All of Piper's voices that are here, each loaded when it is first asked for."""
 
     requests = {"synthesize": PiperUtterance}  # noqa: RUF012 - the contract says ClassVar
-    honours = frozenset({"voice", "language", "seed"})
+    honours = frozenset({"voice", "language", "seed", "speed"})
     options = PiperOptions
 
     _options: PiperOptions

@@ -105,6 +105,11 @@ class Preferred:
     def first(self) -> ModelSpec:
         return self.candidates[0].spec
 
+    def description(self, model: ModelSpec) -> Description | None:
+        """What is known of one of the candidates; None where it is none of them, or can only be asked."""
+        found = [each for each in self.candidates if each.spec.key == model.key]
+        return found[0].description() if found else None
+
     def choose(self, payload: Mapping[str, Any]) -> ModelSpec:
         """The model for a job with this payload.
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled
 from servers.jobs.client import JobsClient
@@ -57,6 +58,7 @@ class Requests:
         """Raises UnknownModel for a model of the door's that models.yaml does not have."""
         self.client, self.catalog, self.limits = client, catalog, limits
         self.preferred = Preferred.of(door, catalog, search_path)
+        self._search_path = search_path
         self._clock, self._pause = clock, pause
         self._stop_at: float | None = None
 
@@ -73,6 +75,10 @@ class Requests:
         if name is None:
             return self.preferred.choose(payload)
         return self.catalog.find(name, prefer=self.preferred.first.backend)
+
+    def tasks(self, model: ModelSpec) -> list[str]:
+        """What the model can be asked to do."""
+        return list(backend_class(model.backend, self._search_path).requests)
 
     def submit(
         self,

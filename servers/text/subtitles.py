@@ -27,6 +27,8 @@ CLOSED_MS = 500
 BRIEFEST_MS = 84
 """A cue whose next one begins sooner than that delays it."""
 
+CONTENT_TYPES = {"srt": "application/x-subrip; charset=utf-8", "vtt": "text/vtt; charset=utf-8"}
+
 
 def cues(words: Iterable[Word], text: str | None = None, language: str | None = None) -> list[Cue]:
     """The words in cues: each once and in order, none cut, and no two cues at the same time.
@@ -52,6 +54,11 @@ def cues_of_transcript(transcript: Mapping[str, Any]) -> list[Cue]:
     if words := transcript["words"]:
         return cues(map(_word, words), transcript["text"], language)
     return cues_of_segments(map(_segment, transcript["segments"]), language)
+
+
+def subtitles(transcript: Mapping[str, Any], format: str) -> str:
+    """A server's answer in one of the formats of CONTENT_TYPES."""
+    return {"srt": srt, "vtt": vtt}[format](cues_of_transcript(transcript))
 
 
 def srt(cues: Iterable[Cue]) -> str:

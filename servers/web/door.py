@@ -4,36 +4,39 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from flask import Blueprint, Flask
 
 from servers.catalog import Catalog
 from servers.jobs.client import JobsClient
 from servers.jobs.requests import Requests
-from servers.settings import Door, settings
-from servers.web import readiness, requester
+from servers.settings import Settings, settings
+from servers.web import readiness, recordings, requester
 from servers.web.app import create_app
 
+SPEAKING, LISTENING = "tts", "whisperx"
+"""The sections of the settings that say who speaks and who listens, whichever server is asked."""
 log = logging.getLogger(__name__)
 
 
-def create_door(
-    name: str, blueprints: Sequence[Blueprint], door: Door, client: JobsClient | None = None
-) -> Flask:
-    """Raises SettingsError or UnknownModel if the door's default model is not in models.yaml."""
+def create_door(name: str, blueprints: Sequence[Blueprint], client: JobsClient | None = None) -> Flask:
+    """The door of that section of the settings. Raises SettingsError or UnknownModel if a model that is asked
+    by default is not in models.yaml.
+    """
     app = create_app(name, [readiness.bp, *blueprints], prefix=name)
+    engine = client or JobsClient(settings().engine_socket, data_dir=settings().data_dir)
     catalog = Catalog.load(settings().models_file)
-    requests = Requests(
-        client or JobsClient(settings().engine_socket, data_dir=settings().data_dir),
-        catalog,
-        door,
-        settings().limits,
-        settings().backends_path,
-    )
-    for each in requests.preferred.passed_over:
-        log.warning(
-            "%s is not asked: %s", each.model_type, each.error.message, extra={"action": "passed_over"}
-        )
-    requester.install(app, requests)
+    own = _requests(name, engine, catalog, settings())
+    for each in own.preferred.passed_over:
+        fields = {"action": "passed_over", "model_type": each.model_type}
+        log.warning("a model is not asked: %s", each.error.message, extra=fields)
+    made = {door: partial(_requests, door, engine, catalog, settings()) for door in (SPEAKING, LISTENING)}
+    requester.install(app, own, {door: make for door, make in made.items() if door != name})
+    recordings.install(app)
     readiness.install(app)
     return app
+
+
+def _requests(door: str, engine: JobsClient, catalog: Catalog, loaded: Settings) -> Requests:
+    return Requests(engine, catalog, getattr(loaded, door), loaded.limits, loaded.backends_path)

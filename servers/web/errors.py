@@ -1,9 +1,10 @@
-"""Every failure as one typed JSON reply: {"error": {"code", "message", "param", "request_id"}}."""
+"""Every failure as one typed JSON reply: {"error": {"code", "message", "param", "type", "request_id"}}."""
 
 from __future__ import annotations
 
 import logging
 import math
+from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -11,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from servers.errors import MalformedBody, MethodNotAllowed, NotFound, SkylarkError, TooLarge, Unauthorized
 from servers.web.request_ids import request_id
 
+TYPES = {401: "authentication_error", 404: "not_found_error", 409: "conflict_error", 429: "rate_limit_error"}
 logger = logging.getLogger(__name__)
 
 
@@ -23,10 +25,21 @@ def install(app: Flask) -> None:
 def reply(error: SkylarkError) -> Response:
     """The error as the current request's response."""
     g.error_code = error.code
-    response = jsonify(error=error.to_dict() | {"request_id": request_id()})
+    response = jsonify(error=body(error, request_id()))
     response.status_code = error.http_status
     response.headers.update(headers(error))
     return response
+
+
+def body(error: SkylarkError, request_id: str) -> dict[str, Any]:
+    """`type` is the kind of error in OpenAI's words, which its clients look at."""
+    return error.to_dict() | {"type": _type(error.http_status), "request_id": request_id}
+
+
+def _type(status: int) -> str:
+    if status in TYPES:
+        return TYPES[status]
+    return "server_error" if status >= 500 else "invalid_request_error"
 
 
 def headers(error: SkylarkError) -> dict[str, str]:

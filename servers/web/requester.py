@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 from flask import Flask, current_app, request
 
 from servers.jobs.request import IDEMPOTENCY_KEY, Requester
@@ -11,17 +14,46 @@ from servers.web.auth import current_owner
 from servers.web.disconnect import connection
 
 EXTENSION = "skylark.requests"
+OWN = ""
+Others = Mapping[str, Callable[[], Requests]]
+NO_OTHERS: Others = MappingProxyType({})
 
 
-def install(app: Flask, requests: Requests) -> None:
-    app.extensions[EXTENSION] = requests
-    on_terminate(app, requests.stop)
+def install(app: Flask, own: Requests, others: Others = NO_OTHERS) -> None:
+    """The app's own, and those of other sections of the settings: a server is asked for their models too."""
+    app.extensions[EXTENSION] = Doors(own, others)
+    on_terminate(app, app.extensions[EXTENSION].stop)
 
 
-def requests() -> Requests:
-    """The current app's."""
-    current: Requests = current_app.extensions[EXTENSION]
-    return current
+class Doors:
+    """A server's requests, and those of other sections by name, each made when it is first asked for."""
+
+    def __init__(self, own: Requests, others: Others) -> None:
+        self.own, self._others = own, others
+        self._made: dict[str, Requests] = {}
+        self._stopped = False
+
+    def named(self, name: str) -> Requests:
+        """The own one, unless another section has that name. Raises UnknownModel."""
+        if name not in self._others:
+            return self.own
+        if name not in self._made:
+            self._made.setdefault(name, self._others[name]())
+            if self._stopped:
+                self._made[name].stop()
+        return self._made[name]
+
+    def stop(self) -> None:
+        """It takes no lock, for a signal calls it."""
+        self._stopped = True
+        for each in (self.own, *self._made.values()):
+            each.stop()
+
+
+def requests(door: str = OWN) -> Requests:
+    """The current app's own, or those of another section of the settings: "tts", "whisperx"."""
+    doors: Doors = current_app.extensions[EXTENSION]
+    return doors.named(door)
 
 
 def requester() -> Requester:

@@ -171,7 +171,7 @@ def head(status: int, headers: list[tuple[bytes, bytes]], reason: str = "", *, l
 
 def refusal(error: SkylarkError, request_id: str) -> tuple[h11.Response, bytes]:
     """The last reply on a connection, where no app was asked: its head and its body."""
-    body = json.dumps({"error": error.to_dict() | {"request_id": request_id}}).encode()
+    body = json.dumps({"error": errors.body(error, request_id)}).encode()
     fields = errors.headers(error) | {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),

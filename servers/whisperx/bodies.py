@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from flask import request
-from pydantic import Field, PlainValidator
-from pydantic_core import PydanticCustomError
-from werkzeug.datastructures import FileStorage
+from pydantic import Field
 
 from servers.errors import InvalidRequest
 from servers.jobs.requests import QueueOptions
 from servers.speech import Noun, Prompt, Speakers, Temperature, Text
 from servers.web.body import form_parts, json_body
+from servers.web.recordings import AudioItem
 
 FILE = "file"
 FORM = "multipart/form-data"
-Task = Literal["transcribe", "align"]
 Format = Literal["json", "srt", "vtt"]
-
-
-def _sent(audio: object) -> str | FileStorage:
-    if isinstance(audio, str | FileStorage):
-        return audio
-    raise PydanticCustomError("base64", "Input should be base64 text")
 
 
 class ReplyOptions(Noun):
@@ -32,19 +24,7 @@ class ReplyOptions(Noun):
     format: Format = "json"
 
 
-class AudioItem(Noun):
-    """`audio` is base64 text from JSON, or the file of a form."""
-
-    task: ClassVar[Task]
-
-    audio: Annotated[str | FileStorage, PlainValidator(_sent)]
-    language: str | None = None
-
-    def payload(self, audio_path: str) -> dict[str, Any]:
-        """Its job's: what was sent and nothing else, for a model refuses what it does not know."""
-        ours = {"audio", *QueueOptions.model_fields, *ReplyOptions.model_fields}
-        options = self.model_dump(exclude=ours, exclude_none=True)
-        return {"task": self.task, "audio_path": audio_path} | options
+NOT_OPTIONS = AudioItem.not_options | ReplyOptions.model_fields.keys()
 
 
 class TranscribeItem(AudioItem):
@@ -70,9 +50,13 @@ class AlignItem(AudioItem):
 class TranscribeBody(QueueOptions, ReplyOptions, TranscribeItem):
     """The body of /transcribe."""
 
+    not_options = NOT_OPTIONS
+
 
 class AlignBody(QueueOptions, ReplyOptions, AlignItem):
     """The body of /align."""
+
+    not_options = NOT_OPTIONS
 
 
 class TranscribeBatchBody(QueueOptions):

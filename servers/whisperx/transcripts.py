@@ -11,22 +11,21 @@ from servers.errors import SkylarkError
 from servers.jobs.request import Done, HowFar, Request, Result
 from servers.jobs.requests import QueueOptions
 from servers.limits import check_count
-from servers.text.subtitles import cues_of_transcript, srt, vtt
+from servers.text.subtitles import CONTENT_TYPES, subtitles
 from servers.web.batch import Outcome, batch_reply
 from servers.web.body import json_body
+from servers.web.recordings import AudioItem, saved
 from servers.web.replies import dumps
 from servers.web.request_ids import request_id
 from servers.web.requester import requester, requests
 from servers.whisperx.bodies import (
     AlignBatchBody,
     AlignBody,
-    AudioItem,
     Format,
     TranscribeBatchBody,
     TranscribeBody,
     form_or_json,
 )
-from servers.whisperx.recordings import saved
 
 bp = Blueprint("transcripts", __name__)
 LINES = "application/x-ndjson"
@@ -34,8 +33,6 @@ LINES = "application/x-ndjson"
 FIELDS = ("text", "language", "duration_s", "segments", "words")
 JUDGEMENT = ("score", "warning")
 """What an alignment has besides."""
-SUBTITLES = {"srt": "application/x-subrip; charset=utf-8", "vtt": "text/vtt; charset=utf-8"}
-"""The content type of each format that is not JSON."""
 
 
 @bp.post("/transcribe")
@@ -65,7 +62,7 @@ def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Result | Resp
         return _streamed(jobs, body.format)
     with jobs:
         content = _content(jobs.result(), body.format)
-    return Response(content, content_type=SUBTITLES[body.format]) if isinstance(content, str) else content
+    return Response(content, content_type=CONTENT_TYPES[body.format]) if isinstance(content, str) else content
 
 
 def _streamed(jobs: Request, format: Format) -> Response:
@@ -113,13 +110,7 @@ def _result(_index: int, outcome: Outcome) -> Iterator[bytes]:
 def _content(result: Result, format: Format) -> Result | str:
     """The transcript, or the subtitles of it as text."""
     transcript = _transcript(result)
-    match format:
-        case "json":
-            return transcript
-        case "srt":
-            return srt(cues_of_transcript(transcript))
-        case "vtt":
-            return vtt(cues_of_transcript(transcript))
+    return transcript if format == "json" else subtitles(transcript, format)
 
 
 def _transcript(result: Result) -> Result:

@@ -7,20 +7,49 @@ import binascii
 import io
 from collections.abc import Mapping
 from functools import partial
-from typing import BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, ClassVar, cast
 
-from flask import current_app
+from flask import Flask, current_app
+from pydantic import PlainValidator
+from pydantic_core import PydanticCustomError
 from werkzeug.datastructures import FileStorage
 
 from servers.audio.files import probe
 from servers.errors import InvalidRequest, MalformedBody
 from servers.jobs.request import Item, Requester
+from servers.jobs.requests import QueueOptions
 from servers.jobs.uploads import Uploads
 from servers.limits import check_texts
-from servers.settings import Limits
-from servers.whisperx.bodies import AlignItem, AudioItem, TranscribeItem
+from servers.settings import Limits, settings
+from servers.speech import Noun
 
 EXTENSION = "skylark.uploads"
+
+
+def _sent(audio: object) -> str | FileStorage:
+    if isinstance(audio, str | FileStorage):
+        return audio
+    raise PydanticCustomError("base64", "Input should be base64 text")
+
+
+class AudioItem(Noun):
+    """A recording that a client sends: `audio` is base64 text from JSON, or the file of a form."""
+
+    task: ClassVar[str]
+    not_options: ClassVar[frozenset[str]] = frozenset({"audio"} | QueueOptions.model_fields.keys())
+    """What is the server's affair, and not the model's."""
+
+    audio: Annotated[str | FileStorage, PlainValidator(_sent)]
+    language: str | None = None
+
+    def payload(self, audio_path: str) -> dict[str, Any]:
+        """Its job's: what was sent and nothing else, for a model refuses what it does not know."""
+        options = self.model_dump(exclude=set(self.not_options), exclude_none=True)
+        return {"task": self.task, "audio_path": audio_path} | options
+
+
+def install(app: Flask) -> None:
+    app.extensions[EXTENSION] = Uploads(settings().data_dir)
 
 
 def saved(sent: Mapping[str, AudioItem], requester: Requester, limits: Limits) -> list[Item]:
@@ -35,7 +64,8 @@ def saved(sent: Mapping[str, AudioItem], requester: Requester, limits: Limits) -
     try:
         for index, (field, each) in enumerate(sent.items()):
             path = uploads.save(streams[field], identity=_identity(requester, index))
-            items.append(Item(each.payload(str(path)), field_names(field), partial(uploads.discard, path)))
+            names = field_names(each, field)
+            items.append(Item(each.payload(str(path)), names, partial(uploads.discard, path)))
     except BaseException:
         if requester.idempotency_key is None:
             for item in items:
@@ -53,8 +83,9 @@ def _identity(requester: Requester, index: int) -> tuple[str, ...] | None:
 
 def checked(item: AudioItem, field: str, limits: Limits) -> BinaryIO:
     """The audio as a stream at its start, once its kind, its length and the text with it are possible."""
-    if isinstance(item, AlignItem):
-        check_texts(item.text, limits, field_names(field)["text"])
+    text = getattr(item, "text", None)
+    if text is not None:
+        check_texts(text, limits, field_names(item, field)["text"])
     stream = _stream(item.audio, field)
     probe(stream, param=field)
     return stream
@@ -71,9 +102,9 @@ def _stream(audio: str | FileStorage, field: str) -> BinaryIO:
         raise MalformedBody(f"{field!r} is not base64", param=field) from None
 
 
-def field_names(field: str) -> dict[str, str]:
+def field_names(item: AudioItem, field: str) -> dict[str, str]:
     """What a payload's fields are called in the request, its audio being called `field`: items.2.audio."""
     parent = field.rpartition(".")[0]
     beside = f"{parent}." if parent else ""
-    options = (TranscribeItem.model_fields | AlignItem.model_fields).keys() - {"audio"}
+    options = type(item).model_fields.keys() - {"audio"}
     return {"audio_path": field} | {name: f"{beside}{name}" for name in options}

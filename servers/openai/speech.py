@@ -1,0 +1,204 @@
+"""POST /v1/audio/speech: one text to audio, sent as it is made."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, Literal
+
+from flask import Blueprint, Response, request
+from pydantic import Field
+
+from servers.audio.streaming import StreamEncoder
+from servers.errors import InvalidRequest, SkylarkError
+from servers.jobs.request import IDEMPOTENCY_KEY, Item, Request, Requester, Result
+from servers.jobs.requests import QueueOptions
+from servers.limits import check_texts
+from servers.openai import errors
+from servers.openai.names import DEFAULT, VoiceId, model_named, voice_named
+from servers.openai.server_sent_events import EVENTS, event, failure
+from servers.settings import Limits
+from servers.speech import Chunk, Speed, Text
+from servers.web.body import json_body
+from servers.web.door import SPEAKING
+from servers.web.request_ids import request_id
+from servers.web.requester import requester, requests
+
+bp = Blueprint("openai_speech", __name__)
+errors.install(bp)
+TASK = "synthesize"
+BYTES_PER_SAMPLE = 2
+POSITIONED = ("pcm", "wav")
+"""Formats of which a reply can begin at any sample."""
+LAST_EVENT_ID = "Last-Event-ID"
+CHARS_PER_TOKEN = 4
+"""How OpenAI estimates the tokens of a text; nothing is billed by it here."""
+
+
+class SpeechBody(QueueOptions):
+    """The body: OpenAI's fields, and `language`, `seed` and how it is queued."""
+
+    input: Text
+    voice: str | VoiceId | None = None
+    instructions: str | None = None
+    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
+    speed: Speed | None = None
+    stream_format: Literal["audio", "sse"] = "audio"
+    language: str | None = None
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
+
+    def check(self, limits: Limits) -> None:
+        """Raises InvalidRequest or TooLarge naming the field."""
+        check_texts(self.input, limits, "input")
+        check_texts(self.instructions, limits, "instructions")
+
+    def item(self) -> Item:
+        fields = {"instruct": self.instructions, "speed": self.speed, "language": self.language}
+        payload = {"task": TASK, "text": self.input, "voice": voice_named(self.voice), "seed": self.seed}
+        given = {name: value for name, value in (payload | fields).items() if value is not None}
+        return Item(given, {"text": "input", "instruct": "instructions"})
+
+
+@bp.post("/v1/audio/speech")
+def speech() -> Response:
+    asked, door, who = json_body(SpeechBody), requests(SPEAKING), requester()
+    asked.check(door.limits)
+    start = _start(asked, who)
+    options = asked.model_copy(update={"model": model_named(asked.model, door, TASK)})
+    spoken = Spoken(door.submit(options, [asked.item()], who), asked, start)
+    try:
+        spoken.begin()
+    except BaseException:
+        spoken.close()
+        raise
+    response = Response(spoken.events() if asked.stream_format == "sse" else spoken.audio())
+    response.call_on_close(spoken.close)
+    response.headers.update(spoken.headers())
+    return response
+
+
+def _start(asked: SpeechBody, who: Requester) -> int:
+    """The sample from which the audio is wanted: of `from=`, or after the last event that the client has.
+
+    Raises InvalidRequest, also where the request has no name by which it could be told to be the same.
+    """
+    name, text = ("from", request.args["from"]) if "from" in request.args else _last_event()
+    if text is None:
+        return 0
+    if not text.isdecimal():
+        raise InvalidRequest(f"{name!r} is a number of samples, and not {text[:40]!r}", param=name)
+    if who.idempotency_key is None:
+        message = f"{name!r} goes on with a request that was sent before: send its {IDEMPOTENCY_KEY} again"
+        raise InvalidRequest(message, param=IDEMPOTENCY_KEY)
+    if int(text) and asked.response_format not in POSITIONED:
+        raise InvalidRequest(
+            f"{name!r} is possible with {' and '.join(POSITIONED)}, and not with {asked.response_format}",
+            param="response_format",
+        )
+    return int(text)
+
+
+def _last_event() -> tuple[str, str | None]:
+    return LAST_EVENT_ID, request.headers.get(LAST_EVENT_ID)
+
+
+class Spoken:
+    """The reply to one text: its job's audio, encoded as it comes, from the sample `start` on."""
+
+    def __init__(self, jobs: Request, asked: SpeechBody, start: int) -> None:
+        self._jobs, self._asked, self._start = jobs, asked, start
+        self._stream = jobs.stream()
+        self._first: Chunk | Result | None = None
+        self._encoder: StreamEncoder | None = None
+        self._request_id = request_id()
+
+    def begin(self) -> None:
+        """Waits for the first of the audio. Raises why there is none, while a typed reply is possible."""
+        _, first = next(self._stream)
+        if isinstance(first, SkylarkError):
+            raise first
+        self._first = first
+        rate = first.sample_rate if isinstance(first, Chunk) else first["sample_rate"]
+        self._encoder = StreamEncoder(self._asked.response_format, rate)
+
+    @property
+    def encoder(self) -> StreamEncoder:
+        assert self._encoder is not None, "begin was not called"
+        return self._encoder
+
+    def headers(self) -> dict[str, str]:
+        """`X-Finish-Reason` is there where the speech had ended by the time that its first byte is sent."""
+        sse = self._asked.stream_format == "sse"
+        found = {
+            "Content-Type": EVENTS if sse else self.encoder.content_type,
+            "Cache-Control": "no-cache",
+            "X-Accel-Buffering": "no",
+            "X-Job-Id": self._jobs.job_ids[0],
+            "X-Model": "/".join(self._jobs.model.key),
+            "X-Sample-Rate": str(self.encoder.sample_rate),
+            "X-Voice": self._voice(),
+        }
+        if isinstance(self._first, dict):
+            found["X-Finish-Reason"] = self._first["finish_reason"]
+        return found
+
+    def _voice(self) -> str:
+        """Who speaks, whatever the client called them; "default" where only the model knows its default."""
+        described = requests(SPEAKING).preferred.description(self._jobs.model)
+        own = None if described is None else described.about.default_voice
+        return voice_named(self._asked.voice) or own or DEFAULT
+
+    def audio(self) -> Iterator[bytes]:
+        """A failure breaks the reply off, for there is no other way to say so in it."""
+        for what in self._pieces():
+            if isinstance(what, bytes):
+                yield what
+
+    def events(self) -> Iterator[bytes]:
+        """Each delta's id is the sample after its last one, and `from` there goes on."""
+        position = self._start
+        try:
+            for what in self._pieces():
+                if isinstance(what, bytes):
+                    position += len(what) // BYTES_PER_SAMPLE
+                    audio = base64.b64encode(what).decode()
+                    yield event({"type": "speech.audio.delta", "audio": audio}, position)
+                else:
+                    yield event(self._done(what))
+        except SkylarkError as error:
+            yield failure(error, self._request_id)
+
+    def close(self) -> None:
+        if self._encoder is not None:
+            self._encoder.close()
+        self._jobs.__exit__()
+
+    def _pieces(self) -> Iterator[bytes | Result]:
+        """Encoded audio, and at the end what the job's result says. Raises why it failed."""
+        skip = self._start * BYTES_PER_SAMPLE
+        for what in self._encoded():
+            if not isinstance(what, bytes):
+                yield what
+                continue
+            dropped = min(skip, len(what))
+            skip -= dropped
+            if what := what[dropped:]:
+                yield what
+
+    def _encoded(self) -> Iterator[bytes | Result]:
+        assert self._first is not None
+        for what in chain([self._first], (told for _, told in self._stream)):
+            if isinstance(what, Chunk):
+                yield self.encoder.push(what.samples)
+            elif isinstance(what, SkylarkError):
+                raise what
+            else:
+                yield self.encoder.finish()
+                yield what
+
+    def _done(self, result: Result) -> dict[str, Any]:
+        sent = -(-len(self._asked.input) // CHARS_PER_TOKEN)
+        usage = {"input_tokens": sent, "output_tokens": 0, "total_tokens": sent}
+        about = {"finish_reason": result["finish_reason"], "duration_s": result["duration_s"]}
+        return {"type": "speech.audio.done", "usage": usage} | about

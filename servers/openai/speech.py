@@ -10,6 +10,7 @@ from typing import Any, Literal
 from flask import Blueprint, Response, request
 from pydantic import Field
 
+from servers.audio.pcm import to_int16
 from servers.audio.streaming import StreamEncoder
 from servers.errors import InvalidRequest, SkylarkError
 from servers.jobs.request import IDEMPOTENCY_KEY, Item, Request, Requester, Result
@@ -31,6 +32,7 @@ TASK = "synthesize"
 BYTES_PER_SAMPLE = 2
 POSITIONED = ("pcm", "wav")
 """Formats of which a reply can begin at any sample."""
+HEADER_BYTES = {"wav": 44}
 LAST_EVENT_ID = "Last-Event-ID"
 CHARS_PER_TOKEN = 4
 """How OpenAI estimates the tokens of a text; nothing is billed by it here."""
@@ -112,6 +114,7 @@ class Spoken:
         self._first: Chunk | Result | None = None
         self._encoder: StreamEncoder | None = None
         self._request_id = request_id()
+        self._position = start if asked.response_format in POSITIONED else None
 
     def begin(self) -> None:
         """Waits for the first of the audio. Raises why there is none, while a typed reply is possible."""
@@ -156,14 +159,12 @@ class Spoken:
                 yield what
 
     def events(self) -> Iterator[bytes]:
-        """Each delta's id is the sample after its last one, and `from` there goes on."""
-        position = self._start
+        """In pcm and wav a delta has an id, the sample after its last one: `from` there goes on."""
         try:
             for what in self._pieces():
                 if isinstance(what, bytes):
-                    position += len(what) // BYTES_PER_SAMPLE
                     audio = base64.b64encode(what).decode()
-                    yield event({"type": "speech.audio.delta", "audio": audio}, position)
+                    yield event({"type": "speech.audio.delta", "audio": audio}, self._position)
                 else:
                     yield event(self._done(what))
         except SkylarkError as error:
@@ -175,22 +176,32 @@ class Spoken:
         self._jobs.__exit__()
 
     def _pieces(self) -> Iterator[bytes | Result]:
-        """Encoded audio, and at the end what the job's result says. Raises why it failed."""
-        skip = self._start * BYTES_PER_SAMPLE
+        """Encoded audio without what is before the start, and at the end what the job's result says.
+
+        Raises why it failed.
+        """
+        header, skip = HEADER_BYTES.get(self._asked.response_format, 0), self._start * BYTES_PER_SAMPLE
         for what in self._encoded():
             if not isinstance(what, bytes):
                 yield what
                 continue
-            dropped = min(skip, len(what))
+            head, samples = what[:header], what[header:]
+            header -= len(head)
+            dropped = min(skip, len(samples))
             skip -= dropped
-            if what := what[dropped:]:
-                yield what
+            if piece := head + samples[dropped:]:
+                self._count(len(samples) - dropped)
+                yield piece
+
+    def _count(self, count: int) -> None:
+        if self._position is not None:
+            self._position += count // BYTES_PER_SAMPLE
 
     def _encoded(self) -> Iterator[bytes | Result]:
         assert self._first is not None
         for what in chain([self._first], (told for _, told in self._stream)):
             if isinstance(what, Chunk):
-                yield self.encoder.push(what.samples)
+                yield self.encoder.push(to_int16(what.samples))
             elif isinstance(what, SkylarkError):
                 raise what
             else:

@@ -45,6 +45,10 @@ class RecordingForm(QueueOptions, AudioItem):
     def translated(self) -> bool:
         return False
 
+    def field_names(self, field: str) -> dict[str, str]:
+        """What a model cannot do was asked for by the format, or by the endpoint."""
+        return super().field_names(field) | {"diarize": "response_format", "translate": "model"}
+
 
 class TranscriptionForm(RecordingForm):
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] = "json"

@@ -47,6 +47,13 @@ class AudioItem(Noun):
         options = self.model_dump(exclude=set(self.not_options), exclude_none=True)
         return {"task": self.task, "audio_path": audio_path} | options
 
+    def field_names(self, field: str) -> dict[str, str]:
+        """What a payload's fields are called in the request, where its audio is `field`: items.2.audio."""
+        parent = field.rpartition(".")[0]
+        beside = f"{parent}." if parent else ""
+        options = type(self).model_fields.keys() - {"audio"}
+        return {"audio_path": field} | {name: f"{beside}{name}" for name in options}
+
 
 def install(app: Flask) -> None:
     app.extensions[EXTENSION] = Uploads(settings().data_dir)
@@ -64,7 +71,7 @@ def saved(sent: Mapping[str, AudioItem], requester: Requester, limits: Limits) -
     try:
         for index, (field, each) in enumerate(sent.items()):
             path = uploads.save(streams[field], identity=_identity(requester, index))
-            names = field_names(each, field)
+            names = each.field_names(field)
             items.append(Item(each.payload(str(path)), names, partial(uploads.discard, path)))
     except BaseException:
         if requester.idempotency_key is None:
@@ -85,7 +92,7 @@ def checked(item: AudioItem, field: str, limits: Limits) -> BinaryIO:
     """The audio as a stream at its start, once its kind, its length and the text with it are possible."""
     text = getattr(item, "text", None)
     if text is not None:
-        check_texts(text, limits, field_names(item, field)["text"])
+        check_texts(text, limits, item.field_names(field)["text"])
     stream = _stream(item.audio, field)
     probe(stream, param=field)
     return stream
@@ -100,11 +107,3 @@ def _stream(audio: str | FileStorage, field: str) -> BinaryIO:
         return io.BytesIO(base64.b64decode(audio, validate=True))
     except (binascii.Error, ValueError):
         raise MalformedBody(f"{field!r} is not base64", param=field) from None
-
-
-def field_names(item: AudioItem, field: str) -> dict[str, str]:
-    """What a payload's fields are called in the request, its audio being called `field`: items.2.audio."""
-    parent = field.rpartition(".")[0]
-    beside = f"{parent}." if parent else ""
-    options = type(item).model_fields.keys() - {"audio"}
-    return {"audio_path": field} | {name: f"{beside}{name}" for name in options}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 import pytest
@@ -92,24 +92,32 @@ def test_every_word_of_the_glossary_stands_there_once():
 ROUTE = re.compile(r'@bp\.(?:get|post|put|delete|route)\("([^"]+)"')
 
 
-DOORS = ("tts", "whisperx", "web")
+PAGES_OF = {
+    "docs/http.md": ("tts", "whisperx", "web"),
+    "docs/openai.md": ("openai",),
+    "docs/jobs.md": ("engine", "texts", "jobs", "runner"),
+}
+"""Which packages' endpoints stand where."""
 
 
-def routes(*, of_doors: bool) -> set[str]:
-    files = [
-        file
-        for file in (ROOT / "servers").rglob("*.py")
-        if (file.relative_to(ROOT).parts[1] in DOORS) == of_doors
-    ]
+def routes(packages: Iterable[str]) -> set[str]:
+    files = [file for package in packages for file in (ROOT / "servers" / package).rglob("*.py")]
     return {route for file in files for route in ROUTE.findall(file.read_text(encoding="utf-8"))}
 
 
-@pytest.mark.parametrize(("page", "of_doors"), [("docs/http.md", True), ("docs/jobs.md", False)])
-def test_every_endpoint_stands_on_its_page(page, of_doors):
-    found = routes(of_doors=of_doors)
+@pytest.mark.parametrize("page", PAGES_OF)
+def test_every_endpoint_stands_on_its_page(page):
+    found = routes(PAGES_OF[page])
     assert found
     for route in found:
         assert re.search(re.sub(r"<[^>]+>", r"[^ \"`]+", route), text_of(page)), route
+
+
+def test_every_package_with_endpoints_has_a_page():
+    listed = {package for packages in PAGES_OF.values() for package in packages}
+    for folder in (ROOT / "servers").iterdir():
+        if folder.is_dir() and folder.name not in listed:
+            assert not routes([folder.name]), folder.name
 
 
 def settings_variables() -> Iterator[str]:

@@ -53,6 +53,8 @@ class Requester:
     owner: str | None = None
     connected: Callable[[], bool] = lambda: True
     idempotency_key: str | None = None
+    on_leave: Callable[[Callable[[], object]], None] = lambda _: None
+    """Registers what is called once they go away, where that is known sooner than by asking `connected`."""
 
     def __post_init__(self) -> None:
         if self.idempotency_key is not None and not 1 <= len(self.idempotency_key) <= LONGEST_KEY:
@@ -104,6 +106,7 @@ class Request:
         self.model = model
         self._client, self._items, self._stream = client, items, stream
         self._keyed = requester.idempotency_key is not None
+        self._on_leave = requester.on_leave
 
     @property
     def job_ids(self) -> list[str]:
@@ -124,6 +127,8 @@ class Request:
             self._stream.open()
         except SkylarkError as error:
             raise self._refusal(error) from None
+        if not self._keyed:
+            self._on_leave(self.cancel)
 
     def stream(self) -> Iterator[tuple[int, Chunk | Result | SkylarkError]]:
         """For each item in order `(index, …)`: its audio as it is made, then its result or its error.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +31,7 @@ from servers.web.wsgi import (
     CONNECTED,
     MAX_HEAD,
     NOWHERE,
+    ON_LEAVE,
     Environ,
     Reply,
     address,
@@ -81,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._incoming: Incoming | None = None
         self._ahead = b""
         self._gone = self._is_head = False
+        self._on_leave: list[Callable[[], object]] = []
         self._heard_at = self.since
 
     # what asyncio tells
@@ -112,7 +115,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Who has closed the sending side counts as gone; a reply in hand is written all the same."""
-        self._gone = True
+        self._leave()
         return self.phase in (Phase.WORKING, Phase.FLUSHING)
 
     def pause_writing(self) -> None:
@@ -124,7 +127,7 @@ class Connection(asyncio.Protocol):
             self._flushed()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
-        self._gone = True
+        self._leave()
         self._outgoing.lose()
         if self.phase is not Phase.WORKING:
             self._drop_body()
@@ -204,7 +207,8 @@ class Connection(asyncio.Protocol):
         length = self._incoming.size if length is None else length
         self._enter(Phase.WORKING)
         request = with_body(self._environ, self._incoming.file, length)
-        self._listener.submit(self, request | {CONNECTED: self.connected})
+        self._on_leave.clear()
+        self._listener.submit(self, request | {CONNECTED: self.connected, ON_LEAVE: self._when_gone})
 
     # a thread replies
 
@@ -235,6 +239,24 @@ class Connection(asyncio.Protocol):
     def connected(self) -> bool:
         """Whether the client still waits for the request in hand."""
         return not self._gone
+
+    def _when_gone(self, call: Callable[[], object]) -> None:
+        self._post(self._register, call)
+
+    def _register(self, call: Callable[[], object]) -> None:
+        if self.phase is not Phase.WORKING:
+            return
+        if self._gone:
+            self._listener.call_for_gone(call)
+        else:
+            self._on_leave.append(call)
+
+    def _leave(self) -> None:
+        """Its client has gone: nobody waits for what is in hand, which may itself wait for long."""
+        self._gone = True
+        calls, self._on_leave = self._on_leave, []
+        for call in calls if self.phase is Phase.WORKING else ():
+            self._listener.call_for_gone(call)
 
     def _post(self, call: Any, *arguments: Any) -> None:
         with suppress(RuntimeError):  # the loop has ended, and the process with it

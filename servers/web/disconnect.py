@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flask import request
 
-from servers.web.wsgi import CONNECTED
+from servers.web.wsgi import CONNECTED, ON_LEAVE
 
 
 def client_connected() -> bool:
@@ -20,4 +20,12 @@ def client_connected() -> bool:
 def connection() -> Callable[[], bool]:
     """`client_connected` for use after the view has returned: a stream's generator has no request."""
     known: Callable[[], bool] = request.environ.get(CONNECTED, lambda: True)
+    return known
+
+
+def on_leave() -> Callable[[Callable[[], object]], None]:
+    """Registers what is called, in a thread of its own, once the current request's client goes away before
+    its reply was made; at once where it has gone. For use after the view has returned, too.
+    """
+    known: Callable[[Callable[[], object]], None] = request.environ.get(ON_LEAVE, lambda _: None)
     return known

@@ -12,6 +12,7 @@ import resource
 import socket
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -27,6 +28,8 @@ BACKLOG, AT_ONCE = 2_048, 64
 PROBES = frozenset({"health", "ready", "metrics"})
 """The last part of the paths that load balancers and monitors ask."""
 PROBE_THREADS = 4
+GONE_THREADS = 4
+"""For what is to be done where clients go away: their jobs are cancelled."""
 MOST_DESCRIPTORS = 65_536
 """As many as are asked for at the start, where the hard limit allows that."""
 FEWER_DESCRIPTORS = 10_240
@@ -95,6 +98,7 @@ class Listener:
         self._sock, self._bounds = sock, bounds
         self._threads = ThreadPoolExecutor(threads, "request")
         self._probe_threads = ThreadPoolExecutor(PROBE_THREADS, "probe")
+        self._gone_threads = ThreadPoolExecutor(GONE_THREADS, "gone")
         self._connections: set[Connection] = set()
         self._addresses: dict[str, Address] = {}
         self._spare: Ordered = {}
@@ -122,7 +126,7 @@ class Listener:
         self._server.close()
         for connection in list(self._connections):
             self._evict(connection)
-        for threads in (self._threads, self._probe_threads):
+        for threads in (self._threads, self._probe_threads, self._gone_threads):
             threads.shutdown(wait=False)
 
     def look(self, now: float) -> None:
@@ -215,10 +219,22 @@ class Listener:
         """Gives a whole request to a thread, when one is free."""
         (self._probe_threads if _is_probe(environ) else self._threads).submit(connection.work, environ)
 
+    def call_for_gone(self, call: Callable[[], object]) -> None:
+        """Calls it in a thread that neither requests nor probes use."""
+        self._gone_threads.submit(_logged, call)
+
     def _evict(self, connection: Connection) -> None:
         connection.evict()
         self.unspool(connection)  # it is heard to be closed only later
         self.forget(connection)
+
+
+def _logged(call: Callable[[], object]) -> None:
+    """A defect in it would end in the thread that nobody waits for."""
+    try:
+        call()
+    except Exception as error:
+        log.error("what a client left could not be cleared up", exc_info=error, extra={"action": "error"})
 
 
 def _is_probe(environ: Environ) -> bool:

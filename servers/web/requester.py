@@ -11,7 +11,7 @@ from servers.jobs.request import IDEMPOTENCY_KEY, Requester
 from servers.jobs.requests import Requests
 from servers.web.app import on_terminate
 from servers.web.auth import current_owner
-from servers.web.disconnect import connection
+from servers.web.disconnect import connection, on_leave
 
 EXTENSION = "skylark.requests"
 OWN = ""
@@ -58,4 +58,4 @@ def requests(door: str = OWN) -> Requests:
 
 def requester() -> Requester:
     """Whoever sent the current request. Raises InvalidRequest for an Idempotency-Key that cannot be one."""
-    return Requester(current_owner(), connection(), request.headers.get(IDEMPOTENCY_KEY))
+    return Requester(current_owner(), connection(), request.headers.get(IDEMPOTENCY_KEY), on_leave())

@@ -16,6 +16,8 @@ import h11
 from servers.errors import HeadersTooLarge, MalformedRequest, SkylarkError
 from servers.web import errors, request_ids
 
+ON_LEAVE = "skylark.on_leave"
+"""Of a WSGI environment: registers what is called once if the client goes away before its reply is made."""
 CONNECTED = "skylark.connected"
 """In the environment of a request: a callable that says whether its client still waits."""
 VERSIONS = (b"1.0", b"1.1")

@@ -15,7 +15,7 @@ from flask import Flask, Response, request
 
 from servers.web import listener
 from servers.web.connection import HEAD_S, IDLE_S, QUIET_S, RECEIVING_AT_THE_END_S
-from servers.web.disconnect import connection
+from servers.web.disconnect import connection, on_leave
 from servers.web.incoming import IN_MEMORY, SLICE_S
 from servers.web.outgoing import PIECE, RESET, STALLED_S
 from tests.web.served import WITHIN_S, Client, Served, error_of, eventually, serving
@@ -40,6 +40,28 @@ class Gate:
         self.entered.release()
         assert self.open.wait(WITHIN_S)
         return {"waited": True}
+
+
+class Leaving:
+    """A view that waits until its client goes away, and is told of it, or of another one's end."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        self.gone = threading.Event()
+        self.told = 0
+
+    def view(self) -> dict[str, bool]:
+        on_leave()(self._tell)
+        self.entered.release()
+        return {"gone": self.gone.wait(WITHIN_S)}
+
+    def at_once(self) -> dict[str, int]:
+        on_leave()(self._tell)
+        return {"told": self.told}
+
+    def _tell(self) -> None:
+        self.told += 1
+        self.gone.set()
 
 
 class Tape:
@@ -409,3 +431,42 @@ def test_requests_in_hand_are_answered_before_the_end(app: Flask) -> None:
         served.look(time.monotonic() + QUIET_S + 1)
         stopping.join(WITHIN_S)
         assert not stopping.is_alive()
+
+
+def test_what_is_to_be_done_when_a_client_goes_away_is_done_once_and_while_its_request_is_in_hand(
+    make_app: MakeApp,
+) -> None:
+    app, leaving = make_app(), Leaving()
+    app.add_url_rule("/leaving", view_func=leaving.view)
+    app.add_url_rule("/at-once", view_func=leaving.at_once)
+    with serving(app) as served:
+        staying = served.client()
+        assert json.loads(staying.ask("/at-once").read()) == {"told": 0}
+        staying.sock.close()  # its reply was made: nobody is told
+        client = served.client()
+        client.send(raw("/leaving"))
+        assert leaving.entered.acquire(timeout=WITHIN_S)
+        assert not leaving.gone.is_set()
+        client.sock.close()
+        assert leaving.gone.wait(WITHIN_S)
+        served.settle()
+        assert leaving.told == 1
+
+
+def test_what_fails_when_a_client_goes_away_is_logged(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, gate = make_app(), Gate()
+
+    def view() -> dict[str, bool]:
+        on_leave()(lambda: 1 / 0)
+        return gate.view()
+
+    app.add_url_rule("/failing", view_func=view)
+    with serving(app) as served:
+        client = served.client()
+        client.send(raw("/failing"))
+        assert gate.entered.acquire(timeout=WITHIN_S)
+        client.sock.close()
+        eventually(lambda: "could not be cleared up" in caplog.text)
+        gate.open.set()

@@ -13,6 +13,7 @@ from servers.openai.names import DEFAULT
 from servers.settings import settings
 from servers.speech import ModelSpec, Voice
 from servers.web.door import SPEAKING
+from servers.web.openapi import operation
 from servers.web.requester import requests
 
 bp = Blueprint("openai_listings", __name__)
@@ -22,12 +23,14 @@ CREATED = 0
 
 
 @bp.get("/v1/models")
+@operation("What a request's model may be")
 def models() -> dict[str, Any]:
     """Those of models.yaml as "backend/name", and OpenAI's names for what is asked by default."""
     return {"object": "list", "data": _models(requests(SPEAKING))}
 
 
 @bp.get("/v1/models/<path:name>")
+@operation("One of them")
 def model(name: str) -> dict[str, Any]:
     known = _models(requests(SPEAKING))
     for each in known:
@@ -39,6 +42,7 @@ def model(name: str) -> dict[str, Any]:
 
 
 @bp.get("/v1/audio/voices")
+@operation("What a request's voice may be")
 def voices() -> dict[str, Any]:
     """Of all models that the server asks to speak, by what they say of themselves; "default" comes first."""
     door = requests(SPEAKING)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from flask import Blueprint, Response, request
 from pydantic import Field
 
+from servers.audio.encode import FORMATS
 from servers.audio.pcm import to_int16
 from servers.audio.streaming import StreamEncoder
 from servers.errors import InvalidRequest, SkylarkError
@@ -23,6 +24,7 @@ from servers.settings import Limits
 from servers.speech import Chunk, Speed, Text
 from servers.web.body import json_body
 from servers.web.door import SPEAKING
+from servers.web.openapi import operation
 from servers.web.request_ids import request_id
 from servers.web.requester import requester, requests
 
@@ -63,6 +65,12 @@ class SpeechBody(QueueOptions):
 
 
 @bp.post("/v1/audio/speech")
+@operation(
+    "Speak a text, sent as it is made",
+    body=SpeechBody,
+    query={"from": "the sample from which it is gone on with, of a request with an Idempotency-Key"},
+    replies=(*(format.content_type for format in FORMATS.values()), EVENTS),
+)
 def speech() -> Response:
     asked, door, who = json_body(SpeechBody), requests(SPEAKING), requester()
     asked.check(door.limits)

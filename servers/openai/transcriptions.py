@@ -19,6 +19,7 @@ from servers.text.languages import NAMES
 from servers.text.subtitles import CONTENT_TYPES, subtitles
 from servers.web.body import form_parts
 from servers.web.door import LISTENING
+from servers.web.openapi import JSON, operation
 from servers.web.recordings import AudioItem, saved
 from servers.web.request_ids import request_id
 from servers.web.requester import requester, requests
@@ -81,6 +82,11 @@ class TranslationForm(RecordingForm):
 
 
 @bp.post("/v1/audio/transcriptions")
+@operation(
+    "What is said in a recording",
+    form=TranscriptionForm,
+    replies=(JSON, "text/plain", *CONTENT_TYPES.values(), EVENTS),
+)
 def transcriptions() -> Response | dict[str, Any]:
     form = _form(TranscriptionForm)
     form.check()
@@ -95,6 +101,11 @@ def transcriptions() -> Response | dict[str, Any]:
 
 
 @bp.post("/v1/audio/translations")
+@operation(
+    "The same in English",
+    form=TranslationForm,
+    replies=(JSON, "text/plain", *CONTENT_TYPES.values()),
+)
 def translations() -> Response | dict[str, Any]:
     form = _form(TranslationForm)
     with _submitted(form) as jobs:

@@ -15,6 +15,7 @@ from servers.speech import Noun
 from servers.texts.workers import Workers
 from servers.web.body import json_body
 from servers.web.disconnect import client_connected
+from servers.web.openapi import operation
 
 bp = Blueprint("cpu", __name__)
 WORKERS, WAITING = 2, 30  # of each kind of work; the server's threads are not for it alone
@@ -46,12 +47,14 @@ def _assemble(state: BlueprintSetupState) -> None:
 
 
 @bp.post("/cpu/segment")
+@operation("Cut a text into pieces", body=Segmentation)
 def segment() -> dict[str, Any]:
     require("spacy", "spacy")
     return {"segments": _done("segment", json_body(Segmentation))}
 
 
 @bp.post("/cpu/normalize")
+@operation("Write a text as it is spoken", body=Normalization)
 def normalize() -> dict[str, Any]:
     require("nemo", "nemo_text_processing", "pynini")
     grammars = str(settings().data_dir / "grammars")

@@ -19,6 +19,7 @@ from servers.settings import Limits
 from servers.storage import storing
 from servers.web.batch import batch_reply
 from servers.web.body import json_body
+from servers.web.openapi import operation
 from servers.web.replies import dumps
 from servers.web.requester import requester, requests
 
@@ -91,6 +92,7 @@ class Generation(QueueOptions):
 
 
 @bp.post("/generate_batch")
+@operation("Speak texts, all in one reply", body=Generation)
 def generate_batch() -> Response:
     asked = json_body(Generation)
     asked.check(requests().limits)

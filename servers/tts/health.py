@@ -7,12 +7,14 @@ from typing import Any
 from flask import Blueprint
 
 from servers.web import readiness
+from servers.web.openapi import operation
 from servers.web.requester import requests
 
 bp = Blueprint("health", __name__)
 
 
 @bp.get("/health")
+@operation("How the server, the engine and the default model are")
 def health() -> dict[str, Any]:
     known = requests().preferred.candidates[0].description()
     return readiness.health(requests()) | {"voice": None if known is None else known.about.default_voice}

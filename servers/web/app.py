@@ -13,7 +13,7 @@ from flask import Blueprint, Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from servers.settings import settings
-from servers.web import auth, cors, errors, log, metrics, replies, request_ids
+from servers.web import auth, cors, errors, log, metrics, openapi, replies, request_ids
 
 MEGABYTE = 1_000_000
 TERMINATE = "skylark.on_terminate"
@@ -39,7 +39,7 @@ def create_app(
     cors.install(app, settings().web.cors_origins)
     auth.install(app, settings(), trust_unix_socket=internal)
     errors.install(app)
-    for blueprint in blueprints:
+    for blueprint in (openapi.bp, *blueprints):
         app.register_blueprint(blueprint)
     if prefix:
         # An ALB routes by path and forwards the path whole.

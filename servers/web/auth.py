@@ -1,7 +1,8 @@
 """API keys, by `X-API-Key` or `Authorization: Bearer`.
 
 Keys are kept as SHA-256 hashes and compared in constant time, all of them each time. /health and /ready
-need none, because load balancers cannot send one; /metrics does.
+need none, because load balancers cannot send one, and neither do /openapi.json and /docs, which say what the
+source says; /metrics does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from servers.errors import Unauthorized
 from servers.settings import Settings
 from servers.web.keys import configured_keys, owner_of
 
-OPEN_PATHS = frozenset({"/health", "/ready"})
+OPEN_PATHS = frozenset({"/health", "/ready", "/openapi.json", "/docs"})
 ADMITS = "skylark.admits"
 """The app's extension that says of a WSGI environment whether its body is worth receiving: it has a key."""
 

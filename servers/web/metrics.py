@@ -10,6 +10,8 @@ from flask import Blueprint, Flask, Request, Response, request
 from prometheus_client import CollectorRegistry
 from prometheus_flask_exporter import PrometheusMetrics
 
+from servers.web.openapi import operation
+
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -29,6 +31,7 @@ def install(app: Flask) -> None:
     bp = Blueprint("metrics", __name__)
 
     @bp.get("/metrics")
+    @operation("For Prometheus", replies=("text/plain",))
     def metrics() -> Response:
         request.prom_do_not_track = True  # type: ignore[attr-defined]  # the exporter's mark
         text, content_type = exporter.generate_metrics(request.headers.get("Accept"))

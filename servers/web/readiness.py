@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, current_app
 
 from servers.errors import EngineUnavailable, ModelLoadFailed, SkylarkError
 from servers.jobs.requests import Requests
+from servers.web.openapi import operation
 from servers.web.requester import requests
 
 ASK_S = 1.0
@@ -26,6 +27,7 @@ def install(app: Flask) -> None:
 
 
 @bp.get("/ready")
+@operation("200 when a request would be served")
 def ready() -> dict[str, str]:
     check_ready(requests())
     return {"status": "ready"}

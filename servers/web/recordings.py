@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated, Any, BinaryIO, ClassVar, cast
 
 from flask import Flask, current_app
-from pydantic import PlainValidator
+from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from werkzeug.datastructures import FileStorage
 
@@ -24,6 +24,7 @@ from servers.settings import Limits, settings
 from servers.speech import Noun
 
 EXTENSION = "skylark.uploads"
+BASE64 = {"type": "string", "contentEncoding": "base64"}
 
 
 def _sent(audio: object) -> str | FileStorage:
@@ -39,7 +40,7 @@ class AudioItem(Noun):
     not_options: ClassVar[frozenset[str]] = frozenset({"audio"} | QueueOptions.model_fields.keys())
     """What is the server's affair, and not the model's."""
 
-    audio: Annotated[str | FileStorage, PlainValidator(_sent)]
+    audio: Annotated[str | FileStorage, PlainValidator(_sent), WithJsonSchema(BASE64)]
     language: str | None = None
 
     def payload(self, audio_path: str) -> dict[str, Any]:

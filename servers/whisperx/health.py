@@ -7,11 +7,13 @@ from typing import Any
 from flask import Blueprint
 
 from servers.web import readiness
+from servers.web.openapi import operation
 from servers.web.requester import requests
 
 bp = Blueprint("health", __name__)
 
 
 @bp.get("/health")
+@operation("How the server, the engine and the default model are")
 def health() -> dict[str, Any]:
     return readiness.health(requests()) | {"engine": "whisperx"}

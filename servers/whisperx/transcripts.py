@@ -14,6 +14,7 @@ from servers.limits import check_count
 from servers.text.subtitles import CONTENT_TYPES, subtitles
 from servers.web.batch import Outcome, batch_reply
 from servers.web.body import json_body
+from servers.web.openapi import JSON, operation
 from servers.web.recordings import AudioItem, saved
 from servers.web.replies import dumps
 from servers.web.request_ids import request_id
@@ -30,27 +31,32 @@ from servers.whisperx.bodies import (
 bp = Blueprint("transcripts", __name__)
 LINES = "application/x-ndjson"
 """What a client accepts that wants to see how far it is: a JSON object a line."""
+REPLIES = (JSON, *CONTENT_TYPES.values(), LINES)
 FIELDS = ("text", "language", "duration_s", "segments", "words")
 JUDGEMENT = ("score", "warning")
 """What an alignment has besides."""
 
 
 @bp.post("/transcribe")
+@operation("What is said in a recording", body=TranscribeBody, form=TranscribeBody, replies=REPLIES)
 def transcribe() -> Result | Response:
     return _single_reply(TranscribeBody)
 
 
 @bp.post("/align")
+@operation("When each word of a text is said", body=AlignBody, form=AlignBody, replies=REPLIES)
 def align() -> Result | Response:
     return _single_reply(AlignBody)
 
 
 @bp.post("/transcribe_batch")
+@operation("The same of several recordings", body=TranscribeBatchBody)
 def transcribe_batch() -> Response:
     return _batch_reply(TranscribeBatchBody)
 
 
 @bp.post("/align_batch")
+@operation("The same of several recordings and texts", body=AlignBatchBody)
 def align_batch() -> Response:
     return _batch_reply(AlignBatchBody)
 

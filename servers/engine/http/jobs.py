@@ -22,6 +22,7 @@ from servers.jobs.stream_events import Accepted, AudioChunk, Broken, Ended, Even
 from servers.web.auth import current_owner, over_unix_socket
 from servers.web.body import json_body, json_object
 from servers.web.disconnect import client_connected, connection
+from servers.web.openapi import operation
 
 bp = Blueprint("jobs", __name__)
 SERVICE, PLAYBACK = "skylark.service", "skylark.playback"
@@ -47,6 +48,7 @@ def caller() -> Caller:
 
 
 @bp.post("/jobs")
+@operation("Submit a job", body=Submission)
 def submit() -> dict[str, Any]:
     submission = json_body(Submission)
     if (key := request.headers.get("Idempotency-Key")) is not None:
@@ -56,11 +58,13 @@ def submit() -> dict[str, Any]:
 
 
 @bp.post("/jobs/batch")
+@operation("Submit jobs, all or none", body=Batch)
 def submit_batch() -> dict[str, Any]:
     return {"job_ids": service().submit(json_body(Batch).jobs, caller())}
 
 
 @bp.post("/jobs/stream")
+@operation("Submit jobs and hear what becomes of them", body=Stream, replies=("application/x-ndjson",))
 def stream() -> Response:
     """Takes jobs; gives their audio as it is made, and each job once it has ended: a JSON object a line."""
     asked, who, connected = _stream_body(), caller(), connection()
@@ -112,23 +116,27 @@ def _events(
 
 
 @bp.get("/jobs/<uuid:job_id>")
+@operation("A job", query={"wait": "seconds to wait for its end"})
 def get(job_id: UUID) -> dict[str, Any]:
     wait_s = min(_number("wait"), MAX_WAIT_S)
     return service().poll(str(job_id), caller(), wait_s, client_connected).to_dict()
 
 
 @bp.delete("/jobs/<uuid:job_id>")
+@operation("Withdraw a job that has not begun")
 def withdraw(job_id: UUID) -> dict[str, Any]:
     service().withdraw(str(job_id), caller())
     return {"job_id": str(job_id), "status": "cancelled"}
 
 
 @bp.post("/jobs/<uuid:job_id>/cancel")
+@operation("Cancel a job, running or not")
 def cancel(job_id: UUID) -> dict[str, Any]:
     return service().cancel(str(job_id), caller(), client_connected).to_dict()
 
 
 @bp.get("/jobs/<uuid:job_id>/events")
+@operation("What becomes of a job", replies=("text/event-stream",))
 def events(job_id: UUID) -> Response:
     """Server-sent events: `job` with the job each time that it changed, the last one when it has ended."""
     service().get(str(job_id), caller())
@@ -148,6 +156,7 @@ def _event(service: Service, job: Job | None) -> str:
 
 
 @bp.get("/jobs/<uuid:job_id>/audio")
+@operation("A job's audio as it is made", query={"from": "its first sample"}, replies=("audio/pcm",))
 def audio(job_id: UUID) -> Response:
     sound = playback().play(str(job_id), caller(), int(_number("from")), connection())
     media_type = f"audio/pcm;rate={sound.sample_rate};channels=1;encoding=s16le"
@@ -155,11 +164,13 @@ def audio(job_id: UUID) -> Response:
 
 
 @bp.get("/health")
+@operation("How the engine is")
 def health() -> dict[str, Any]:
     return service().health()
 
 
 @bp.get("/queue")
+@operation("What runs, waits and has ended")
 def queue() -> dict[str, Any]:
     return service().queue(caller())
 

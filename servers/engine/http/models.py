@@ -11,6 +11,7 @@ from servers.engine.model_control import ModelControl
 from servers.speech import Noun
 from servers.web.body import json_body
 from servers.web.disconnect import client_connected
+from servers.web.openapi import operation
 
 bp = Blueprint("models", __name__)
 CONTROL = "skylark.model_control"
@@ -28,26 +29,31 @@ def control() -> ModelControl:
 
 
 @bp.get("/models")
+@operation("The models, and what each is at")
 def models() -> Response:
     return jsonify(models=control().all())
 
 
 @bp.post("/models/<path:name>/load")
+@operation("Load a model")
 def load(name: str) -> dict[str, Any]:
     return control().load(name, client_connected)
 
 
 @bp.post("/models/<path:name>/unload")
+@operation("Unload a model")
 def unload(name: str) -> dict[str, Any]:
     return control().unload(name, client_connected)
 
 
 @bp.route("/models/<path:name>/pin", methods=["POST", "DELETE"])
+@operation("Keep a model loaded, or no longer")
 def pin(name: str) -> dict[str, Any]:
     return control().pin(name, pinned=request.method == "POST")
 
 
 @bp.put("/gpu/config")
+@operation("How long an idle model stays", body=GpuConfig)
 def configure() -> dict[str, Any]:
     control().keep_idle_for(json_body(GpuConfig).idle_timeout_seconds)
     return {"idle_timeout_seconds": control().idle_timeout_s()}

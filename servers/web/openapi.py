@@ -45,9 +45,6 @@ class Operation:
     replies: Sequence[str] = (JSON,)
     """The content types of its 200."""
 
-    def models(self) -> list[type[Noun]]:
-        return [model for model in (self.body, self.form) if model is not None]
-
 
 def operation(summary: str, **more: Any) -> Callable[[View], View]:
     """Says of a view what the fields of Operation are."""
@@ -81,7 +78,7 @@ def operations(app: Flask) -> Iterator[tuple[Rule, str, Operation | None]]:
 
 def document(app: Flask) -> dict[str, Any]:
     described = [(rule, method, each) for rule, method, each in operations(app) if each is not None]
-    nouns = dict.fromkeys(model for _, _, each in described for model in each.models())
+    nouns = dict.fromkeys(each.body for _, _, each in described if each.body is not None)
     references, schemas = models_json_schema([(noun, "validation") for noun in nouns], ref_template=REFERENCE)
     paths: dict[str, Any] = {}
     for rule, method, each in described:

@@ -6,6 +6,7 @@ SkylarkError
 │   ├── MalformedBody         not JSON, not base64, not multipart
 │   ├── RequestTimeout        did not come whole in time
 │   ├── HeadersTooLarge
+│   ├── UpgradeRequired       the path speaks WebSocket
 │   ├── UnsupportedAudio      not an audio file that can be read
 │   ├── AudioTooLong
 │   ├── TooLarge              a body or a text over its limit
@@ -14,6 +15,7 @@ SkylarkError
 │   ├── UnknownSource         says which there are
 │   └── UnknownVoice          lists some that exist
 ├── Unauthorized
+├── Forbidden
 ├── NotFound
 │   └── JobNotFound
 ├── MethodNotAllowed
@@ -100,6 +102,11 @@ class HeadersTooLarge(InvalidRequest):
     http_status = 431
 
 
+class UpgradeRequired(InvalidRequest):
+    code = "upgrade_required"
+    http_status = 426
+
+
 class UnsupportedAudio(InvalidRequest):
     code = "unsupported_audio"
 
@@ -134,6 +141,12 @@ class Unauthorized(SkylarkError):
     code = "unauthorized"
     http_status = 401
     grpc_status = "UNAUTHENTICATED"
+
+
+class Forbidden(SkylarkError):
+    code = "forbidden"
+    http_status = 403
+    grpc_status = "FAILED_PRECONDITION"
 
 
 class NotFound(SkylarkError):

@@ -147,6 +147,7 @@ class Web(Section):
     cors_origins: list[str] = Field(default_factory=list)
     allow_anonymous: bool = False
     max_connections_per_address: Annotated[int, Field(ge=1)] = 2_000
+    max_websockets: Annotated[int, Field(ge=1)] = 200
 
 
 class Settings(BaseSettings):

@@ -1,4 +1,4 @@
-"""API keys, by `X-API-Key` or `Authorization: Bearer`.
+"""API keys, by `X-API-Key`, `Authorization: Bearer` or, as ElevenLabs' clients have it, `xi-api-key`.
 
 Keys are kept as SHA-256 hashes and compared in constant time, all of them each time. /health and /ready
 need none, because load balancers cannot send one, and neither do /openapi.json and /docs, which say what the
@@ -60,5 +60,6 @@ def current_owner() -> str | None:
 def _presented_key(request: Request) -> bytes:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
+    key = request.headers.get("X-API-Key") or bearer or request.headers.get("xi-api-key", "")
     # WSGI decodes headers as Latin-1: this gives the bytes that were sent.
-    return (request.headers.get("X-API-Key") or bearer).encode("latin-1")
+    return key.encode("latin-1")

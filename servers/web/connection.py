@@ -2,7 +2,9 @@
 client takes them, so that a slow client costs a descriptor and never a thread.
 
     idle ──first byte──► receiving ──whole──► working ──replied──► flushing ──taken──► idle
-                             └────────── refused ──► lingering ──► closed ◄── last reply ─┘
+                             │                   │                     └── last reply ──► closed
+                             │                   └── switched ──► talking ──► lingering ──► closed
+                             └────────── refused ──► lingering ──► closed
 """
 
 from __future__ import annotations
@@ -27,14 +29,17 @@ from servers.errors import (
 from servers.web import log, request_ids
 from servers.web.incoming import Incoming
 from servers.web.outgoing import ClientGone, Outgoing
+from servers.web.websocket import Talk, WebSocket
 from servers.web.wsgi import (
     CONNECTED,
     MAX_HEAD,
     NOWHERE,
     ON_LEAVE,
+    UPGRADE,
     Environ,
     Reply,
     address,
+    asks_for_websocket,
     environ,
     not_http,
     refusal,
@@ -56,7 +61,7 @@ LINGER_S, QUIET_S = 30.0, 2.0
 """How long a client that sends on is listened to after its last reply, and for how long while it is silent:
 to close at once would lose the reply."""
 
-IDLE_AT_THE_END_S, RECEIVING_AT_THE_END_S = 1.0, 5.0
+IDLE_AT_THE_END_S, RECEIVING_AT_THE_END_S, TALKING_AT_THE_END_S = 1.0, 5.0, 10.0
 RETRY_AFTER_S = 5.0
 SAID_ALL = (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL)  # type: ignore[attr-defined]
 """h11's states of a client whose request is whole; an Upgrade that it proposes is let pass."""
@@ -67,11 +72,13 @@ class Phase(Enum):
     RECEIVING = "receiving"
     WORKING = "working"
     FLUSHING = "flushing"
+    TALKING = "talking"
     LINGERING = "lingering"
 
 
 class Connection(asyncio.Protocol):
-    """Its methods belong to the event loop; `work` and what that calls, to the thread of the request in hand.
+    """Its methods belong to the event loop; `work`, `talk` and what they call, to the thread of the request in
+    hand.
 
     h11's state is the thread's while the phase is WORKING.
     """
@@ -82,6 +89,8 @@ class Connection(asyncio.Protocol):
         self.phase, self.since = Phase.IDLE, time.monotonic()
         self._incoming: Incoming | None = None
         self._ahead = b""
+        self._talk: Talk | None = None
+        self._websocket: WebSocket | None = None
         self._gone = self._is_head = False
         self._on_leave: list[Callable[[], object]] = []
         self._heard_at = self.since
@@ -108,6 +117,8 @@ class Connection(asyncio.Protocol):
                 self._ahead += data
                 if len(self._ahead) > READ_AHEAD:
                     self._transport.pause_reading()
+            case Phase.TALKING:
+                self._hear(data)
             case Phase.IDLE if data := data.lstrip(b"\r\n"):  # empty lines before a request are let pass
                 self._receive(data)
             case Phase.RECEIVING:
@@ -183,6 +194,8 @@ class Connection(asyncio.Protocol):
             raise MalformedRequest("a body has Content-Length or Transfer-Encoding, not both")
         self._incoming = Incoming()
         has_body = chunked or length > 0
+        if asks_for_websocket(request) and not has_body:
+            self._environ[UPGRADE] = self._upgrade
         if length > self._listener.max_body or (has_body and not self._listener.admits(self._environ)):
             self._dispatch(length)  # the app says why; its body is not received
         elif self._http.they_are_waiting_for_100_continue:
@@ -236,6 +249,13 @@ class Connection(asyncio.Protocol):
     def _is_last(self) -> bool:
         return self._listener.stopping or self._http.their_state not in SAID_ALL
 
+    def _upgrade(self, talk: Talk) -> None:
+        """Has the reply that is to come switch to WebSocket. Raises MalformedRequest, and QueueFull."""
+        if self._ahead or self._http.trailing_data[0]:
+            raise MalformedRequest("nothing may come behind the handshake before it was answered")
+        self._listener.reserve(self)
+        self._talk = talk
+
     def connected(self) -> bool:
         """Whether the client still waits for the request in hand."""
         return not self._gone
@@ -254,6 +274,8 @@ class Connection(asyncio.Protocol):
     def _leave(self) -> None:
         """Its client has gone: nobody waits for what is in hand, which may itself wait for long."""
         self._gone = True
+        if self._websocket is not None:
+            self._websocket.lost()
         calls, self._on_leave = self._on_leave, []
         for call in calls if self.phase is Phase.WORKING else ():
             self._listener.call_for_gone(call)
@@ -266,6 +288,12 @@ class Connection(asyncio.Protocol):
 
     def _replied(self) -> None:
         self._drop_body()
+        talk, self._talk = self._talk, None
+        if talk is not None and self._switched():
+            self._begin_talk(talk)
+            return
+        if talk is not None:
+            self._listener.release(self)
         if self._outgoing.lost or self.phase is not Phase.WORKING:
             return
         self._enter(Phase.FLUSHING)
@@ -282,6 +310,53 @@ class Connection(asyncio.Protocol):
             self._transport.close()
         else:  # it may be sending still
             self._linger()
+
+    # a WebSocket
+
+    def _switched(self) -> bool:
+        switched = self._http.our_state is h11.SWITCHED_PROTOCOL
+        return switched and not self._outgoing.lost
+
+    def _begin_talk(self, talk: Talk) -> None:
+        self._websocket = WebSocket(self._outgoing, lambda: self._post(self._read_on))
+        self._enter(Phase.TALKING)
+        self._listener.talks(self)
+        if self._gone:
+            self._websocket.lost()
+        ahead, self._ahead = self._ahead, b""
+        self._transport.resume_reading()
+        self._hear(ahead)
+        self._listener.submit_talk(self, talk)
+
+    def _hear(self, data: bytes) -> None:
+        assert self._websocket is not None
+        if not self._websocket.received(data):
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if self.phase is Phase.TALKING and not self._outgoing.lost:
+            self._transport.resume_reading()
+
+    def talk(self, talk: Talk) -> None:
+        assert self._websocket is not None
+        try:
+            talk(self._websocket)
+        finally:
+            self._post(self._talked)
+
+    def _talked(self) -> None:
+        if self._outgoing.lost:
+            return
+        assert self._websocket is not None
+        if self._gone or self._websocket.is_over:
+            self._transport.close()
+        else:
+            self._linger()
+
+    def go_away(self) -> None:
+        """The listener stops, and a WebSocket would go on for ever."""
+        if self.phase is Phase.TALKING and self._websocket is not None:
+            self._websocket.go_away()
 
     def _next(self) -> None:
         self._http.start_next_cycle()
@@ -348,6 +423,10 @@ class Connection(asyncio.Protocol):
                 self._refuse(EngineUnavailable("the server is stopping", retry_after_s=RETRY_AFTER_S))
             case Phase.LINGERING if waited_s > RECEIVING_AT_THE_END_S:
                 self._transport.close()
+            case Phase.TALKING if waited_s > TALKING_AT_THE_END_S:
+                self.evict()
+            case Phase.TALKING:
+                self.go_away()
 
     def unsent(self) -> int:
         """Bytes of its reply that are in memory."""

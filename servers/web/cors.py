@@ -9,7 +9,9 @@ from flask import Flask, Response, request
 ANY = "*"
 HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-    "Access-Control-Allow-Headers": "X-API-Key, Authorization, Content-Type, X-Request-ID, Idempotency-Key",
+    "Access-Control-Allow-Headers": (
+        "X-API-Key, Authorization, xi-api-key, Content-Type, X-Request-ID, Idempotency-Key"
+    ),
     "Access-Control-Max-Age": "600",
 }
 

@@ -9,7 +9,15 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from servers.errors import MalformedBody, MethodNotAllowed, NotFound, SkylarkError, TooLarge, Unauthorized
+from servers.errors import (
+    MalformedBody,
+    MethodNotAllowed,
+    NotFound,
+    SkylarkError,
+    TooLarge,
+    Unauthorized,
+    UpgradeRequired,
+)
 from servers.web.request_ids import request_id
 
 TYPES = {401: "authentication_error", 404: "not_found_error", 409: "conflict_error", 429: "rate_limit_error"}
@@ -49,6 +57,8 @@ def headers(error: SkylarkError) -> dict[str, str]:
         found["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, Unauthorized):
         found["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, UpgradeRequired):
+        found |= {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     return found
 
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import resource
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from flask import Flask
 from servers.errors import QueueFull
 from servers.web.auth import ADMITS
 from servers.web.connection import RETRY_AFTER_S, Connection, Phase
+from servers.web.websocket import Talk
 from servers.web.wsgi import Environ
 
 BACKLOG, AT_ONCE = 2_048, 64
@@ -33,7 +35,7 @@ GONE_THREADS = 4
 MOST_DESCRIPTORS = 65_536
 """As many as are asked for at the start, where the hard limit allows that."""
 FEWER_DESCRIPTORS = 10_240
-MOST_CONNECTIONS = 4_000
+MOST_CONNECTIONS, MOST_WEBSOCKETS = 4_000, 200
 BODIES = 4
 """As many bodies of the largest size are received at the same time."""
 MOST_UNSENT = 268_435_456
@@ -50,12 +52,14 @@ class Bounds:
     """Idle ones included. One more takes the place of the one that has longest had no request in hand."""
     per_address: int
     """The same for the connections from one address, which a proxy's users share."""
+    websockets: int = MOST_WEBSOCKETS
+    """They are not counted among the connections. One more is refused."""
 
     @staticmethod
-    def of_process(per_address: int, listeners: int) -> Bounds:
+    def of_process(per_address: int, listeners: int, websockets: int = MOST_WEBSOCKETS) -> Bounds:
         """Half of the descriptors that this process may have, in equal parts: a request may need two."""
         connections = min(MOST_CONNECTIONS, _descriptors() // 2 // listeners)
-        return Bounds(connections, min(per_address, connections))
+        return Bounds(connections, min(per_address, connections), websockets)
 
 
 def _descriptors() -> int:
@@ -99,6 +103,10 @@ class Listener:
         self._threads = ThreadPoolExecutor(threads, "request")
         self._probe_threads = ThreadPoolExecutor(PROBE_THREADS, "probe")
         self._gone_threads = ThreadPoolExecutor(GONE_THREADS, "gone")
+        self._talk_threads = ThreadPoolExecutor(bounds.websockets, "websocket")
+        self._talking: set[Connection] = set()
+        self._reserved: set[Connection] = set()
+        self._reserving = threading.Lock()
         self._connections: set[Connection] = set()
         self._addresses: dict[str, Address] = {}
         self._spare: Ordered = {}
@@ -118,22 +126,24 @@ class Listener:
         """Accepts nobody any more; returns when every connection has ended."""
         self.stopping, self._stopped_at = True, time.monotonic()
         self._server.close()
-        if self._connections:
+        for connection in self._talking:
+            connection.go_away()
+        if self._connections or self._talking:
             await self._empty.wait()
 
     def end(self) -> None:
         """Ends what is left at once, and its threads when they are done."""
         self._server.close()
-        for connection in list(self._connections):
+        for connection in self._all():
             self._evict(connection)
-        for threads in (self._threads, self._probe_threads, self._gone_threads):
+        for threads in (self._threads, self._probe_threads, self._gone_threads, self._talk_threads):
             threads.shutdown(wait=False)
 
     def look(self, now: float) -> None:
         """Called each second. A connection at which that fails, whatever it is, is ended, and the others are
         looked at.
         """
-        for connection in list(self._connections):
+        for connection in self._all():
             try:
                 connection.look(now)
                 if self.stopping:
@@ -143,9 +153,12 @@ class Listener:
                 self._evict(connection)
         self._bound_unsent()
 
+    def _all(self) -> list[Connection]:
+        return [*self._connections, *self._talking]
+
     def _bound_unsent(self) -> None:
         """Where too much waits for its clients, those that it has waited for longest are given up."""
-        unsent = {each: each.unsent() for each in self._connections}
+        unsent = {each: each.unsent() for each in self._all()}
         total = sum(unsent.values())
         for connection in sorted(unsent, key=lambda each: each.since):
             if total <= MOST_UNSENT:
@@ -178,8 +191,14 @@ class Listener:
                 spare[connection] = None
 
     def forget(self, connection: Connection) -> None:
-        if connection not in self._connections:
-            return
+        self._talking.discard(connection)
+        self.release(connection)
+        if connection in self._connections:
+            self._uncount(connection)
+        if self.stopping and not self._connections and not self._talking:
+            self._empty.set()
+
+    def _uncount(self, connection: Connection) -> None:
         self._connections.remove(connection)
         self._spare.pop(connection, None)
         name = connection.client[0]
@@ -188,8 +207,6 @@ class Listener:
         address.count -= 1
         if not address.count:
             del self._addresses[name]
-        if self.stopping and not self._connections:
-            self._empty.set()
 
     def make_place(self) -> None:
         """Ends the connection that has longest had no request in hand. Raises QueueFull."""
@@ -222,6 +239,27 @@ class Listener:
     def call_for_gone(self, call: Callable[[], object]) -> None:
         """Calls it in a thread that neither requests nor probes use."""
         self._gone_threads.submit(_logged, call)
+
+    def reserve(self, connection: Connection) -> None:
+        """A place for a WebSocket, which is asked for by a request's thread. Raises QueueFull."""
+        with self._reserving:
+            if len(self._reserved) >= self._bounds.websockets:
+                raise QueueFull("too many WebSockets", retry_after_s=RETRY_AFTER_S)
+            self._reserved.add(connection)
+
+    def release(self, connection: Connection) -> None:
+        with self._reserving:
+            self._reserved.discard(connection)
+
+    def talks(self, connection: Connection) -> None:
+        """It has become a WebSocket, and is counted as such alone."""
+        self._uncount(connection)
+        self._talking.add(connection)
+
+    def submit_talk(self, connection: Connection, talk: Talk) -> None:
+        if self.stopping:
+            connection.go_away()
+        self._talk_threads.submit(connection.talk, talk)
 
     def _evict(self, connection: Connection) -> None:
         connection.evict()

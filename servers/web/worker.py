@@ -47,7 +47,8 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no types
         loop.set_exception_handler(self._on_fault)
         self._woken = asyncio.Event()
         loop.add_reader(self.PIPE[0], self._on_signal)
-        bounds = Bounds.of_process(settings().web.max_connections_per_address, len(self.sockets))
+        web = settings().web
+        bounds = Bounds.of_process(web.max_connections_per_address, len(self.sockets), web.max_websockets)
         self._listeners = [Listener(self.wsgi, each.sock, bounds, self.cfg.threads) for each in self.sockets]
         for listener in self._listeners:
             await listener.start()

@@ -20,6 +20,9 @@ ON_LEAVE = "skylark.on_leave"
 """Of a WSGI environment: registers what is called once if the client goes away before its reply is made."""
 CONNECTED = "skylark.connected"
 """In the environment of a request: a callable that says whether its client still waits."""
+UPGRADE = "skylark.upgrade"
+"""In the environment of a request that asks for a WebSocket: a callable that is given who speaks over it."""
+SWITCHING = HTTPStatus.SWITCHING_PROTOCOLS
 VERSIONS = (b"1.0", b"1.1")
 MAX_HEAD = 65_536
 """Bytes of a request's line and headers."""
@@ -78,6 +81,17 @@ def not_http(error: h11.RemoteProtocolError) -> SkylarkError:
     return MalformedRequest("the request is not HTTP/1.1")
 
 
+def asks_for_websocket(request: h11.Request) -> bool:
+    """RFC 6455 4.2.1; what else the handshake has to have is said to whoever lacks it."""
+    named = {
+        name: [token.strip().lower() for token in value.split(b",")]
+        for name, value in request.headers
+        if name in (b"connection", b"upgrade")
+    }
+    is_get = (request.method, request.http_version) == (b"GET", b"1.1")
+    return is_get and b"upgrade" in named.get(b"connection", ()) and b"websocket" in named.get(b"upgrade", ())
+
+
 def too_large() -> HeadersTooLarge:
     return HeadersTooLarge(f"a request's line and headers have {MAX_HEAD} bytes at most")
 
@@ -119,7 +133,7 @@ class Reply:
     def __init__(self, http: h11.Connection, send: Callable[[bytes], None], last: Callable[[], bool]) -> None:
         """`last` says, when the reply begins, whether the connection closes after it."""
         self._http, self._send, self._last = http, send, last
-        self._head: h11.Response | None = None
+        self._head: h11.Response | h11.InformationalResponse | None = None
         self.begun = False
         """Whether a part of it was sent: from there on it cannot become another reply."""
 
@@ -141,7 +155,10 @@ class Reply:
             raise RuntimeError("a reply was begun twice")
         fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         code, _, reason = status.partition(" ")
-        self._head = head(int(code), fields, reason, last=self._last())
+        if int(code) == SWITCHING:
+            self._head = h11.InformationalResponse(status_code=SWITCHING, headers=fields, reason=reason)
+        else:
+            self._head = head(int(code), fields, reason, last=self._last())
         return self._write
 
     def _write(self, part: bytes) -> None:
@@ -149,7 +166,9 @@ class Reply:
         self._send(start + (self._http.send(h11.Data(data=part)) or b""))
 
     def _end(self) -> None:
-        rest = self._begin() + (self._http.send(h11.EndOfMessage()) or b"")
+        rest = self._begin()
+        if self._http.our_state is not h11.SWITCHED_PROTOCOL:
+            rest += self._http.send(h11.EndOfMessage()) or b""
         if rest:
             self._send(rest)
 

@@ -74,7 +74,8 @@ class Served:
         for client in self._clients:
             client.sock.close()
         self._in_loop(self._end())
-        self.listener._threads.shutdown(wait=True)
+        for threads in (self.listener._threads, self.listener._talk_threads):
+            threads.shutdown(wait=True)
         self._in_loop(asyncio.sleep(0))  # the last requests are heard to be done
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(WITHIN_S)
@@ -146,9 +147,9 @@ def error_of(reply: HTTPResponse) -> dict[str, Any]:
 
 @contextmanager
 def serving(
-    app: Flask, *, connections: int = 100, per_address: int = 100, threads: int = 4
+    app: Flask, *, connections: int = 100, per_address: int = 100, websockets: int = 10, threads: int = 4
 ) -> Iterator[Served]:
-    served = Served(app, Bounds(connections, per_address), threads)
+    served = Served(app, Bounds(connections, per_address, websockets), threads)
     try:
         yield served
     finally:

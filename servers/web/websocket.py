@@ -1,0 +1,286 @@
+"""A WebSocket (RFC 6455): the handshake as a view's reply, and the talk over it, in a thread of its own.
+
+The event loop goes on holding the connection, as it does any other: it hands on the bytes that come, and says
+at once that the client has gone. Frames are read and written by the threads of the talk.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import logging
+import threading
+import time
+from collections.abc import Callable
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from flask import Response, request
+
+from servers.errors import Forbidden, MalformedRequest, UpgradeRequired
+from servers.settings import settings
+from servers.web.cors import ANY
+from servers.web.outgoing import ClientGone, Outgoing
+from servers.web.request_ids import request_id
+from servers.web.wsgi import SWITCHING, UPGRADE
+
+if TYPE_CHECKING:
+    from wsproto.events import Event
+
+VERSION = "13"
+GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, NOT_UTF8 = 1000, 1001, 1002, 1003, 1007
+POLICY, TOO_BIG, DEFECT = 1008, 1009, 1011
+"""Close codes, RFC 6455 7.4.1."""
+MAX_MESSAGE = 1_000_000
+"""Bytes of a client's message."""
+READ_AHEAD = 65_536
+"""Bytes that are kept until the thread takes them; the connection is not read while there are more."""
+logger = logging.getLogger(__name__)
+
+
+class MustClose(Exception):
+    """The talk has to end with this close code, and why; a client may be told before."""
+
+    def __init__(self, code: int, error: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.error, self.message = code, error, message
+
+
+class Arrivals:
+    """Bytes on their way from the event loop to the thread of the talk."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._bytes = bytearray()
+        self._end: Exception | None = None
+        self._nudged = False
+
+    def put(self, data: bytes) -> bool:
+        """Whether there is room for more."""
+        with self._changed:
+            self._bytes += data
+            self._changed.notify()
+            return len(self._bytes) < READ_AHEAD
+
+    def end(self, why: Exception) -> None:
+        """`take` raises it, from now on; the first one counts, but nothing outlives a client that has gone."""
+        with self._changed:
+            if self._end is None or isinstance(why, ClientGone):
+                self._end = why
+            self._changed.notify()
+
+    def nudge(self) -> None:
+        with self._changed:
+            self._nudged = True
+            self._changed.notify()
+
+    def take(self, timeout_s: float) -> bytes:
+        """All there are; none after a nudge, and after the time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._bytes or self._end or self._nudged, timeout_s)
+            if self._end is not None:
+                raise self._end
+            self._nudged = False
+            data, self._bytes = bytes(self._bytes), bytearray()
+            return data
+
+
+class WebSocket:
+    """`receive` belongs to the thread of the talk; `send`, `nudge` and `connected` to any of its threads, and
+    what is said so to the event loop.
+    """
+
+    def __init__(self, outgoing: Outgoing, make_room: Callable[[], None]) -> None:
+        """`make_room` has the connection read again."""
+        from wsproto.connection import Connection, ConnectionType
+
+        self._frames: Any = Connection(ConnectionType.SERVER)
+        self._outgoing, self._make_room = outgoing, make_room
+        self._arrivals = Arrivals()
+        self._sending = threading.Lock()
+        self._message, self._size = io.StringIO(), 0
+        self._gone = False
+        self.close_code: int | None = None
+        """That of the first of the two sides that closed it; None while it is open or where nobody did."""
+        self.is_over = False
+        """Both sides have closed it."""
+
+    # the event loop's
+
+    def received(self, data: bytes) -> bool:
+        """Whether there is room for more."""
+        return self._arrivals.put(data)
+
+    def lost(self) -> None:
+        self._gone = True
+        self._arrivals.end(ClientGone())
+
+    def go_away(self) -> None:
+        """The server stops."""
+        self._arrivals.end(MustClose(GOING_AWAY, "going_away", "the server is stopping"))
+
+    # the threads'
+
+    def connected(self) -> bool:
+        return not self._gone
+
+    def nudge(self) -> None:
+        """Has `receive` return."""
+        self._arrivals.nudge()
+
+    def receive(self, timeout_s: float) -> str | None:
+        """The next message; None when there is none in that time, or after a nudge.
+
+        Raises ClientGone, also where the client has closed, and MustClose for what is no text of MAX_MESSAGE
+        bytes at most.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            message = self._next_message()
+            if message is not None:
+                return message
+            data = self._arrivals.take(max(0.0, deadline - time.monotonic()))
+            if not data:
+                return None
+            if len(data) >= READ_AHEAD:
+                self._make_room()
+            with self._sending:
+                self._frames.receive_data(data)
+
+    def send(self, text: str) -> None:
+        """Returns once little of it waits for the client. Raises ClientGone, also when it was closed."""
+        from wsproto.events import TextMessage
+
+        self._send(TextMessage(data=text))
+
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
+        """Says so to the client; nothing can be sent after it. A second time does nothing."""
+        from wsproto.events import CloseConnection
+
+        if self.close_code is None:
+            self._send(CloseConnection(code=code, reason=reason))
+            self.close_code = code
+
+    def _send(self, event: Event) -> None:
+        from wsproto.utilities import LocalProtocolError
+
+        with self._sending:  # a frame is sent whole, and then the next one
+            try:
+                data = self._frames.send(event)
+            except LocalProtocolError:  # it was closed
+                raise ClientGone from None
+            self._outgoing.send(bytes(data))
+
+    def _next_message(self) -> str | None:
+        """None where the bytes so far have none whole."""
+        from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+
+        for event in self._frames.events():
+            if isinstance(event, TextMessage):
+                self._keep(event.data)
+                if event.message_finished:
+                    return self._whole()
+            elif isinstance(event, BytesMessage):
+                raise MustClose(UNSUPPORTED, "unsupported_data", "messages are text, and not binary")
+            elif isinstance(event, Ping):
+                self._send(event.response())
+            elif isinstance(event, CloseConnection):
+                self._closed(event)
+        return None
+
+    def _keep(self, part: str) -> None:
+        self._size += len(part.encode())
+        if self._size > MAX_MESSAGE:
+            raise MustClose(TOO_BIG, "too_large", f"a message has {MAX_MESSAGE} bytes at most")
+        self._message.write(part)
+
+    def _whole(self) -> str:
+        text = self._message.getvalue()
+        self._message, self._size = io.StringIO(), 0
+        return text
+
+    def _closed(self, event: Any) -> None:
+        from wsproto.connection import ConnectionState
+
+        if self._frames.state is ConnectionState.OPEN:  # it could not be read
+            raise MustClose(event.code, "protocol_error", event.reason or "that is no WebSocket frame")
+        self.close_code = event.code
+        self._send(event.response())
+        self.is_over = True
+        raise ClientGone
+
+
+Talk = Callable[[WebSocket], None]
+"""What is done with a WebSocket, in a thread of its own. It may raise MustClose, and ClientGone."""
+
+
+def websocket(talk: Talk) -> Response:
+    """The reply that makes the current request a WebSocket, and then has `talk` speak over it.
+
+    Raises UpgradeRequired where it asks for none, MalformedRequest, Forbidden for a page of another origin,
+    and QueueFull where there are too many.
+    """
+    upgrade = request.environ.get(UPGRADE)
+    if upgrade is None:
+        raise UpgradeRequired(f"{request.path} speaks WebSocket: ask for the upgrade")
+    accept = _accept()
+    _check_origin()
+    upgrade(_Logged(talk, request_id(), request.root_path + request.path))
+    fields = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}
+    response = Response(status=SWITCHING, headers=fields)
+    del response.headers["Content-Type"]
+    return response
+
+
+def _accept() -> str:
+    """What proves that the handshake was understood."""
+    if request.headers.get("Sec-WebSocket-Version") != VERSION:
+        raise UpgradeRequired(f"Sec-WebSocket-Version has to be {VERSION}")
+    key = request.headers.get("Sec-WebSocket-Key", "")
+    try:
+        nonce = base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError):
+        nonce = b""
+    if len(nonce) != 16:
+        raise MalformedRequest("Sec-WebSocket-Key has to be 16 bytes in base64")
+    return base64.b64encode(sha1((key + GUID).encode()).digest()).decode()
+
+
+def _check_origin() -> None:
+    """Browsers let every page open a WebSocket to anywhere, and say only whose page it is."""
+    origin = request.headers.get("Origin")
+    allowed = settings().web.cors_origins
+    if origin is None or origin in allowed or ANY in allowed or urlsplit(origin).netloc == request.host:
+        return
+    raise Forbidden(f"web.cors_origins does not name {origin[:200]!r}")
+
+
+class _Logged:
+    """A talk, with a line in the log at its end: no text, no key."""
+
+    def __init__(self, talk: Talk, request_id: str, path: str) -> None:
+        self._talk, self._line = talk, {"action": "websocket", "request_id": request_id, "path": path}
+
+    def __call__(self, websocket: WebSocket) -> None:
+        started_at = time.monotonic()
+        code = NORMAL
+        try:
+            self._talk(websocket)
+        except ClientGone:
+            pass
+        except MustClose as error:
+            code = error.code
+        except Exception as error:  # a defect of the talk, whatever it is
+            code = DEFECT
+            logger.error("a talk broke off", exc_info=error, extra=self._line | {"action": "error"})
+        try:
+            websocket.close(code)
+        except ClientGone:
+            pass
+        finally:
+            duration_ms = round((time.monotonic() - started_at) * 1000, 1)
+            line = self._line | {"close_code": websocket.close_code, "duration_ms": duration_ms}
+            logger.info("websocket", extra=line)

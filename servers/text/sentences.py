@@ -7,7 +7,7 @@ import re
 from servers.text.packing import TextSpan, between
 
 PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
-SENTENCE_END = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s+)|[。！？]+[」』”’）]*)\s*")
+SENTENCE_END = re.compile(r"(?:(?<![.!?…])[.!?…]+[\"'”’»)\]]*(?=\s+)|[。！？]+[」』”’）]*)\s*")
 TITLES = "mr mrs ms dr prof rev hon sr jr st mt gen col lt sgt capt gov sen rep messrs".split()  # noqa: SIM905
 SHORT_FORMS = "vs no vol fig approx dept est e.g i.e cf ca".split()  # noqa: SIM905
 

@@ -25,15 +25,19 @@ def json_body(noun: type[N]) -> N:
 
 def json_object() -> dict[str, Any]:
     """The body, which has to be a JSON object. Raises MalformedBody or InvalidRequest."""
-    body = request.get_data(cache=False)
+    return as_object(request.get_data(cache=False), "the body")
+
+
+def as_object(body: bytes, what: str) -> dict[str, Any]:
+    """The JSON object that the bytes are. Raises MalformedBody or InvalidRequest about `what`."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        raise MalformedBody("the body is not JSON") from None
+        raise MalformedBody(f"{what} is not JSON") from None
     if (b"\\ud" in body or b"\\uD" in body) and _has_lone_surrogate(data):
-        raise MalformedBody("the body has half of a surrogate pair, which is no character")
+        raise MalformedBody(f"{what} has half of a surrogate pair, which is no character")
     if not isinstance(data, dict):
-        raise InvalidRequest(f"the body has to be a JSON object, and not {_json_type(data)}")
+        raise InvalidRequest(f"{what} has to be a JSON object, and not {_json_type(data)}")
     return data
 
 

@@ -77,8 +77,8 @@ class Phase(Enum):
 
 
 class Connection(asyncio.Protocol):
-    """Its methods belong to the event loop; `work`, `talk` and what they call, to the thread of the request in
-    hand.
+    """Its methods belong to the event loop; `work` and what that calls, to the thread of the request in hand,
+    and `talk` to the WebSocket's.
 
     h11's state is the thread's while the phase is WORKING.
     """

@@ -66,7 +66,7 @@ class Arrivals:
             return len(self._bytes) < READ_AHEAD
 
     def end(self, why: Exception) -> None:
-        """`take` raises it, from now on; the first one counts, but nothing outlives a client that has gone."""
+        """`take` raises it from now on: the first one, or that the client has gone."""
         with self._changed:
             if self._end is None or isinstance(why, ClientGone):
                 self._end = why

@@ -1,0 +1,190 @@
+"""One context: texts that are spoken one after the other, by a thread of its own, until it is closed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from servers.elevenlabs import messages
+from servers.elevenlabs.pending import Pending
+from servers.elevenlabs.spoken import Speaker, pieces
+from servers.errors import JobCancelled, SkylarkError
+from servers.jobs.request import Request, Requester
+from servers.web.outgoing import ClientGone
+from servers.web.websocket import WebSocket
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Utterance:
+    text: str
+    speed: float | None
+    flushed: bool = False
+    """The client has asked for it: it is spoken though the context be closed."""
+
+
+class Context:
+    """Its methods belong to the thread of the conversation, `_run` and what that calls to its own.
+
+    `told` is what each of its messages says of it; `quiet` is called whenever it has nothing more to say.
+    """
+
+    def __init__(
+        self,
+        speaker: Speaker,
+        owner: str | None,
+        websocket: WebSocket,
+        told: dict[str, Any],
+        quiet: Callable[[], None],
+    ) -> None:
+        self.pending = Pending()
+        self.speed: float | None = None
+        self.failure: SkylarkError | None = None
+        self.is_closing = False
+        self._speaker, self._owner, self._websocket = speaker, owner, websocket
+        self._told, self._quiet = told, quiet
+        self._changed = threading.Condition()
+        self._waiting: deque[Utterance] = deque()
+        self._current: Utterance | None = None
+        self._request: Request | None = None
+        self._skips = self._is_mute = self._has_ended = False
+        self._thread: threading.Thread | None = None
+
+    def say(self, texts: list[str]) -> None:
+        if texts and self.failure is None:
+            with self._changed:
+                self._waiting += [Utterance(text, self.speed) for text in texts]
+            self._wake()
+
+    def flush(self) -> None:
+        """What was said until now is spoken in any case."""
+        with self._changed:
+            for each in (self._current, *self._waiting):
+                if each is not None:
+                    each.flushed = True
+
+    def close(self) -> None:
+        """What was flushed is spoken to its end, and the rest dropped; the second time all of it is."""
+        with self._changed:
+            again, self.is_closing = self.is_closing, True
+            self._waiting = deque(each for each in self._waiting if each.flushed and not again)
+            skips = self._current is not None and (again or not self._current.flushed)
+            request = self._skip() if skips else None
+        if request is not None:
+            request.cancel()
+        self._wake()
+
+    def mute(self) -> None:
+        """Ends it without a word; its job is cancelled when this returns."""
+        with self._changed:
+            self._is_mute = self.is_closing = True
+            self._has_ended = self._has_ended or self._thread is None
+            self._waiting.clear()
+            request = self._skip()
+        if request is not None:
+            request.cancel()
+
+    def join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it may say something still."""
+        return not self._has_ended
+
+    @property
+    def is_busy(self) -> bool:
+        with self._changed:
+            return bool(self._current or self._waiting)
+
+    def unspoken(self) -> int:
+        """Characters."""
+        with self._changed:
+            return len(self.pending) + sum(len(each.text) for each in self._waiting)
+
+    def _skip(self) -> Request | None:
+        """The current utterance ends; its job is the caller's to cancel, without the lock."""
+        self._skips = True
+        self._changed.notify()
+        return self._request
+
+    def _wake(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="context", daemon=True)
+            self._thread.start()
+        with self._changed:
+            self._changed.notify()
+
+    # its own thread's
+
+    def _run(self) -> None:
+        try:
+            self._speak_all()
+        except ClientGone:
+            pass
+        finally:
+            with self._changed:
+                self._current = None
+                self._waiting.clear()
+                self._has_ended = True
+            self._quiet()
+
+    def _speak_all(self) -> None:
+        try:
+            while (utterance := self._next()) is not None:
+                self._speak(utterance)
+        except SkylarkError as error:
+            self._fail(error)
+        except ClientGone:
+            raise
+        except Exception as error:
+            logger.error("a context failed", exc_info=error, extra={"action": "error"})
+            self._fail(SkylarkError("an internal error; the server's log has it"))
+        if not self._is_mute:
+            self._websocket.send(messages.final(self._told))
+
+    def _next(self) -> Utterance | None:
+        """None once it is closed."""
+        with self._changed:
+            self._current, self._skips = None, False
+            if not self._waiting:
+                self._quiet()
+            self._changed.wait_for(lambda: self._waiting or self.is_closing)
+            self._current = self._waiting.popleft() if self._waiting else None
+            return self._current
+
+    def _speak(self, utterance: Utterance) -> None:
+        requester = Requester(self._owner, self._is_wanted)
+        with self._speaker.submit(utterance.text, utterance.speed, requester) as request:
+            with self._changed:
+                self._request = request
+            try:
+                self._tell(request, utterance.text)
+            except JobCancelled:
+                if self._is_wanted():
+                    raise
+            finally:
+                with self._changed:
+                    self._request = None
+
+    def _tell(self, request: Request, text: str) -> None:
+        if not self._is_wanted():
+            return
+        for piece in pieces(request, text, self._speaker.format):
+            if not self._is_wanted():
+                return
+            self._websocket.send(messages.audio(piece, self._told))
+
+    def _is_wanted(self) -> bool:
+        return not self._skips and self._websocket.connected()
+
+    def _fail(self, error: SkylarkError) -> None:
+        self.failure = error
+        if not self._is_mute:
+            self._websocket.send(messages.failure(error, self._told))

@@ -1,0 +1,96 @@
+"""One text to a job, and its audio as it is made to bytes in an output format with the characters' times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from servers.audio.pcm import to_int16
+from servers.elevenlabs.alignment import Alignment, Characters
+from servers.elevenlabs.formats import Encoder, OutputFormat
+from servers.errors import SkylarkError
+from servers.jobs.request import Item, Request, Requester
+from servers.jobs.requests import QueueOptions, Requests
+from servers.openai.names import model_named, voice_named
+from servers.speech import Chunk, Word
+
+TASK = "synthesize"
+THEIR_MODELS = "eleven_"
+"""How ElevenLabs' names of models begin: each means what the server asks by default."""
+FIELDS = {"voice": "voice_id", "language": "language_code", "speed": "voice_settings.speed"}
+LARGEST_PIECE = 98_304
+"""Bytes of audio in one message: some clients take no larger ones than 1 MiB."""
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Who speaks, how, and for whom."""
+
+    door: Requests
+    voice: str | None
+    model: str | None
+    language: str | None
+    seed: int | None
+    format: OutputFormat
+
+    @staticmethod
+    def of(
+        door: Requests,
+        voice_id: str,
+        model_id: str | None,
+        language: str | None,
+        seed: int | None,
+        format: OutputFormat,
+    ) -> Speaker:
+        """In the client's names. Raises UnknownModel, and UnknownVoice where it chooses the model."""
+        own = None if model_id is None or model_id.startswith(THEIR_MODELS) else model_id
+        found = Speaker(door, voice_named(voice_id), model_named(own, door, TASK), language, seed, format)
+        door.model(found.model, found._payload("", None))
+        return found
+
+    def submit(self, text: str, speed: float | None, requester: Requester) -> Request:
+        """Raises what is wrong with it, in the words of the client's request."""
+        item = Item(self._payload(text, speed), FIELDS)
+        return self.door.submit(QueueOptions(model=self.model), [item], requester)
+
+    def _payload(self, text: str, speed: float | None) -> dict[str, Any]:
+        fields: dict[str, Any] = {"voice": self.voice, "language": self.language, "seed": self.seed}
+        fields["speed"] = None if speed == 1 else speed
+        given = {name: value for name, value in fields.items() if value is not None}
+        return {"task": TASK, "text": text} | given
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some of the audio, which may be none, and the characters that became known with it."""
+
+    audio: bytes
+    alignment: Alignment | None
+
+
+def pieces(jobs: Request, text: str, format: OutputFormat) -> Iterator[Piece]:
+    """The audio of the one job that speaks the text. Raises why it failed, and as `Request.stream` does."""
+    characters, encoder = Characters(text.strip()), None
+    try:
+        for _, what in jobs.stream():
+            if isinstance(what, SkylarkError):
+                raise what
+            if isinstance(what, Chunk):
+                encoder = encoder or Encoder(format, what.sample_rate)
+                yield from _cut(encoder.push(to_int16(what.samples)), characters.through(what.words))
+            else:
+                encoder = encoder or Encoder(format, what["sample_rate"])
+                words = [Word.model_validate(word) for word in what["words"]]
+                yield from _cut(encoder.finish(), characters.rest(words, what["duration_s"]))
+    finally:
+        if encoder is not None:
+            encoder.close()
+
+
+def _cut(audio: bytes, alignment: Alignment | None) -> Iterator[Piece]:
+    """The characters go with the first of it."""
+    if audio or alignment is not None:
+        yield Piece(audio[:LARGEST_PIECE], alignment)
+    for start in range(LARGEST_PIECE, len(audio), LARGEST_PIECE):
+        yield Piece(audio[start : start + LARGEST_PIECE], None)

@@ -1,0 +1,55 @@
+"""GET /v1/text-to-speech/<voice>/stream-input and /multi-stream-input: WebSockets, text in and audio out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask import Blueprint, Response, request
+from pydantic import Field
+
+from servers.elevenlabs import formats
+from servers.elevenlabs.conversation import Conversation
+from servers.elevenlabs.messages import Lenient
+from servers.elevenlabs.spoken import Speaker
+from servers.errors import InvalidRequest
+from servers.web.auth import current_owner
+from servers.web.door import SPEAKING
+from servers.web.requester import requests
+from servers.web.websocket import websocket
+
+bp = Blueprint("elevenlabs_stream_input", __name__)
+
+
+class StreamQuery(Lenient):
+    model_id: str | None = None
+    language_code: str | None = None
+    output_format: str = formats.DEFAULT
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    inactivity_timeout: Annotated[int, Field(ge=1, le=180)] = 20
+    auto_mode: bool = False
+    enable_ssml_parsing: bool = False
+
+    def check(self) -> None:
+        """Raises InvalidRequest for what cannot be done."""
+        if self.enable_ssml_parsing:
+            raise InvalidRequest("SSML is not understood here", param="enable_ssml_parsing")
+
+
+@bp.get("/v1/text-to-speech/<voice_id>/stream-input")
+def stream_input(voice_id: str) -> Response:
+    return _conversation(voice_id, has_contexts=False)
+
+
+@bp.get("/v1/text-to-speech/<voice_id>/multi-stream-input")
+def multi_stream_input(voice_id: str) -> Response:
+    return _conversation(voice_id, has_contexts=True)
+
+
+def _conversation(voice_id: str, *, has_contexts: bool) -> Response:
+    query = StreamQuery.parse(request.args.to_dict())
+    query.check()
+    format = formats.output_format(query.output_format)
+    door = requests(SPEAKING)
+    speaker = Speaker.of(door, voice_id, query.model_id, query.language_code, query.seed, format)
+    timeout_s = query.inactivity_timeout
+    return websocket(Conversation(speaker, current_owner(), timeout_s, query.auto_mode, has_contexts))

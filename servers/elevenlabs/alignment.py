@@ -23,11 +23,18 @@ class Alignment:
     start_ms: int
     ends_ms: tuple[int, ...]
 
-    def of_message(self) -> dict[str, Any]:
-        """As a WebSocket has it: times are from the start of the message's first character."""
+    @property
+    def end_ms(self) -> int:
+        return self.ends_ms[-1]
+
+    def of_message(self, before_ms: int | None) -> dict[str, Any]:
+        """As a WebSocket has it: times are from the message's first character on, or where it is said what
+        has been spoken before the utterance, from there on.
+        """
+        shift = -self.start_ms if before_ms is None else before_ms
         return {
             "chars": list(self.chars),
-            "charStartTimesMs": [start - self.start_ms for start in self._starts_ms()],
+            "charStartTimesMs": [start + shift for start in self._starts_ms()],
             "charDurationsMs": [
                 end - start for start, end in zip(self._starts_ms(), self.ends_ms, strict=True)
             ],

@@ -31,7 +31,8 @@ class Utterance:
 class Context:
     """Its methods belong to the thread of the conversation, `_run` and what that calls to its own.
 
-    `told` is what each of its messages says of it; `quiet` is called whenever it has nothing more to say.
+    `told` is what each of its messages says of it; `quiet` is called whenever it has nothing to say. With
+    `is_one_clock`, times are of all of its audio, and not of each message.
     """
 
     def __init__(
@@ -41,13 +42,15 @@ class Context:
         websocket: WebSocket,
         told: dict[str, Any],
         quiet: Callable[[], None],
+        is_one_clock: bool,
     ) -> None:
         self.pending = Pending()
         self.speed: float | None = None
         self.failure: SkylarkError | None = None
         self.is_closing = False
         self._speaker, self._owner, self._websocket = speaker, owner, websocket
-        self._told, self._quiet = told, quiet
+        self._told, self._quiet, self._is_one_clock = told, quiet, is_one_clock
+        self._spoken_ms = 0
         self._changed = threading.Condition()
         self._waiting: deque[Utterance] = deque()
         self._current: Utterance | None = None
@@ -176,10 +179,14 @@ class Context:
     def _tell(self, request: Request, text: str) -> None:
         if not self._is_wanted():
             return
+        before_ms, end_ms = self._spoken_ms if self._is_one_clock else None, 0
         for piece in pieces(request, text, self._speaker.format):
             if not self._is_wanted():
                 return
-            self._websocket.send(messages.audio(piece, self._told))
+            if piece.alignment is not None:
+                end_ms = piece.alignment.end_ms
+            self._websocket.send(messages.audio(piece, before_ms, self._told))
+        self._spoken_ms += end_ms
 
     def _is_wanted(self) -> bool:
         return not self._skips and self._websocket.connected()

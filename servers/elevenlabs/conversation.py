@@ -28,6 +28,8 @@ class Conversation:
     inactivity_s: float
     is_automatic: bool
     """Each message is spoken as it comes."""
+    is_one_clock: bool
+    """Characters have the times of all of a context's audio."""
     has_contexts: bool
     """The client names contexts; else there is one, which the empty text ends."""
     _contexts: dict[str | None, Context] = field(default_factory=dict)
@@ -147,7 +149,7 @@ class Conversation:
         if len(self._all()) - (known is not None) >= MOST_CONTEXTS:
             raise QueueFull(f"a WebSocket has {MOST_CONTEXTS} contexts at most: close some")
         told: dict[str, Any] = {"contextId": name} if self.has_contexts else {}
-        context = Context(self.speaker, self.owner, self._websocket, told, self._is_quiet)
+        context = Context(self.speaker, self.owner, self._websocket, told, self._is_quiet, self.is_one_clock)
         self._contexts[name] = context
         return context
 

@@ -42,8 +42,8 @@ class Message(Lenient):
         return cls.parse(as_object(text.encode("utf-8", "surrogatepass"), "the message"))
 
 
-def audio(piece: Piece, context: dict[str, Any]) -> str:
-    alignment = None if piece.alignment is None else piece.alignment.of_message()
+def audio(piece: Piece, before_ms: int | None, context: dict[str, Any]) -> str:
+    alignment = None if piece.alignment is None else piece.alignment.of_message(before_ms)
     message = {
         "audio": pybase64.b64encode_as_string(piece.audio),
         "isFinal": None,

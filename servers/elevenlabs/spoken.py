@@ -10,7 +10,7 @@ from servers.audio.pcm import to_int16
 from servers.elevenlabs.alignment import Alignment, Characters
 from servers.elevenlabs.formats import Encoder, OutputFormat
 from servers.errors import SkylarkError
-from servers.jobs.request import Item, Request, Requester
+from servers.jobs.request import Item, Request, Requester, in_request_terms
 from servers.jobs.requests import QueueOptions, Requests
 from servers.openai.names import model_named, voice_named
 from servers.speech import Chunk, Word
@@ -43,10 +43,14 @@ class Speaker:
         seed: int | None,
         format: OutputFormat,
     ) -> Speaker:
-        """In the client's names. Raises UnknownModel, and UnknownVoice where it chooses the model."""
+        """In the client's names. Raises UnknownModel, and UnknownVoice as far as that is known at once."""
         own = None if model_id is None or model_id.startswith(THEIR_MODELS) else model_id
         found = Speaker(door, voice_named(voice_id), model_named(own, door, TASK), language, seed, format)
-        door.model(found.model, found._payload("", None))
+        try:
+            chosen = door.model(found.model, found._payload("", None))
+            door.preferred.check_voice(chosen, found.voice)
+        except SkylarkError as error:
+            raise in_request_terms(error, FIELDS) from None
         return found
 
     def submit(self, text: str, speed: float | None, requester: Requester) -> Request:

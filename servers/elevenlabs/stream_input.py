@@ -27,6 +27,7 @@ class StreamQuery(Lenient):
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     inactivity_timeout: Annotated[int, Field(ge=1, le=180)] = 20
     auto_mode: bool = False
+    sync_alignment: bool = False
     enable_ssml_parsing: bool = False
 
     def check(self) -> None:
@@ -51,5 +52,12 @@ def _conversation(voice_id: str, *, has_contexts: bool) -> Response:
     format = formats.output_format(query.output_format)
     door = requests(SPEAKING)
     speaker = Speaker.of(door, voice_id, query.model_id, query.language_code, query.seed, format)
-    timeout_s = query.inactivity_timeout
-    return websocket(Conversation(speaker, current_owner(), timeout_s, query.auto_mode, has_contexts))
+    conversation = Conversation(
+        speaker,
+        current_owner(),
+        query.inactivity_timeout,
+        is_automatic=query.auto_mode,
+        is_one_clock=query.sync_alignment,
+        has_contexts=has_contexts,
+    )
+    return websocket(conversation)

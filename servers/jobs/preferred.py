@@ -110,6 +110,12 @@ class Preferred:
         found = [each for each in self.candidates if each.spec.key == model.key]
         return found[0].description() if found else None
 
+    def check_voice(self, model: ModelSpec, voice: str | None) -> None:
+        """Raises UnknownVoice where it is known that the model has no such voice, with some that exist."""
+        described = self.description(model)
+        if voice and described is not None and not described.has_voice(voice):
+            raise self._unknown(voice)
+
     def choose(self, payload: Mapping[str, Any]) -> ModelSpec:
         """The model for a job with this payload.
 

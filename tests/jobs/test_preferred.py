@@ -140,3 +140,11 @@ def test_a_single_one_is_not_checked(catalog):
 def test_a_name_that_is_no_backends_is_refused(catalog, names):
     with pytest.raises(UnknownModel, match="nope"):
         Preferred.of(Tts(model_type=names), catalog)
+
+
+def test_whether_a_model_has_a_voice_is_said_as_far_as_it_is_known(two):
+    two.check_voice(two.candidates[0].spec, "joe")
+    two.check_voice(two.candidates[0].spec, None)
+    two.check_voice(ModelSpec(backend="another", name="one"), "rob")
+    with pytest.raises(UnknownVoice, match="joe"):
+        two.check_voice(two.candidates[0].spec, "rob")

@@ -95,6 +95,7 @@ ROUTE = re.compile(r'@bp\.(?:get|post|put|delete|route)\("([^"]+)"')
 PAGES_OF = {
     "docs/http.md": ("tts", "whisperx", "web"),
     "docs/openai.md": ("openai",),
+    "docs/websocket.md": ("elevenlabs",),
     "docs/jobs.md": ("engine", "texts", "jobs", "runner"),
 }
 """Which packages' endpoints stand where."""

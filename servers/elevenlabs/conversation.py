@@ -70,19 +70,23 @@ class Conversation:
 
     def _is_over(self) -> bool:
         """Closes it where the only context has failed, which was told."""
-        self._left = [each for each in self._left if each.is_alive]
-        ended = [name for name, each in self._contexts.items() if each.is_closing and not each.is_alive]
-        if not self.has_contexts:
-            failures = [each.failure for each in self._all() if not each.is_alive]
-            failure = next((each for each in failures if each is not None), None)
-            if failure is not None:
-                self._websocket.close(messages.close_code(failure), failure.code)
-                return True
-        for name in ended:
-            del self._contexts[name]
+        only = None if self.has_contexts else self._contexts.get(None)
+        if only is not None and only.failure is not None and not only.is_alive:
+            self._websocket.close(messages.close_code(only.failure), only.failure.code)
+            return True
+        self._forget_ended()
         return self._is_ending and not any(each.is_alive for each in self._all())
 
+    def _forget_ended(self) -> None:
+        """One that has failed stays until its client closes it: what is still said to it means nothing."""
+        self._left = [each for each in self._left if each.is_alive]
+        ended = [name for name, each in self._contexts.items() if each.is_closing and not each.is_alive]
+        for name in ended:
+            del self._contexts[name]
+
     def _hear(self, text: str) -> None:
+        if self._is_ending:
+            return
         try:
             message = Message.read(text)
             if self.has_contexts:
@@ -95,8 +99,6 @@ class Conversation:
 
     def _take_only(self, message: Message) -> None:
         """Of the only context."""
-        if self._is_ending:
-            return
         if message.text is None and not message.flush:
             raise InvalidRequest("'text' is required", param="text")
         self._speak(message)

@@ -315,7 +315,7 @@ class Connection(asyncio.Protocol):
 
     def _switched(self) -> bool:
         switched = self._http.our_state is h11.SWITCHED_PROTOCOL
-        return switched and not self._outgoing.lost
+        return switched and not self._transport.is_closing()
 
     def _begin_talk(self, talk: Talk) -> None:
         self._websocket = WebSocket(self._outgoing, lambda: self._post(self._read_on))

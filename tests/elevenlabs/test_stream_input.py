@@ -283,6 +283,7 @@ def test_the_socket_is_closed_when_what_was_flushed_is_spoken(served: Served, en
     talker.send({"text": "so it is. ", "context_id": "a", "flush": True})
     talker.send({"text": "not spoken", "context_id": "b"})
     talker.send({"close_socket": True})
+    talker.send({"text": "too late. ", "context_id": "c"})
     finals = [*heard(talker), *heard(talker)]
     assert audio(finals) == engine.samples.tobytes()
     assert talker.close_code() == 1000

@@ -66,6 +66,12 @@ def endpoints(recording: bytes, job_id: str) -> list[tuple[str, str, str, dict[s
     align = {"audio": audio, "text": "so"}
     return [
         ("tts", "POST", "/generate_batch", speak),
+        *(
+            ("tts", "POST", f"{VOICE}{end}", {"text": "One."})
+            for end in ("", "/stream", "/stream/with-timestamps")
+        ),
+        *(("tts", "GET", f"{VOICE}/{name}-input", {}) for name in ("stream", "multi-stream")),
+        ("tts", "GET", "/v1/voices", {}),
         ("whisperx", "POST", "/transcribe", {"audio": audio, "language": "en"}),
         ("whisperx", "POST", "/align", align),
         ("whisperx", "POST", "/transcribe_batch", {"items": [{"audio": audio}], "priority": 1}),
@@ -91,6 +97,7 @@ def endpoints(recording: bytes, job_id: str) -> list[tuple[str, str, str, dict[s
     ]
 
 
+VOICE = "/v1/text-to-speech/default"
 PROBED = {
     "tts": ("/health", "/ready", "/metrics"),
     "whisperx": ("/health", "/ready", "/metrics"),

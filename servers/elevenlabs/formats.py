@@ -42,6 +42,7 @@ _NAMES = (
     [f"pcm_{rate}" for rate in PCM_HZ] + [f"mp3_{each}" for each in MP3] + [f"opus_{each}" for each in OPUS]
 )
 FORMATS = {name: OutputFormat(name) for name in _NAMES}
+CONTENT_TYPES = {format.content_type for format in FORMATS.values()}
 
 
 def output_format(name: str) -> OutputFormat:

@@ -18,14 +18,16 @@ from servers.limits import check_texts
 from servers.speech import Text
 from servers.web.body import json_body
 from servers.web.door import SPEAKING
+from servers.web.openapi import operation
 from servers.web.replies import dumps
 from servers.web.requester import requester, requests
 
 bp = Blueprint("elevenlabs_speech", __name__)
 LINES = "application/x-ndjson"
+QUERY = {"output_format": f"one of {', '.join(formats.FORMATS)}"}
 
 
-class SpeechBody(Lenient):
+class TextToSpeech(Lenient):
     text: Text
     model_id: str | None = None
     language_code: str | None = None
@@ -33,18 +35,22 @@ class SpeechBody(Lenient):
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 
-class SpeechQuery(Lenient):
+class TextToSpeechQuery(Lenient):
     output_format: str = formats.DEFAULT
 
 
 @bp.post("/v1/text-to-speech/<voice_id>")
 @bp.post("/v1/text-to-speech/<voice_id>/stream")
+@operation(
+    "Speak a text, sent as it is made", body=TextToSpeech, query=QUERY, replies=sorted(formats.CONTENT_TYPES)
+)
 def speech(voice_id: str) -> Response:
     spoken = Spoken(voice_id)
     return spoken.reply((piece.audio for piece in spoken.pieces), spoken.format.content_type)
 
 
 @bp.post("/v1/text-to-speech/<voice_id>/stream/with-timestamps")
+@operation("The same, with the times of its characters", body=TextToSpeech, query=QUERY, replies=(LINES,))
 def speech_with_times(voice_id: str) -> Response:
     spoken = Spoken(voice_id)
     return spoken.reply((_line(piece) for piece in spoken.pieces), LINES)
@@ -54,9 +60,9 @@ class Spoken:
     """The current request's speech, once some of it is there. Raises why there is none."""
 
     def __init__(self, voice_id: str) -> None:
-        asked, door = json_body(SpeechBody), requests(SPEAKING)
+        asked, door = json_body(TextToSpeech), requests(SPEAKING)
         check_texts(asked.text, door.limits, "text")
-        self.format = formats.output_format(SpeechQuery.parse(request.args.to_dict()).output_format)
+        self.format = formats.output_format(TextToSpeechQuery.parse(request.args.to_dict()).output_format)
         speaker = Speaker.of(door, voice_id, asked.model_id, asked.language_code, asked.seed, self.format)
         speed = None if asked.voice_settings is None else asked.voice_settings.speed
         self._jobs = speaker.submit(asked.text, speed, requester())

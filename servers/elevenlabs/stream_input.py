@@ -14,10 +14,20 @@ from servers.elevenlabs.spoken import Speaker
 from servers.errors import InvalidRequest
 from servers.web.auth import current_owner
 from servers.web.door import SPEAKING
+from servers.web.openapi import operation
 from servers.web.requester import requests
 from servers.web.websocket import websocket
 
 bp = Blueprint("elevenlabs_stream_input", __name__)
+QUERY = {
+    "model_id": "a model of models.yaml; eleven_… is what the server asks by default",
+    "output_format": f"one of {', '.join(formats.FORMATS)}",
+    "language_code": "of the speech",
+    "seed": "the same one again makes the same audio again",
+    "auto_mode": "true: each message is spoken as it comes",
+    "inactivity_timeout": "seconds, up to 180, for which the client may say nothing",
+    "sync_alignment": "true: times count from the start of the context's audio",
+}
 
 
 class StreamQuery(Lenient):
@@ -37,11 +47,13 @@ class StreamQuery(Lenient):
 
 
 @bp.get("/v1/text-to-speech/<voice_id>/stream-input")
+@operation("A WebSocket: text in, audio out", query=QUERY)
 def stream_input(voice_id: str) -> Response:
     return _conversation(voice_id, has_contexts=False)
 
 
 @bp.get("/v1/text-to-speech/<voice_id>/multi-stream-input")
+@operation("A WebSocket for several texts, each in a context of its own", query=QUERY)
 def multi_stream_input(voice_id: str) -> Response:
     return _conversation(voice_id, has_contexts=True)
 

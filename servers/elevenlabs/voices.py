@@ -7,11 +7,13 @@ from typing import Any
 from flask import Blueprint
 
 from servers.openai import listings
+from servers.web.openapi import operation
 
 bp = Blueprint("elevenlabs_voices", __name__)
 
 
 @bp.get("/v1/voices")
+@operation("Who can speak, as ElevenLabs' clients list them")
 def voices() -> dict[str, Any]:
     return {"voices": [_voice(each) for each in listings.voices()["voices"]]}
 

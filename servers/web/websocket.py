@@ -14,10 +14,12 @@ import threading
 import time
 from collections.abc import Callable
 from hashlib import sha1
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Response, request
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
+from wsproto.utilities import LocalProtocolError
 
 from servers.errors import Forbidden, MalformedRequest, UpgradeRequired
 from servers.settings import settings
@@ -25,9 +27,6 @@ from servers.web.cors import ANY
 from servers.web.outgoing import ClientGone, Outgoing
 from servers.web.request_ids import request_id
 from servers.web.wsgi import SWITCHING, UPGRADE
-
-if TYPE_CHECKING:
-    from wsproto.events import Event
 
 VERSION = "13"
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -95,9 +94,7 @@ class WebSocket:
 
     def __init__(self, outgoing: Outgoing, make_room: Callable[[], None]) -> None:
         """`make_room` has the connection read again."""
-        from wsproto.connection import Connection, ConnectionType
-
-        self._frames: Any = Connection(ConnectionType.SERVER)
+        self._frames = Connection(ConnectionType.SERVER)
         self._outgoing, self._make_room = outgoing, make_room
         self._arrivals = Arrivals()
         self._sending = threading.Lock()
@@ -152,21 +149,15 @@ class WebSocket:
 
     def send(self, text: str) -> None:
         """Returns once little of it waits for the client. Raises ClientGone, also when it was closed."""
-        from wsproto.events import TextMessage
-
         self._send(TextMessage(data=text))
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Says so to the client; nothing can be sent after it. A second time does nothing."""
-        from wsproto.events import CloseConnection
-
         if self.close_code is None:
             self._send(CloseConnection(code=code, reason=reason))
             self.close_code = code
 
     def _send(self, event: Event) -> None:
-        from wsproto.utilities import LocalProtocolError
-
         with self._sending:  # a frame is sent whole, and then the next one
             try:
                 data = self._frames.send(event)
@@ -176,8 +167,6 @@ class WebSocket:
 
     def _next_message(self) -> str | None:
         """None where the bytes so far have none whole."""
-        from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
-
         for event in self._frames.events():
             if isinstance(event, TextMessage):
                 self._keep(event.data)
@@ -202,9 +191,7 @@ class WebSocket:
         self._message, self._size = io.StringIO(), 0
         return text
 
-    def _closed(self, event: Any) -> None:
-        from wsproto.connection import ConnectionState
-
+    def _closed(self, event: CloseConnection) -> None:
         if self._frames.state is ConnectionState.OPEN:  # it could not be read
             raise MustClose(event.code, "protocol_error", event.reason or "that is no WebSocket frame")
         self.close_code = event.code

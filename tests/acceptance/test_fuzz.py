@@ -39,7 +39,7 @@ def test_every_endpoint_is_fuzzed(configure):
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     known = {
-        (server, method, path.replace("/ID", "/*").replace("fake/one", "*"))
+        (server, method, path.replace("/ID", "/*").replace("/default", "/*").replace("fake/one", "*"))
         for server, method, path, _ in endpoints(b"", "ID")
     }
     assert known == there

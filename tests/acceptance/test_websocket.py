@@ -15,8 +15,6 @@ import pytest
 
 from tests.acceptance.processes import Appliance, alive, eventually, running_appliance
 from tests.web.served import WITHIN_S, Client, error_of
-
-pytest.importorskip("wsproto", reason="needs wsproto")
 from tests.web.talking import Talker, ask
 
 LONG = "/v1/text-to-speech/low/multi-stream-input?model_id=fake/paced&output_format=pcm_16000"

@@ -12,8 +12,6 @@ from tests.elevenlabs.conftest import PatientEngine, asked
 from tests.jobs.stand_in_engine import RATE_HZ, speech
 from tests.web.fixtures import Configure
 from tests.web.served import Served, error_of, eventually
-
-pytest.importorskip("wsproto", reason="needs wsproto")
 from tests.web.talking import Talker, ask
 
 ONE = f"/v1/text-to-speech/default/stream-input?output_format=pcm_{RATE_HZ}"

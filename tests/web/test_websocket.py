@@ -13,8 +13,6 @@ from servers.web.outgoing import ClientGone
 from servers.web.websocket import MAX_MESSAGE, POLICY, MustClose, WebSocket, websocket
 from tests.web.fixtures import Configure
 from tests.web.served import WITHIN_S, Served, error_of, eventually, request, serving
-
-pytest.importorskip("wsproto", reason="needs wsproto")
 from tests.web.talking import ACCEPT, HANDSHAKE, Talker, ask
 
 MakeApp = Callable[[], Flask]

@@ -11,7 +11,7 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -36,6 +37,21 @@ from servers import ROOT as ROOT  # noqa: PLC0414 - who reads settings finds it 
 from servers.errors import SettingsError as SettingsError  # noqa: PLC0414
 from servers.yaml_files import not_yaml
 
+SEED_VARIABLES = {
+    "TTS_DEVICE": ("engine", "device"),
+    "TTS_DTYPE": ("engine", "dtype"),
+    "TTS_PRELOAD_MODELS": ("engine", "preload_models"),
+    "TTS_MAX_CONCURRENCY_PER_MODEL": ("engine", "max_concurrency_per_model"),
+    "TTS_SCALABLE_MODE": ("tts", "scalable_mode"),
+    "TTS_MAX_QUEUE_SIZE": ("tts", "max_queue_size"),
+    "TTS_OUTPUT_MODE": ("tts", "output_mode"),
+    "TTS_OUTPUT_DIR": ("tts", "output_dir"),
+    "TTS_ENABLE_CACHE": ("tts", "enable_cache"),
+    "TTS_CACHE_SIZE": ("tts", "cache_size"),
+    "TTS_MAX_TEXT_LENGTH": ("tts", "max_text_length"),
+    "TTS_DEFAULT_SAMPLE_RATE": ("tts", "default_sample_rate"),
+}
+"""The short variables of settings that are in a section; docs/configuration.md says what each means."""
 SOCKET_PATH_LIMIT = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
 
 
@@ -71,6 +87,22 @@ class Door(Section):
 class Tts(Door):
     port: int = 5000
     model_type: Names = ("piper", "espeak")
+    names: dict[str, str] = Field(
+        default_factory=lambda: {
+            "qwen3-tts-0.6b": "qwen3_tts/0.6b-customvoice",
+            "qwen3-tts-1.7b": "qwen3_tts/1.7b-customvoice",
+        }
+    )
+    max_text_length: Annotated[int, Field(ge=1)] = 600
+    default_sample_rate: Annotated[int, Field(ge=8_000, le=48_000)] = 24_000
+    scalable_mode: bool = True
+    max_queue_size: Annotated[int, Field(ge=1)] = 32
+    output_mode: Literal["base64", "file"] = "base64"
+    output_dir: Path | None = None
+    keep_audio_s: Annotated[float, Field(ge=60)] = 86_400.0
+    enable_cache: bool = False
+    cache_size: Annotated[int, Field(ge=1)] = 32
+    cache_mb: Annotated[float, Field(gt=0)] = 256.0
 
 
 class Whisperx(Door):
@@ -86,6 +118,7 @@ class Engine(Section):
     threads: Annotated[int, Field(ge=1)] = 1_200
     file_roots: list[Path] = Field(default=[Path("/tmp"), Path("var/files")])
     device: str = "auto"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     max_queued: Annotated[int, Field(ge=1)] = 10_000
     max_models: Annotated[int, Field(ge=1)] = 4
     vram_mb: int | None = None
@@ -93,6 +126,8 @@ class Engine(Section):
     min_residency_s: float = 2.0
     max_parallel_loads: Annotated[int, Field(ge=1)] = 1
     max_computing: Annotated[int, Field(ge=1)] = 1
+    max_concurrency_per_model: Annotated[int, Field(ge=1)] | None = None
+    preload_models: bool = False
     joins: bool = True
     step_timeout_s: Annotated[float, Field(gt=0)] = 120.0
     background_share: Annotated[float, Field(ge=0, le=0.9)] = 0.1
@@ -166,7 +201,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("TTS_HF_MIRROR", "HF_ENDPOINT", "SKYLARK_HUB_URL", "hub_url"),
     )
     backends_path: list[Path] = Field(default_factory=list)
-    log_level: str = "INFO"
+    log_level: str = Field(
+        default="INFO", validation_alias=AliasChoices("TTS_LOG_LEVEL", "SKYLARK_LOG_LEVEL", "log_level")
+    )
     api_keys: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     api_key: str | None = Field(
         default=None, validation_alias=AliasChoices("TTS_API_KEY", "SKYLARK_API_KEY", "api_key")
@@ -212,6 +249,12 @@ class Settings(BaseSettings):
         return _cache_folder() / "models" if self.models_dir is None else self.models_dir
 
     @property
+    def generated_audio(self) -> Path:
+        """Where /v1/tts leaves what it was asked to keep as files."""
+        own = self.tts.output_dir
+        return self.data_dir / "generated_audio" if own is None else ROOT / own.expanduser()
+
+    @property
     def engine_socket(self) -> Path:
         own = self.engine.socket
         return self.data_dir / "engine.sock" if own is None else ROOT / own.expanduser()
@@ -226,7 +269,21 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = YamlConfigSettingsSource(settings_cls, yaml_file=config_file())
-        return init_settings, env_settings, file
+        return init_settings, SeedVariables(settings_cls), env_settings, file
+
+
+class SeedVariables(PydanticBaseSettingsSource):
+    """The variables of SEED_VARIABLES that are set; an empty one is not."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, dict[str, str]] = {}
+        for variable, (section, name) in SEED_VARIABLES.items():
+            if value := os.environ.get(variable):
+                found.setdefault(section, {})[name] = value
+        return found
 
 
 def _cache_folder() -> Path:

@@ -4,13 +4,14 @@ import os
 import re
 import sys
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import BaseModel
 
-from servers.settings import ROOT, Settings, SettingsError, settings
+from servers.settings import ROOT, SEED_VARIABLES, Settings, SettingsError, settings
 
 FILE = ROOT / "config" / "skylark.yaml"
 DIGEST = sha256(b"key").hexdigest()
@@ -20,7 +21,7 @@ DIGEST = sha256(b"key").hexdigest()
 def fresh(monkeypatch):
     """Each test reads the settings anew, with nothing of the caller's environment."""
     for name in list(os.environ):
-        if name.startswith("SKYLARK_") or name == "TTS_API_KEY":
+        if name.startswith(("SKYLARK_", "TTS_")):
             monkeypatch.delenv(name)
     settings.cache_clear()
     yield
@@ -144,8 +145,65 @@ def test_a_single_plain_key_has_the_name_that_users_know(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("variable", "value", "read", "meant"),
+    [
+        ("TTS_DEVICE", "cuda", "engine.device", "cuda"),
+        ("TTS_DTYPE", "float16", "engine.dtype", "float16"),
+        ("TTS_PRELOAD_MODELS", "true", "engine.preload_models", True),
+        ("TTS_MAX_CONCURRENCY_PER_MODEL", "2", "engine.max_concurrency_per_model", 2),
+        ("TTS_SCALABLE_MODE", "false", "tts.scalable_mode", False),
+        ("TTS_MAX_QUEUE_SIZE", "3", "tts.max_queue_size", 3),
+        ("TTS_OUTPUT_MODE", "file", "tts.output_mode", "file"),
+        ("TTS_OUTPUT_DIR", "elsewhere", "generated_audio", ROOT / "elsewhere"),
+        ("TTS_ENABLE_CACHE", "1", "tts.enable_cache", True),
+        ("TTS_CACHE_SIZE", "7", "tts.cache_size", 7),
+        ("TTS_MAX_TEXT_LENGTH", "50", "tts.max_text_length", 50),
+        ("TTS_DEFAULT_SAMPLE_RATE", "16000", "tts.default_sample_rate", 16_000),
+        ("TTS_LOG_LEVEL", "DEBUG", "log_level", "DEBUG"),
+        ("SKYLARK_LOG_LEVEL", "DEBUG", "log_level", "DEBUG"),
+    ],
+)
+def test_seed_003s_variables_are_settings(monkeypatch, variable, value, read, meant):
+    monkeypatch.setenv(variable, value)
+    assert attrgetter(read)(settings()) == meant
+
+
+def test_seed_003s_defaults_are_the_settings_defaults():
+    """Its table has `auto` for the device and the dtype; as many as the model takes work at once here."""
+    tts, engine = settings().tts, settings().engine
+    assert (engine.device, engine.dtype, engine.preload_models) == ("auto", "auto", False)
+    assert (tts.scalable_mode, tts.max_queue_size, engine.max_concurrency_per_model) == (True, 32, None)
+    assert (tts.output_mode, tts.enable_cache, tts.cache_size) == ("base64", False, 32)
+    assert (tts.max_text_length, tts.default_sample_rate, settings().log_level) == (600, 24_000, "INFO")
+    assert settings().generated_audio == ROOT / "var" / "generated_audio"
+
+
+def test_the_short_variable_wins_over_the_long_one_and_leaves_the_rest_of_its_section(monkeypatch):
+    monkeypatch.setenv("TTS_CACHE_SIZE", "7")
+    monkeypatch.setenv("SKYLARK_TTS__CACHE_SIZE", "8")
+    monkeypatch.setenv("SKYLARK_TTS__PORT", "7000")
+    assert (settings().tts.cache_size, settings().tts.port) == (7, 7000)
+
+
+def test_a_short_variable_that_is_empty_is_not_set(monkeypatch):
+    for variable in SEED_VARIABLES:
+        monkeypatch.setenv(variable, "")
+    assert settings() == Settings()
+    assert settings().tts.output_dir is None
+
+
+def test_every_short_variable_is_in_the_documentation():
+    table = (ROOT / "docs" / "configuration.md").read_text()
+    others = ("TTS_LOG_LEVEL", "TTS_HF_MIRROR", "HF_TOKEN", "HF_HOME", "TTS_API_KEY")
+    assert [name for name in (*SEED_VARIABLES, *others) if f"| `{name}`" not in table] == []
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "key"),
     [
+        ("TTS_MAX_QUEUE_SIZE", "many", "tts.max_queue_size"),
+        ("TTS_OUTPUT_MODE", "tape", "tts.output_mode.*'base64' or 'file'"),
+        ("TTS_DTYPE", "int8", "engine.dtype"),
         ("SKYLARK_TTS__PORT", "many", "tts.port"),
         ("SKYLARK_TTS__PROT", "7000", "tts.PROT|tts.prot"),
         ("SKYLARK_ENGINE__MAX_MODELS", "1.5", "engine.max_models"),

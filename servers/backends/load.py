@@ -25,6 +25,7 @@ from servers.speech import ModelSpec
 from servers.yaml_files import HALF_UNCOMMENTED
 
 CONTRACT_MODULES = {"base", "load"}
+AUTO = "auto"
 
 
 def backend_class(name: str, search_path: Sequence[Path] = ()) -> type[Backend]:
@@ -70,6 +71,15 @@ def _of_option(model: ModelSpec, error: ValidationError, search_path: Sequence[P
     known = ", ".join(backend_class(model.backend, search_path).options.model_fields)
     some = f"its options are {known}" if known else "it has none"
     return f"{key}: a model of {model.backend} has no such option ({some}): {HALF_UNCOMMENTED}"
+
+
+def with_dtype(model: ModelSpec, kind: type[Backend], dtype: str) -> ModelSpec:
+    """The model computing in `dtype`, where it can be told in which and does not say it itself."""
+    if dtype == AUTO or "dtype" not in kind.options.model_fields:
+        return model
+    if model.options.get("dtype", AUTO) != AUTO:
+        return model
+    return model.model_copy(update={"options": model.options | {"dtype": dtype}})
 
 
 def backend_names(search_path: Sequence[Path] = ()) -> list[str]:

@@ -9,7 +9,7 @@ from functools import partial
 
 from flask import Flask
 
-from servers.backends.load import backend_class, check_models
+from servers.backends.load import backend_class, check_models, with_dtype
 from servers.catalog import Catalog
 from servers.engine.device import PREDECESSOR_MARGIN_S, find_device, patiently
 from servers.engine.fleet import Fleet
@@ -64,8 +64,9 @@ def _assemble(app: Flask, config: Settings, catalog: Catalog, store: Store) -> L
     runs = Runs(store, results, saves, news, limits.max_attempts, time.time, time.monotonic)
 
     def start(model: ModelSpec) -> RunnerProcess:
+        chosen = with_dtype(model, backends(model.backend), limits.dtype)
         return RunnerProcess(
-            model, device.name, config.backends_path, limits.warmup_text, events.hear, time.monotonic
+            chosen, device.name, config.backends_path, limits.warmup_text, events.hear, time.monotonic
         )
 
     fleet = Fleet(catalog, backends, limits, device, start, time.monotonic)

@@ -13,7 +13,7 @@ from servers.catalog import Catalog
 from servers.engine.device import Device
 from servers.engine.models import ModelState, Phase, may_try_again
 from servers.engine.process import Runner, StartRunner
-from servers.engine.residency import Policy
+from servers.engine.residency import Policy, wanted_at_start
 from servers.engine.runs import Run
 from servers.engine.scheduler import Model
 from servers.errors import ModelLoadFailed, SkylarkError
@@ -35,15 +35,6 @@ class Fleet:
         start: StartRunner,
         ticks: Callable[[], float],
     ) -> None:
-        self.models = {
-            spec.key: ModelState(
-                spec,
-                max_batch=_max_batch(backends(spec.backend), spec.options),
-                pinned=spec.pin,
-                wanted=spec.pin or spec.preload,
-            )
-            for spec in catalog
-        }
         self.policy = Policy(
             max_models=limits.max_models,
             vram_mb=limits.vram_mb or device.vram_mb,
@@ -51,6 +42,16 @@ class Fleet:
             min_residency_s=limits.min_residency_s,
             max_parallel_loads=limits.max_parallel_loads,
         )
+        at_start = wanted_at_start(list(catalog), self.policy, everything=limits.preload_models)
+        self.models = {
+            spec.key: ModelState(
+                spec,
+                max_batch=_max_batch(backends(spec.backend), spec.options, limits.max_concurrency_per_model),
+                pinned=spec.pin,
+                wanted=spec.key in at_start,
+            )
+            for spec in catalog
+        }
         self.device = device
         self._limits, self._start, self._ticks = limits, start, ticks
 
@@ -228,5 +229,6 @@ def _runner(model: ModelState) -> Runner:
     return model.runner
 
 
-def _max_batch(backend: type[Backend], options: dict[str, Any]) -> int:
-    return backend.batch_limit(backend.options.model_validate(options))
+def _max_batch(backend: type[Backend], options: dict[str, Any], most: int | None) -> int:
+    own = backend.batch_limit(backend.options.model_validate(options))
+    return own if most is None else min(own, most)

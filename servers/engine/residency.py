@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from servers.engine.scheduler import Model
+from servers.speech import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,18 @@ def others(model: Model, residents: Sequence[Resident]) -> list[Model]:
 def can_ever_fit(vram_mb: int, residents: Sequence[Resident], policy: Policy) -> bool:
     """Whether the model fits once all that are not pinned have left."""
     return _fits(vram_mb, [each for each in residents if each.pinned], policy)
+
+
+def wanted_at_start(models: Sequence[ModelSpec], policy: Policy, *, everything: bool) -> set[Model]:
+    """The models that are to be loaded at the start: those that say so, and with `everything` the others too,
+    in their order, as long as none has to leave for the next.
+    """
+    wanted = [spec for spec in models if spec.pin or spec.preload]
+    for spec in models if everything else ():
+        resident = [Resident(each.key, vram_mb=each.vram_mb) for each in wanted]
+        if spec not in wanted and _fits(spec.vram_mb, resident, policy):
+            wanted.append(spec)
+    return {spec.key for spec in wanted}
 
 
 def _may_leave(resident: Resident, policy: Policy, now: float) -> bool:

@@ -170,7 +170,9 @@ class Service:
             return None, error
 
     def queue(self, caller: Caller) -> dict[str, Any]:
-        """`active` is the job that runs, the first of a batch; `queued` in the order of acceptance."""
+        """`active` is the job that runs, the first of a batch; `queued` in the order of acceptance, RECENT of
+        them at most; `waiting` how many are queued for each model, whoever they are of.
+        """
 
         def shown(jobs: Sequence[Job]) -> list[dict[str, Any]]:
             return [job.to_dict() for job in jobs if caller.may_see(job.owner)]
@@ -181,6 +183,10 @@ class Service:
             "running": running,
             "queued": shown(self._store.in_status(Status.QUEUED, RECENT)),
             "recent": shown(self._store.recently_ended(RECENT)),
+            "waiting": [
+                {"model_type": kind, "model": name, "count": count}
+                for (kind, name), count in self._store.waiting().items()
+            ],
         }
 
 

@@ -119,6 +119,11 @@ INSERT_ONCE = postgresql.insert(jobs).on_conflict_do_nothing()
 WITH_KEYS = sa.select(jobs).where(jobs.c.idempotency_key.in_(value("keys", expanding=True)))
 GET = sa.select(jobs).where(jobs.c.id == value("job_id"))
 COUNT = {status: sa.select(sa.func.count()).select_from(jobs).where(_in[status]) for status in Status}
+WAITING = (
+    sa.select(jobs.c.model_type, jobs.c.model, sa.func.count())
+    .where(_queued)
+    .group_by(jobs.c.model_type, jobs.c.model)
+)
 IN_STATUS = {
     status: sa.select(jobs).where(_in[status]).order_by(jobs.c.seq).limit(value("most")) for status in Status
 }

@@ -217,6 +217,11 @@ class Store:
         with self._database.read() as connection:
             return connection.scalars(sql.COUNT[status]).one()
 
+    def waiting(self) -> dict[tuple[str, str], int]:
+        """How many jobs are queued, by the model's backend and name; a model without any is left out."""
+        with self._database.read() as connection:
+            return {(kind, name): count for kind, name, count in connection.execute(sql.WAITING).all()}
+
     def in_status(self, status: Status, limit: int) -> list[Job]:
         """The jobs of a status, in the order of their acceptance."""
         return self._select(sql.IN_STATUS[status], {"most": limit})

@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from servers.backends.base import default_task, parse_payload
-from servers.backends.load import backend_class, backend_names
+from servers.backends.load import backend_class, backend_names, with_dtype
 from servers.errors import InvalidRequest, UnknownModel
 from servers.settings import ROOT
-from servers.speech import AlignRequest
+from servers.speech import AlignRequest, ModelSpec
 
 TOY = "from servers.backends.base import Backend\nclass Toy(Backend):\n    pass\n"
 
@@ -45,6 +45,23 @@ def test_a_file_must_define_exactly_one_backend(tmp_path):
     (tmp_path / "two_toys.py").write_text(TOY + "class Other(Backend):\n    pass\n")
     with pytest.raises(TypeError, match="one Backend, found 2"):
         backend_class("two_toys", [tmp_path])
+
+
+def qwen(**options):
+    return ModelSpec(backend="qwen3_tts", name="q", options={"checkpoint": "c", **options})
+
+
+def test_a_dtype_for_all_is_for_the_models_that_leave_it_open():
+    kind = backend_class("qwen3_tts")
+    assert with_dtype(qwen(), kind, "float16").options["dtype"] == "float16"
+    assert with_dtype(qwen(dtype="auto"), kind, "float16").options["dtype"] == "float16"
+    assert with_dtype(qwen(dtype="float32"), kind, "float16").options["dtype"] == "float32"
+    assert with_dtype(qwen(), kind, "auto") == qwen()
+
+
+def test_a_model_without_a_dtype_is_left_alone():
+    model = ModelSpec(backend="espeak", name="e")
+    assert with_dtype(model, backend_class("espeak"), "float16") == model
 
 
 def test_the_payloads_task_chooses_its_type():

@@ -80,3 +80,9 @@ def test_what_is_let_go_in_time_is_taken():
     answers = [False, False, True]
     assert patiently(lambda: answers.pop(0), patience_s=10)
     assert not patiently(lambda: False, patience_s=0)
+
+
+def test_apples_gpu_is_refused_with_what_is_possible(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SettingsError, match="there is no 'mps'; possible here are auto, cpu"):
+        find_device("mps")

@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.engine.residency import Policy, Resident, can_ever_fit, evictions, idle
+from servers.engine.residency import Policy, Resident, can_ever_fit, evictions, idle, wanted_at_start
+from servers.speech import ModelSpec
 
 NOW = 1000.0
 A, B, C = ("fake", "a"), ("fake", "b"), ("fake", "c")
@@ -112,3 +113,22 @@ def test_no_model_leaves_that_need_not(vram_mb, crowd, policy):
 def test_whoever_waits_gets_in_once_the_others_are_free(vram_mb, crowd, policy):
     free = [replace(r, busy=False, loading=False, loaded_at=-1e9) for r in crowd]
     assert (evictions(vram_mb, free, policy, NOW) is not None) == can_ever_fit(vram_mb, free, policy)
+
+
+def specs(**vram_mb: int) -> list[ModelSpec]:
+    return [ModelSpec(backend="fake", name=name, vram_mb=mb) for name, mb in vram_mb.items()]
+
+
+def test_only_those_that_say_so_are_loaded_at_the_start():
+    pinned = ModelSpec(backend="fake", name="p", pin=True)
+    preloaded = ModelSpec(backend="fake", name="l", preload=True)
+    models = [*specs(a=0), pinned, preloaded]
+    assert wanted_at_start(models, Policy(max_models=1), everything=False) == {pinned.key, preloaded.key}
+
+
+def test_everything_is_loaded_at_the_start_as_far_as_it_fits_beside_those_that_say_so():
+    pinned = ModelSpec(backend="fake", name="p", pin=True, vram_mb=4)
+    models = [*specs(a=6, b=7, c=1), pinned]
+    within = Policy(max_models=4, vram_mb=12)
+    assert wanted_at_start(models, within, everything=True) == {pinned.key, A, C}
+    assert wanted_at_start(models, Policy(max_models=2), everything=True) == {pinned.key, A}

@@ -60,6 +60,13 @@ class StoreContract:
         assert full.value.retry_after_s
         assert store.count(Status.QUEUED) == 2
 
+    def test_what_waits_is_counted_for_each_model(self, store):
+        submitted(store)
+        submitted(store)
+        submitted(store, model="two")
+        claimed(store, model="three")
+        assert store.waiting() == {("fake", "one"): 2, ("fake", "two"): 1}
+
     def test_heads_are_the_oldest_of_each_priority_model_and_application(self, store):
         first = submitted(store)
         submitted(store)

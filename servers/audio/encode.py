@@ -85,12 +85,16 @@ def encode(samples: NDArray[np.int16], sample_rate: int, format: str) -> bytes:
     return file.getvalue()
 
 
-def encode_file(pcm: IO[bytes], sample_rate: int, format: str, file: IO[bytes]) -> None:
+def encode_file(
+    pcm: IO[bytes], sample_rate: int, format: str, file: IO[bytes], *, to_hz: int | None = None
+) -> None:
     """Writes what `encode` gives of the mono int16 samples that `pcm` has from here on into `file`, block by
-    block, and leaves that at its start. Raises as `encode` does.
+    block, and leaves that at its start. `to_hz` is another rate for it, of those that `check_rate` lets pass.
+
+    Raises as `encode` does.
     """
     blocks = iter(lambda: pcm.read(BLOCK_FRAMES * BYTES_PER_SAMPLE), b"")
-    _write((np.frombuffer(block, dtype="<i2") for block in blocks), sample_rate, format, file)
+    _write((np.frombuffer(block, dtype="<i2") for block in blocks), sample_rate, format, file, to_hz)
     file.seek(0)
 
 
@@ -125,6 +129,17 @@ def encoded_rate(sample_rate: int, format: str) -> int:
     return nearest_rate(sample_rate, _format(format).rates)
 
 
+def check_rate(sample_rate: int, format: str) -> None:
+    """Raises InvalidRequest, listing the rates, where the format cannot carry that one. What is raw carries
+    any, for who names a rate knows it.
+    """
+    rates = _format(format).rates
+    if rates and sample_rate not in rates and FORMATS[format].container != "RAW":
+        known = ", ".join(map(str, rates))
+        message = f"{format} cannot carry {sample_rate} samples a second; its rates are {known}"
+        raise InvalidRequest(message, param="sample_rate")
+
+
 def content_type(format: str) -> str:
     """The media type of a format, for a Content-Type header."""
     return _format(format).content_type
@@ -144,8 +159,14 @@ def nearest_rate(sample_rate: int, rates: tuple[int, ...]) -> int:
     return next((rate for rate in rates if rate > sample_rate), rates[-1])
 
 
-def _write(blocks: Iterable[NDArray[np.int16]], sample_rate: int, format: str, file: IO[bytes]) -> None:
-    chosen, rate = check_format(format), encoded_rate(sample_rate, format)
+def _write(
+    blocks: Iterable[NDArray[np.int16]],
+    sample_rate: int,
+    format: str,
+    file: IO[bytes],
+    to_hz: int | None = None,
+) -> None:
+    chosen, rate = check_format(format), to_hz or encoded_rate(sample_rate, format)
     with writer(chosen, rate, file) as writing:
         for block in blocks if rate == sample_rate else _resampled(blocks, sample_rate, rate):
             writing.write(block)

@@ -71,19 +71,20 @@ def streamed_rate(sample_rate: int, format: str) -> int:
 class StreamEncoder:
     """One stream of mono int16 samples, of any number at a time; for one thread at a time.
 
-    `sample_rate` is that of the output. A stream of no samples is a file of 10 ms of silence, where the
+    `sample_rate` is that of the output: `to_hz`, of those that `check_rate` lets pass, or else the nearest to
+    that of the input. A stream of no samples is a file of 10 ms of silence, where the
     format has none that is empty. Raises as `check_format` does.
     """
 
-    def __init__(self, format: str, sample_rate: int) -> None:
-        self.sample_rate = streamed_rate(sample_rate, format)
+    def __init__(self, format: str, sample_rate: int, *, to_hz: int | None = None) -> None:
+        self.sample_rate = to_hz or streamed_rate(sample_rate, format)
         self.content_type = FORMATS[format].content_type
         self._is_begun = format in ("wav", "pcm")
         self._block = max(1, sample_rate // BLOCKS_PER_S)
         self._waiting = np.zeros(0, np.int16)
         self._resampler = StreamResampler(sample_rate, self.sample_rate)
         self._resamples = sample_rate != self.sample_rate
-        self._out = _Out(_wav_header(sample_rate) if format == "wav" else b"")
+        self._out = _Out(_wav_header(self.sample_rate) if format == "wav" else b"")
         self._writer: Writer | None = _live_writer(format, self.sample_rate, self._out)
 
     def push(self, samples: NDArray[np.int16]) -> bytes:

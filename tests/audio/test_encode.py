@@ -11,14 +11,17 @@ from servers.audio.encode import (
     ENDINGS,
     FORMATS,
     check_format,
+    check_rate,
     content_type,
     encode,
     encode_file,
     encoded_rate,
 )
+from servers.audio.resample import resample
 from servers.errors import InvalidRequest, MissingExtra
 
 from .decoded import decoded as back
+from .decoded import match, spoken
 
 
 def tone(rate, seconds=0.5):
@@ -101,3 +104,22 @@ def test_content_types_are_what_browsers_expect():
         "audio/aac",
         "audio/pcm",
     ]
+
+
+def test_another_rate_may_be_asked_for():
+    samples, file = spoken(1.0, 22050), io.BytesIO()
+    encode_file(io.BytesIO(samples.tobytes()), 22050, "wav", file, to_hz=16000)
+    heard, rate = soundfile.read(file, dtype="float32")
+    assert (rate, len(heard)) == (16000, 16000)
+    assert match(heard, resample(samples.astype(np.float32) / 32768, 22050, 16000)).correlation > 0.999
+
+
+def test_a_rate_that_a_format_cannot_carry_lists_those_that_it_can():
+    with pytest.raises(InvalidRequest, match=r"opus cannot carry 44100 .* 8000, 12000, 16000") as raised:
+        check_rate(44100, "opus")
+    assert raised.value.param == "sample_rate"
+
+
+@pytest.mark.parametrize(("format", "rate"), [("wav", 11111), ("opus", 48000), ("pcm", 16000)])
+def test_a_rate_that_a_format_can_carry_is_let_pass(format, rate):
+    check_rate(rate, format)

@@ -270,3 +270,14 @@ def test_without_pyav_aac_names_its_extra_and_the_others_are_made(monkeypatch):
 def test_samples_that_are_no_int16_are_refused():
     with closing(StreamEncoder("wav", 24000)) as encoder, pytest.raises(TypeError):
         encoder.push(np.zeros(2400, np.float32))
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "pcm"])
+def test_a_stream_may_have_another_rate(format):
+    samples = spoken(1.0, 22050)
+    with closing(StreamEncoder(format, 22050, to_hz=16000)) as encoder:
+        assert encoder.sample_rate == 16000
+        made = encoder.push(samples) + encoder.finish()
+    back, rate = decoded(made, format)
+    assert rate == (16000 if format != "pcm" else 24000)  # which raw samples are taken to have
+    assert match(back, resample(as_float(samples), 22050, 16000)).correlation > 0.999

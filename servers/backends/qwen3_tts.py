@@ -22,8 +22,10 @@ from contextlib import redirect_stdout
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from servers.backends._qwen3_tts.folder import Checkpoint
 from servers.backends._qwen3_tts.request import QwenOptions, QwenUtterance
-from servers.backends.base import About, Arrivals, Backend, Options, SynthesisItems
+from servers.backends._qwen3_tts.speakers import Speakers
+from servers.backends.base import About, Arrivals, Backend, Description, Options, SynthesisItems
 from servers.checkpoints import locate
 from servers.errors import InvalidRequest, MissingExtra, SkylarkError
 from servers.extras import how_to_install, require
@@ -63,6 +65,17 @@ class Qwen3Tts(Backend):
         require("qwen", "qwen_tts")
         locate(QwenOptions.model_validate(options).checkpoint)
 
+    @classmethod
+    def describe(cls, options: Options) -> Description:
+        """Who speaks, by the checkpoint's config.json; only a load tells the sample rate."""
+        cls.check(options)
+        own = QwenOptions.model_validate(options)
+        speakers = Speakers(Checkpoint.at(own.checkpoint, str(own.checkpoint)), own.default_voice)
+        about = About(
+            voices=speakers.voices, languages=speakers.languages.tags, default_voice=speakers.default
+        )
+        return Description(about, speakers.has)
+
     def load(self, model: ModelSpec, device: str) -> About:
         self._options = options = QwenOptions.model_validate(model.options)
         self.check(options)
@@ -75,7 +88,7 @@ class Qwen3Tts(Backend):
         from servers.backends._qwen3_tts.talker import Talker
         from servers.backends._qwen3_tts.voices import Voices
 
-        checkpoint = checkpoints.Checkpoint.at(options.checkpoint, model.name)
+        checkpoint = Checkpoint.at(options.checkpoint, model.name)
         loaded = checkpoints.load(package, checkpoint, options, device)
         prompts = PromptBuilder(loaded.model, loaded.processor.tokenizer)
         clones = checkpoint.variant == "base"

@@ -28,6 +28,7 @@ GIVEN = {
     "language": "en",
     "instruct": "whisper",
     "seed": 7,
+    "speed": 1.5,
     "prompt": "Skylark",
     "temperature": 0.5,
 }

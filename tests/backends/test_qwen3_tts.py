@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from servers.backends._qwen3_tts.request import QwenUtterance
+from servers.backends._qwen3_tts.request import QwenOptions, QwenUtterance
 from servers.backends.base import About
 from servers.backends.qwen3_tts import Qwen3Tts
 from servers.errors import AudioTooLong, InvalidRequest, UnknownVoice, UnsupportedAudio
+from servers.settings import ROOT
 
 from .conftest import LoadQwen
 from .contract import ArrivalsContract, Bad, Good, Same, SpeakingContract
@@ -148,3 +151,33 @@ class TestXVectorOnly(TestBase):
     @pytest.fixture
     def who(self, clip: Path) -> Mapping[str, Any]:
         return {"reference_audio_path": clip, "x_vector_only": True}
+
+
+@pytest.mark.parametrize("variant", ["custom_voice", "voice_design", "base"])
+def test_a_checkpoint_says_before_it_is_loaded_what_it_says_then(
+    load_qwen: LoadQwen, qwen_checkpoints: dict[str, Path], variant: str
+) -> None:
+    described = Qwen3Tts.describe(QwenOptions(checkpoint=qwen_checkpoints[variant])).about
+    loaded = load_qwen(variant)[1]
+    assert described == loaded.model_copy(update={"sample_rate": None})
+
+
+def test_the_speakers_of_a_checkpoint_are_its_voices(qwen_checkpoints: dict[str, Path]) -> None:
+    has_voice = Qwen3Tts.describe(QwenOptions(checkpoint=qwen_checkpoints["custom_voice"])).has_voice
+    assert [has_voice(name) for name in ("vivian", "VIVIAN", "nobody")] == [True, True, False]
+
+
+def test_a_checkpoint_is_described_without_torch(qwen_checkpoints: dict[str, Path]) -> None:
+    code = (
+        "import sys; from servers.backends.qwen3_tts import Qwen3Tts\n"
+        "options = Qwen3Tts.options(checkpoint=sys.argv[1])\n"
+        "print(len(Qwen3Tts.describe(options).about.voices) > 0, 'torch' in sys.modules)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(qwen_checkpoints["custom_voice"])],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "True False\n"

@@ -1,7 +1,9 @@
-"""The backend qwen3_tts, in reading order. All but `request` need torch: `load` imports them.
+"""The backend qwen3_tts, in reading order. All but the first three need torch: `load` imports them.
 
     request      what a client may ask, and what models.yaml may say
-    checkpoint   a folder found, checked and loaded, with the dtype and attention that the device can do
+    folder       a checkpoint's folder found and checked, and what its config.json says
+    speakers     who can speak in it, and which languages
+    checkpoint   it is loaded, with the dtype and attention that the device can do
     voices       who speaks, and in which language: what each variant can be asked for
     references   clips whose voice is cloned, remembered
     prompts      what the talker is shown before it speaks

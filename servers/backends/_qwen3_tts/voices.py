@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from servers.backends._qwen3_tts.checkpoint import Checkpoint
+from servers.backends._qwen3_tts.folder import Checkpoint
 from servers.backends._qwen3_tts.prompts import PromptBuilder, SpokenExample, VoicePrompt
 from servers.backends._qwen3_tts.references import FIELD, References
 from servers.backends._qwen3_tts.request import QwenUtterance
-from servers.errors import InvalidRequest, ModelLoadFailed, UnknownVoice
+from servers.backends._qwen3_tts.speakers import Speakers
+from servers.errors import InvalidRequest, UnknownVoice
 from servers.nearest import VOICES_LISTED, possible
 from servers.speech import Voice
-from servers.text.languages import CODES, language_code
 
-DIALECTS = {"beijing_dialect": "zh-BJ", "sichuan_dialect": "zh-SC"}
-"""The codec's dialects under a tag of the language and the province."""
-
-ANY_LANGUAGE = frozenset({"", "auto"})
 CHINESE = "chinese"
 WHO_SPEAKS = {
     "custom_voice": "name one of its speakers in voice",
@@ -36,18 +30,16 @@ class Voices:
         default: str | None,
     ) -> None:
         self._checkpoint, self._prompts, self._references = checkpoint, prompts, references
-        self._languages = Languages(checkpoint.languages)
-        self._speakers = {name.casefold(): name for name in checkpoint.speakers}
-        self.default_voice = self._default(default)
+        self._speakers = Speakers(checkpoint, default)
+        self.default_voice = self._speakers.default
 
     @property
     def language_tags(self) -> tuple[str, ...]:
-        return self._languages.tags
+        return self._speakers.languages.tags
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """A speaker speaks every language of the checkpoint; one with a dialect, that one in Chinese."""
-        return tuple(Voice(name=name, languages=self._spoken_by(name)) for name in self._speakers.values())
+        return self._speakers.voices
 
     def chosen(self, asked: QwenUtterance) -> tuple[VoicePrompt, str | None]:
         """Who speaks and in which language (the codec's name, None for any).
@@ -55,7 +47,7 @@ class Voices:
         Raises UnknownVoice or InvalidRequest naming the field and what this checkpoint can do instead.
         """
         self._refuse_what_is_for_others(asked)
-        language = self._languages.named(asked.language)
+        language = self._speakers.languages.named(asked.language)
         if self._checkpoint.variant == "custom_voice":
             name = self._speaker(asked.voice)
             return self._of_speaker(name, asked.instruct), self._dialect(name, language)
@@ -86,9 +78,9 @@ class Voices:
 
     def _speaker(self, voice: str | None) -> str:
         wanted = voice or self.default_voice or ""
-        if found := self._speakers.get(wanted.strip().casefold()):
+        if found := self._speakers.find(wanted):
             return found
-        known = list(self._speakers.values())
+        known = self._speakers.names
         some = possible(wanted, known, such_as=known[:5], listed=VOICES_LISTED)
         raise UnknownVoice(f"there is no voice {wanted!r}; {some}", param="voice")
 
@@ -110,53 +102,3 @@ class Voices:
         reference = self._references.of(asked.reference_audio_path)
         example = None if asked.x_vector_only else SpokenExample(text, reference.codes)
         return VoicePrompt(speaker=reference.speaker, example=example, is_text_first=False)
-
-    def _spoken_by(self, name: str) -> tuple[str, ...]:
-        dialect = self._checkpoint.dialects.get(name)
-        own = (tag_of(dialect),) if dialect else ()
-        return tuple(dict.fromkeys((*own, *self._languages.tags)))
-
-    def _default(self, wanted: str | None) -> str | None:
-        """The configured speaker as the checkpoint names it, else its first one."""
-        if wanted is None:
-            return next(iter(self._speakers.values()), None)
-        if found := self._speakers.get(wanted.casefold()):
-            return found
-        known = ", ".join(self._speakers.values()) or "none"
-        raise ModelLoadFailed(
-            f"{self._checkpoint.name}: default_voice {wanted!r} is not a speaker of it: {known}"
-        )
-
-
-class Languages:
-    """Those of one checkpoint, the keys of its codec_language_id; clients name them by BCP-47 tags."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = {tag_of(name): name for name in sorted(names, key=lambda name: name in DIALECTS)}
-        self._exact = {word.casefold(): name for tag, name in self._names.items() for word in (tag, name)}
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        return tuple(self._names)
-
-    def named(self, language: str | None) -> str | None:
-        """The codec's name for a tag ("en-US", "zh-SC"), an English name or the codec's own; None for any.
-
-        Raises InvalidRequest listing the possible ones.
-        """
-        wanted = (language or "").strip().casefold().replace("_", "-")
-        if wanted in ANY_LANGUAGE:
-            return None
-        if found := self._exact.get(wanted) or self._exact.get(wanted.replace("-", "_")):
-            return found
-        try:
-            return self._names[language_code(wanted, self._names)]
-        except InvalidRequest:
-            possible = ", ".join(self.tags)
-            message = f"this checkpoint does not speak {language!r}; possible are {possible}, auto"
-            raise InvalidRequest(message, param="language") from None
-
-
-def tag_of(name: str) -> str:
-    """The BCP-47 tag for one of the codec's names; a language that has none here keeps its name."""
-    return DIALECTS.get(name) or CODES.get(name, name)

@@ -9,9 +9,10 @@ import pytest
 
 pytest.importorskip("qwen_tts", reason="needs the extra [qwen]")
 
-from servers.backends._qwen3_tts.checkpoint import Checkpoint
+from servers.backends._qwen3_tts.folder import Checkpoint
 from servers.backends._qwen3_tts.request import QwenUtterance
-from servers.backends._qwen3_tts.voices import Languages, Voices
+from servers.backends._qwen3_tts.speakers import Languages
+from servers.backends._qwen3_tts.voices import Voices
 from servers.errors import InvalidRequest, UnknownVoice
 from tests.backends.qwen_models import LANGUAGES
 

@@ -17,12 +17,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from servers.backends.base import Description
 from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled
 from servers.jobs.client import JobsClient
 from servers.jobs.job_stream import AWAY_S, JobStream
-from servers.jobs.preferred import DECIDING, Preferred
+from servers.jobs.preferred import DECIDING, Candidate, Preferred
 from servers.jobs.request import Item, Request, Requester
 from servers.settings import Door, Limits
 from servers.speech import ModelSpec, Noun
@@ -75,6 +76,10 @@ class Requests:
         if name is None:
             return self.preferred.choose(payload)
         return self.catalog.find(name, prefer=self.preferred.first.backend)
+
+    def description(self, model: ModelSpec) -> Description | None:
+        """What is known now of any model without loading it; None where it can only be asked."""
+        return Candidate(model, backend_class(model.backend, self._search_path)).description()
 
     def tasks(self, model: ModelSpec) -> list[str]:
         """What the model can be asked to do."""

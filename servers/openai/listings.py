@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from servers.backends.base import About
 from servers.errors import UnknownModel
 from servers.jobs.requests import Requests
 from servers.openai import errors
@@ -46,7 +47,7 @@ def model(name: str) -> dict[str, Any]:
 def voices() -> dict[str, Any]:
     """Of all models that the server asks to speak, by what they say of themselves; "default" comes first."""
     door = requests(SPEAKING)
-    told = [voice for spec in _speaking(door) for voice in _voices(spec, door)]
+    told = [voice for spec in _speaking(door) for voice in voices_of(spec, told_about(spec, door))]
     aliases = [_alias(name, meant) for name, meant in settings().openai.voices.items()]
     return {"voices": [_alias(DEFAULT, None), *told, *aliases]}
 
@@ -67,19 +68,23 @@ def _speaking(door: Requests) -> list[ModelSpec]:
     return [candidate.spec for candidate in door.preferred.candidates]
 
 
-def _voices(spec: ModelSpec, door: Requests) -> list[dict[str, Any]]:
-    """As far as they are known without loading it, else as it said when it was last loaded."""
+def voices_of(spec: ModelSpec, about: About | None) -> list[dict[str, Any]]:
+    """As the model tells them; none where it was not asked yet."""
     name = "/".join(spec.key)
-    return [voice.model_dump() | {"id": voice.name, "model": name} for voice in _told(spec, door)]
+    told = () if about is None else about.voices
+    return [voice.model_dump() | {"id": voice.name, "model": name} for voice in told]
 
 
-def _told(spec: ModelSpec, door: Requests) -> list[Voice]:
-    described = door.preferred.description(spec)
+def told_about(spec: ModelSpec, door: Requests) -> About | None:
+    """What the model says of itself, as far as it is known without loading it, else as it said when it was
+    last loaded; None where it never was.
+    """
+    described = door.preferred.description(spec) or door.description(spec)
     if described is not None:
-        return list(described.about.voices)
+        return described.about
     known = door.client.models()["models"]
     about = next((each["about"] for each in known if (each["model_type"], each["name"]) == spec.key), None)
-    return [Voice.model_validate(voice) for voice in (about or {}).get("voices", ())]
+    return None if about is None else About.model_validate(about)
 
 
 def _alias(name: str, meant: str | None) -> dict[str, Any]:

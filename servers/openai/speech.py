@@ -21,7 +21,9 @@ from servers.openai import errors
 from servers.openai.names import DEFAULT, VoiceId, model_named, voice_named
 from servers.openai.server_sent_events import EVENTS, event, failure
 from servers.settings import Limits
-from servers.speech import Chunk, Speed, Text
+from servers.speech import Chunk, ModelSpec, Speed, Text
+from servers.spoken.cache import Entry
+from servers.spoken.recall import Recall
 from servers.web.body import json_body
 from servers.web.door import SPEAKING
 from servers.web.openapi import operation
@@ -36,6 +38,9 @@ POSITIONED = ("pcm", "wav")
 """Formats of which a reply can begin at any sample."""
 HEADER_BYTES = {"wav": 44}
 LAST_EVENT_ID = "Last-Event-ID"
+STREAMED = "streamed"
+"""What is written as it is made differs from a file: nothing in it says how long it is."""
+DELTA_BYTES = 49_152
 CHARS_PER_TOKEN = 4
 """How OpenAI estimates the tokens of a text; nothing is billed by it here."""
 
@@ -75,17 +80,45 @@ def speech() -> Response:
     asked, door, who = json_body(SpeechBody), requests(SPEAKING), requester()
     asked.check(door.limits)
     start = _start(asked, who)
-    options = asked.model_copy(update={"model": model_named(asked.model, door, TASK)})
-    spoken = Spoken(door.submit(options, [asked.item()], who), asked, start)
+    item = asked.item()
+    model = door.model(model_named(asked.model, door, TASK), item.payload)
+    recall = Recall(model, item.payload, (STREAMED, asked.response_format), who)
+    if entry := recall.found():
+        return replayed(entry, asked, recall)
+    options = asked.model_copy(update={"model": "/".join(model.key)})
+    return streamed(Spoken(door.submit(options, [item], who), asked, recall, start))
+
+
+def streamed(spoken: Spoken) -> Response:
+    """The reply, begun; it closes `spoken` at its end, and so does whatever this raises."""
     try:
         spoken.begin()
     except BaseException:
         spoken.close()
         raise
-    response = Response(spoken.events() if asked.stream_format == "sse" else spoken.audio())
+    response = Response(spoken.reply())
     response.call_on_close(spoken.close)
     response.headers.update(spoken.headers())
     return response
+
+
+def replayed(entry: Entry, asked: SpeechBody, recall: Recall) -> Response:
+    """The reply with what was sent before."""
+    audio: bytes | Iterator[bytes] = entry.audio
+    if asked.stream_format == "sse":
+        starts = range(0, len(entry.audio), DELTA_BYTES)
+        deltas = (_delta(entry.audio[start : start + DELTA_BYTES]) for start in starts)
+        audio = chain(deltas, [event(_done(asked, entry.about))])
+    response = Response(audio)
+    response.headers.update(_headers(entry.about, asked) | recall.headers(entry))
+    return response
+
+
+def voice_of(name: str | VoiceId | None, model: ModelSpec) -> str:
+    """Who speaks, whatever the client called them; "default" where only the model knows its default."""
+    described = requests(SPEAKING).preferred.description(model)
+    own = None if described is None else described.about.default_voice
+    return voice_named(name) or own or DEFAULT
 
 
 def _start(asked: SpeechBody, who: Requester) -> int:
@@ -114,10 +147,18 @@ def _last_event() -> tuple[str, str | None]:
 
 
 class Spoken:
-    """The reply to one text: its job's audio, encoded as it comes, from the sample `start` on."""
+    """The reply to one text: its job's audio, encoded as it comes, from the sample `start` on; `to_hz` is
+    another sample rate than what the model and the format give.
+    """
 
-    def __init__(self, jobs: Request, asked: SpeechBody, start: int) -> None:
-        self._jobs, self._asked, self._start = jobs, asked, start
+    def __init__(
+        self, jobs: Request, asked: SpeechBody, recall: Recall, start: int = 0, to_hz: int | None = None
+    ) -> None:
+        self._jobs, self._asked, self._start, self._to_hz = jobs, asked, start, to_hz
+        self._recall = recall
+        self._held: bytearray | None = None if start or not recall.most_bytes else bytearray()
+        """All that was sent, as long as it may be kept."""
+        self._voice = voice_of(asked.voice, jobs.model)
         self._stream = jobs.stream()
         self._first: Chunk | Result | None = None
         self._encoder: StreamEncoder | None = None
@@ -131,7 +172,7 @@ class Spoken:
             raise first
         self._first = first
         rate = first.sample_rate if isinstance(first, Chunk) else first["sample_rate"]
-        self._encoder = StreamEncoder(self._asked.response_format, rate)
+        self._encoder = StreamEncoder(self._asked.response_format, rate, to_hz=self._to_hz)
 
     @property
     def encoder(self) -> StreamEncoder:
@@ -140,25 +181,22 @@ class Spoken:
 
     def headers(self) -> dict[str, str]:
         """`X-Finish-Reason` is there where the speech had ended by the time that its first byte is sent."""
-        sse = self._asked.stream_format == "sse"
-        found = {
-            "Content-Type": EVENTS if sse else self.encoder.content_type,
-            "Cache-Control": "no-cache",
-            "X-Accel-Buffering": "no",
-            "X-Job-Id": self._jobs.job_ids[0],
-            "X-Model": "/".join(self._jobs.model.key),
-            "X-Sample-Rate": str(self.encoder.sample_rate),
-            "X-Voice": self._voice(),
-        }
+        found = _headers(self._about(), self._asked) | self._recall.headers(None)
+        found["X-Job-Id"] = self._jobs.job_ids[0]
         if isinstance(self._first, dict):
             found["X-Finish-Reason"] = self._first["finish_reason"]
         return found
 
-    def _voice(self) -> str:
-        """Who speaks, whatever the client called them; "default" where only the model knows its default."""
-        described = requests(SPEAKING).preferred.description(self._jobs.model)
-        own = None if described is None else described.about.default_voice
-        return voice_named(self._asked.voice) or own or DEFAULT
+    def reply(self) -> Iterator[bytes]:
+        return self.events() if self._asked.stream_format == "sse" else self.audio()
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "content_type": self.encoder.content_type,
+            "sample_rate": self.encoder.sample_rate,
+            "model": "/".join(self._jobs.model.key),
+            "voice": self._voice,
+        }
 
     def audio(self) -> Iterator[bytes]:
         """A failure breaks the reply off, for there is no other way to say so in it."""
@@ -171,10 +209,9 @@ class Spoken:
         try:
             for what in self._pieces():
                 if isinstance(what, bytes):
-                    audio = base64.b64encode(what).decode()
-                    yield event({"type": "speech.audio.delta", "audio": audio}, self._position)
+                    yield _delta(what, self._position)
                 else:
-                    yield event(self._done(what))
+                    yield event(_done(self._asked, what))
         except SkylarkError as error:
             yield failure(error, self._request_id)
 
@@ -191,8 +228,10 @@ class Spoken:
         header, skip = HEADER_BYTES.get(self._asked.response_format, 0), self._start * BYTES_PER_SAMPLE
         for what in self._encoded():
             if not isinstance(what, bytes):
+                self._keep(what)
                 yield what
                 continue
+            self._hold(what)
             head, samples = what[:header], what[header:]
             header -= len(head)
             dropped = min(skip, len(samples))
@@ -200,6 +239,17 @@ class Spoken:
             if piece := head + samples[dropped:]:
                 self._count(len(samples) - dropped)
                 yield piece
+
+    def _hold(self, piece: bytes) -> None:
+        if self._held is not None:
+            self._held += piece
+            if len(self._held) > self._recall.most_bytes:
+                self._held = None
+
+    def _keep(self, result: Result) -> None:
+        if self._held is not None:
+            ended = {name: result[name] for name in ("finish_reason", "duration_s")}
+            self._recall.keep(bytes(self._held), self._about() | ended)
 
     def _count(self, count: int) -> None:
         if self._position is not None:
@@ -216,8 +266,25 @@ class Spoken:
                 yield self.encoder.finish()
                 yield what
 
-    def _done(self, result: Result) -> dict[str, Any]:
-        sent = -(-len(self._asked.input) // CHARS_PER_TOKEN)
-        usage = {"input_tokens": sent, "output_tokens": 0, "total_tokens": sent}
-        about = {"finish_reason": result["finish_reason"], "duration_s": result["duration_s"]}
-        return {"type": "speech.audio.done", "usage": usage} | about
+
+def _headers(about: dict[str, Any], asked: SpeechBody) -> dict[str, str]:
+    found = {
+        "Content-Type": EVENTS if asked.stream_format == "sse" else about["content_type"],
+        "Cache-Control": "no-cache",
+        "X-Accel-Buffering": "no",
+        "X-Model": about["model"],
+        "X-Sample-Rate": str(about["sample_rate"]),
+        "X-Voice": about["voice"],
+    }
+    return found | ({"X-Finish-Reason": about["finish_reason"]} if "finish_reason" in about else {})
+
+
+def _delta(audio: bytes, position: int | None = None) -> bytes:
+    return event({"type": "speech.audio.delta", "audio": base64.b64encode(audio).decode()}, position)
+
+
+def _done(asked: SpeechBody, result: Result) -> dict[str, Any]:
+    sent = -(-len(asked.input) // CHARS_PER_TOKEN)
+    usage = {"input_tokens": sent, "output_tokens": 0, "total_tokens": sent}
+    about = {"finish_reason": result["finish_reason"], "duration_s": result["duration_s"]}
+    return {"type": "speech.audio.done", "usage": usage} | about

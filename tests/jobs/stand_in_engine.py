@@ -107,7 +107,7 @@ class StandInEngine(JobsClient):
     def models(self) -> dict[str, Any]:
         self._answer()
         names = [("espeak", "espeak-ng"), ("pocketsphinx", "en-us")]
-        entry = {"state": self.state, "error": self.load_error}
+        entry = {"state": self.state, "error": self.load_error, "about": None}
         return {"models": [{"model_type": kind, "name": name} | entry for kind, name in names]}
 
     def pass_time(self, seconds: float) -> None:

@@ -1,0 +1,1 @@
+"""What was spoken, kept for whoever asks for the very same again."""

@@ -10,6 +10,7 @@ SkylarkError
 │   ├── UnsupportedAudio      not an audio file that can be read
 │   ├── AudioTooLong
 │   ├── TooLarge              a body or a text over its limit
+│   ├── RangeNotSatisfiable   bytes of a file that are beyond its end
 │   ├── UnknownModel          lists the known ones
 │   ├── UnknownCheckpoint     lists the known ones
 │   ├── UnknownSource         says which there are
@@ -119,6 +120,11 @@ class AudioTooLong(InvalidRequest):
 class TooLarge(InvalidRequest):
     code = "too_large"
     http_status = 413
+
+
+class RangeNotSatisfiable(InvalidRequest):
+    code = "range_not_satisfiable"
+    http_status = 416
 
 
 class UnknownModel(InvalidRequest):

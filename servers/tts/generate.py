@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, Literal
 
-import pybase64
 from flask import Blueprint, Response
 from pydantic import Field
 
@@ -20,14 +19,12 @@ from servers.storage import storing
 from servers.web.batch import batch_reply
 from servers.web.body import json_body
 from servers.web.openapi import operation
-from servers.web.replies import dumps
+from servers.web.replies import base64_of, dumps
 from servers.web.requester import requester, requests
 
 bp = Blueprint("generate", __name__)
 IN_MEMORY = 1_048_576
 """Bytes of a text's encoded audio; more is kept in a file."""
-PIECE = 3 * 65_536
-"""Bytes of it that become base64 at once: a multiple of three, so that no padding comes before the end."""
 ALONE = ""
 """The batch key of a text that is not to share the model with another."""
 
@@ -118,6 +115,5 @@ def encoded(done: Done, format: str, before: bytes) -> Iterator[bytes]:
         with storing("the audio of a text"):
             encode_file(done.pcm, result["sample_rate"], format, file)
         yield before + b'"audio":"'
-        for piece in iter(lambda: file.read(PIECE), b""):
-            yield pybase64.b64encode(piece)
+        yield from base64_of(file)
     yield b'",' + dumps(about)[1:]

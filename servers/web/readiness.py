@@ -36,11 +36,13 @@ def ready() -> dict[str, str]:
 def health(door: Requests) -> dict[str, Any]:
     """How the door, the engine and the default model are; never raises for an engine that is away.
 
-    `models` are all that the door asks, in its order, and `passed_over` those that cannot be loaded here.
+    `loaded_models` are all that are in memory, whoever asks them. `models` are all that the door asks, in its
+    order, and `passed_over` those that cannot be loaded here.
     """
     preferred = door.preferred
     model = preferred.first
     about = {"status": "degraded", "model_loaded": False, "model": model.name, "backend": model.backend}
+    about["loaded_models"] = []
     about["models"] = ["/".join(each.spec.key) for each in preferred.candidates]
     about["passed_over"] = [
         {"model_type": each.model_type, "error": each.error.to_dict()} for each in preferred.passed_over
@@ -52,6 +54,7 @@ def health(door: Requests) -> dict[str, Any]:
         rest = {"gpu_name": None, "device": None, "queue_depth": None, "error": error.to_dict()}
     else:
         about["status"] = engine["status"]
+        about["loaded_models"] = [f"{each['type']}/{each['name']}" for each in engine["loaded_models"]]
         about["model_loaded"] = {"type": model.backend, "name": model.name} in engine["loaded_models"]
         rest = {name: engine[name] for name in ("gpu_name", "device", "queue_depth")}
         if "error" in engine:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
 import orjson
+import pybase64
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.sansio import response as sansio
+
+PIECE = 3 * 65_536
+"""Bytes that become base64 at once: a multiple of three, so that no padding comes before the end."""
 
 
 class Json(DefaultJSONProvider):
@@ -27,6 +32,12 @@ def dumps(data: Any) -> bytes:
     """As the body of a reply, without its newline."""
     encoded = _encoded(data)
     return json.dumps(data).encode() if encoded is None else encoded
+
+
+def base64_of(file: IO[bytes]) -> Iterator[bytes]:
+    """What the file has from here on as base64, in pieces: only one of them is in memory at a time."""
+    for piece in iter(lambda: file.read(PIECE), b""):
+        yield pybase64.b64encode(piece)
 
 
 def _encoded(data: Any) -> bytes | None:

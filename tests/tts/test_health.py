@@ -21,6 +21,7 @@ def test_health_says_what_runs(client: FlaskClient, engine: StandInEngine, path:
         "model": "espeak-ng",
         "backend": "espeak",
         "voice": "en-US+klatt4",
+        "loaded_models": ["espeak/espeak-ng"],
         "models": ["espeak/espeak-ng"],
         "passed_over": [],
         "gpu_name": None,

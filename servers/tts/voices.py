@@ -1,0 +1,78 @@
+"""GET /v1/voices: who can speak, by what the models say of themselves; nothing is made up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from servers.backends.base import About
+from servers.errors import EngineUnavailable, InvalidRequest, SkylarkError
+from servers.jobs.client import RETRY_AFTER_S
+from servers.jobs.requests import Requests
+from servers.openai.listings import told_about, voices_of
+from servers.speech import ModelSpec
+from servers.tts.names import speaking_model
+from servers.web.openapi import operation
+from servers.web.requester import requests
+
+bp = Blueprint("voices", __name__)
+TRUTHS = {"true": True, "1": True, "false": False, "0": False, "": False}
+
+
+@bp.get("/v1/voices")
+@operation(
+    "Who can speak, by what the models say of themselves",
+    query={"model": "one of them", "refresh": "true: asked anew, which may load it"},
+)
+def voices() -> dict[str, Any]:
+    """Of ?model=, or of all that the server asks. `known` is false for a model that was never loaded, and
+    that cannot be asked without: ?refresh=true then loads it.
+    """
+    door, refresh = requests(), _flag("refresh")
+    specs = _named(request.args["model"], door) if "model" in request.args else _asked(door)
+    told = [(spec, _anew(spec, door) if refresh else told_about(spec, door)) for spec in specs]
+    return {
+        "models": [_described(spec, about) for spec, about in told],
+        "voices": [voice for spec, about in told for voice in voices_of(spec, about)],
+    }
+
+
+def _named(name: str, door: Requests) -> list[ModelSpec]:
+    """Raises UnknownModel, and InvalidRequest for one that cannot speak."""
+    return [door.model(speaking_model(name, door))]
+
+
+def _asked(door: Requests) -> list[ModelSpec]:
+    return [candidate.spec for candidate in door.preferred.candidates]
+
+
+def _anew(spec: ModelSpec, door: Requests) -> About:
+    """Read again from its files, where it can be told by them; otherwise loaded, unless it is.
+
+    Raises why it cannot be.
+    """
+    if (described := door.description(spec)) is not None:
+        return described.about
+    loaded = door.client.load_model("/".join(spec.key))
+    if loaded["error"] is not None:
+        raise SkylarkError.from_dict(loaded["error"])
+    if loaded["about"] is None:
+        raise EngineUnavailable(f"{spec.name} is still being loaded", retry_after_s=RETRY_AFTER_S)
+    return About.model_validate(loaded["about"])
+
+
+def _described(spec: ModelSpec, about: About | None) -> dict[str, Any]:
+    return {
+        "model": "/".join(spec.key),
+        "known": about is not None,
+        "default_voice": None if about is None else about.default_voice,
+        "languages": [] if about is None else list(about.languages),
+    }
+
+
+def _flag(name: str) -> bool:
+    text = request.args.get(name, "")
+    if text.casefold() not in TRUTHS:
+        raise InvalidRequest(f"{name!r} is true or false, and not {text[:40]!r}", param=name)
+    return TRUTHS[text.casefold()]

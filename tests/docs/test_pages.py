@@ -13,7 +13,7 @@ from servers.cli import app, main_job, models, srv
 from servers.cli.config import ClientConfig
 from servers.cli.output import ExitCode
 from servers.errors import BY_CODE
-from servers.settings import ROOT, Section, Settings
+from servers.settings import ROOT, SEED_VARIABLES, Section, Settings
 from tests.docs.pages import PAGES, Block, blocks, differences, prose, read_blocks, sample, text_of
 
 NO_SETTINGS = {
@@ -56,7 +56,7 @@ def test_every_command_of_a_group_is_shown_and_no_other():
 
 
 def test_every_script_that_is_named_is_there_and_every_script_is_named():
-    named = set(re.findall(r"scripts/([a-z]+)", everything()))
+    named = set(re.findall(r"scripts/([a-z]+(?:\.py)?)", everything()))
     assert named == {script.name for script in (ROOT / "scripts").iterdir()} - {"environment", "python"}
 
 
@@ -122,6 +122,7 @@ def test_every_package_with_endpoints_has_a_page():
 
 
 def settings_variables() -> Iterator[str]:
+    yield from SEED_VARIABLES
     for name, field in Settings.model_fields.items():
         yield f"SKYLARK_{name}".upper()
         yield from getattr(field.validation_alias, "choices", ())
@@ -148,7 +149,7 @@ def test_every_setting_that_is_named_is_one():
 def test_every_path_that_is_named_is_there():
     named = {path for page in PAGES for path in re.findall(r"`([\w./-]+/(?:\w+\.py)?)`", prose(page))}
     missing = {path for path in named if not any((base / path).exists() for base in (ROOT, ROOT / "servers"))}
-    in_data_dir = {"results/", "uploads/", "logs/"}
+    in_data_dir = {"results/", "uploads/", "logs/", "generated_audio/", "speech_cache/"}
     assert not missing - in_data_dir - {"servers/NAME/", "servers/backends/NAME.py", "my_backends/tones.py"}
 
 

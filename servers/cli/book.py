@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,20 +71,21 @@ class Book:
         ]
 
     def speak(self, servers: Servers, missing: Sequence[Paragraph], *, batch: bool) -> Iterator[Outcome]:
-        """Speaks `missing`, and yields each paragraph's outcome once it is safely on disk.
+        """Speaks `missing`, and yields each paragraph's outcome once it is safely on disk: while the next one
+        is spoken.
 
         Raises the server's error where it concerns all paragraphs.
         """
         for start in range(0, len(missing), TEXTS_A_REQUEST):
-            outcomes = list(self._request(servers, missing[start : start + TEXTS_A_REQUEST], batch=batch))
-            self.spoken.save()
-            yield from outcomes
+            yield from self._request(servers, missing[start : start + TEXTS_A_REQUEST], batch=batch)
 
     def _request(self, servers: Servers, some: Sequence[Paragraph], *, batch: bool) -> Iterator[Outcome]:
+        texts = [paragraph.text for paragraph in some]
+        results = servers.speak_each(texts, batch=batch or None, **self.options.model_dump())
         try:
-            reply = servers.speak(
-                [paragraph.text for paragraph in some], batch=batch or None, **self.options.model_dump()
-            )
+            with closing(results):
+                for index, result in results:
+                    yield self._keep(some[index], result)
         except SkylarkError as error:
             if not _is_about_a_text(error):
                 raise
@@ -93,8 +95,6 @@ class Book:
             for paragraph in some:  # one of the texts may have been refused, and the others with it
                 yield from self._request(servers, [paragraph], batch=batch)
             return
-        for paragraph, result in zip(some, reply["results"], strict=True):
-            yield self._keep(paragraph, result)
 
     def _keep(self, paragraph: Paragraph, result: dict[str, Any]) -> Outcome:
         if "error" in result:
@@ -102,6 +102,7 @@ class Book:
         self.ignored.update(result.get("ignored", ()))
         audio = base64.b64decode(result["audio"])
         self.spoken.record(paragraph.file, paragraph.text, self.options, audio, result["duration_s"])
+        self.spoken.save()
         return Outcome(paragraph, result["duration_s"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # a command's help does not wait for it
 
 LINES = "application/x-ndjson"
 Seen = Callable[[float | None], object]
+CHUNK_BYTES = 65_536
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 1_860.0
 """A little over the servers' own limits.request_timeout_s, so that theirs is the one that is seen."""
@@ -55,6 +56,20 @@ class Servers:
         """/generate_batch's reply; options that are None are left out, so that the server's default holds."""
         return self._call("POST", f"{self.tts}/generate_batch", json=_given(options) | {"texts": list(texts)})
 
+    def speak_each(
+        self, texts: Sequence[str], **options: Any
+    ) -> Generator[tuple[int, dict[str, Any]], None, None]:
+        """The same results with their places, each once its text is spoken. Closing it cancels the rest.
+
+        Raises Unreachable, or SkylarkError, where the answer is broken off.
+        """
+        url, body = f"{self.tts}/generate_batch", _given(options) | {"texts": list(texts)}
+        with self._streamed(url, json=body) as response:
+            if _in_lines(response):
+                yield from _results(response)
+            else:
+                yield from enumerate(_reply(response)["results"])
+
     def transcribe(
         self, audio: Path, *, language: str | None = None, seen: Seen = lambda _: None
     ) -> dict[str, Any]:
@@ -73,12 +88,18 @@ class Servers:
 
     def _send_recording(self, path: str, audio: Path, seen: Seen, **fields: str | None) -> dict[str, Any]:
         url, recording = f"{self.whisperx}/{path}", {"file": (audio.name, audio.read_bytes())}
+        with self._streamed(url, files=recording, data=_given(fields)) as response:
+            return _last(response, seen) if _in_lines(response) else _reply(response)
+
+    @contextmanager
+    def _streamed(self, url: str, **options: Any) -> Iterator[requests.Response]:
+        """The reply before it is read: in lines, if the server can."""
         accept = {"Accept": f"{LINES}, application/json"}
-        options = {"files": recording, "data": _given(fields), "headers": accept, "stream": True}
-        with self._answered("POST", url, **options) as response, _transport_errors(url):
-            if response.headers.get("Content-Type", "").startswith(LINES):
-                return _last(response, seen)
-            return _reply(response)
+        with (
+            self._answered("POST", url, headers=accept, stream=True, **options) as response,
+            _transport_errors(url),
+        ):
+            yield response
 
     def _call(self, method: str, url: str, **options: Any) -> dict[str, Any]:
         return _reply(self._answered(method, url, **options))
@@ -134,9 +155,34 @@ def _reply(response: requests.Response) -> dict[str, Any]:
     raise _typed(response, body)
 
 
+def _in_lines(response: requests.Response) -> bool:
+    return response.headers.get("Content-Type", "").startswith(LINES)
+
+
+def _results(response: requests.Response) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Of each line its index and the rest, until the one that says that it is done."""
+    for line in _lines(response):
+        told: dict[str, Any] = json.loads(line)
+        if "done" in told:
+            return
+        yield told.pop("index"), told
+    raise SkylarkError(f"{response.url} broke off its answer: ask again")
+
+
+def _lines(response: requests.Response) -> Iterator[bytes]:
+    """Whole lines, as they come: requests' own iter_lines takes a time that is quadratic in their length."""
+    held: list[bytes] = []
+    for piece in response.iter_content(CHUNK_BYTES):
+        first, *rest = piece.split(b"\n")
+        held.append(first)
+        for start in rest:
+            yield b"".join(held)
+            held = [start]
+
+
 def _last(response: requests.Response, seen: Seen) -> dict[str, Any]:
     """The result, which is the last line; those before it are shown."""
-    for line in response.iter_lines():
+    for line in _lines(response):
         told = json.loads(line)
         if "error" in told:
             raise SkylarkError.from_dict(told["error"])

@@ -1,4 +1,7 @@
-"""The reply to a request of several jobs: {"results": […], …}, each result written once its job has ended."""
+"""The reply to a request of several jobs, each result written once its job has ended.
+
+{"results": […], …}, or to a client that accepts lines {"index": 0, …} for each result and {"done": true, …}.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from flask import Response
 
 from servers.errors import SkylarkError
 from servers.jobs.request import Done, Request
+from servers.web.lines import accepts_lines, lines_reply
 from servers.web.replies import dumps
 
 Outcome = Done | SkylarkError
 Write = Callable[[int, Outcome], Iterable[bytes]]
-"""The JSON of the result in that place, in pieces."""
+"""The JSON object of the result in that place, in pieces; it has at least one field."""
 WHOLE = 4_194_304
 """Bytes: the result of a single job is sent as a whole up to here, with a Content-Length."""
 PIECE = 262_144
@@ -27,6 +31,8 @@ def batch_reply(request: Request, write: Write, rest: dict[str, Any]) -> Respons
     A job that fails has its error in its place, and where the request is ended early each job that has not
     ended has the reason for that. Raises the first error if all fail.
     """
+    if accepts_lines():
+        return _in_lines(request, write, rest)
     parts = _parts(request, write, rest)
     start = _start(parts, WHOLE if len(request.job_ids) == 1 else 1)
     return Response(start if start.endswith(b"\n") else _all(start, parts), mimetype="application/json")
@@ -48,13 +54,37 @@ def _all(start: bytes, parts: Generator[bytes, None, None]) -> Iterator[bytes]:
         yield from parts
 
 
+def _in_lines(request: Request, write: Write, rest: dict[str, Any]) -> Response:
+    parts = _line_parts(request, write, rest)
+    return lines_reply(_all(next(parts), parts), parts.close)
+
+
 def _parts(request: Request, write: Write, rest: dict[str, Any]) -> Generator[bytes, None, None]:
     with request:
         before = b'{"results":['
-        for index, outcome in _after_a_success(_to_the_end(request.outcomes(), len(request.job_ids))):
+        for index, outcome in _ended(request):
             yield from _pieces(before, _written(write, index, outcome))
             before = b","
         yield b"]" + (b"," + dumps(rest)[1:] if rest else b"}") + b"\n"
+
+
+def _line_parts(request: Request, write: Write, rest: dict[str, Any]) -> Generator[bytes, None, None]:
+    with request:
+        for index, outcome in _ended(request):
+            yield from _pieces(b"", _line(index, _written(write, index, outcome)))
+        yield dumps({"done": True} | rest | {"job_ids": request.job_ids}) + b"\n"
+
+
+def _line(index: int, written: Iterator[bytes]) -> Iterator[bytes]:
+    """The same object with its place in it."""
+    yield b'{"index":%d,' % index
+    yield next(written).removeprefix(b"{")
+    yield from written
+    yield b"\n"
+
+
+def _ended(request: Request) -> Iterator[tuple[int, Outcome]]:
+    return _after_a_success(_to_the_end(request.outcomes(), len(request.job_ids)))
 
 
 def _written(write: Write, index: int, outcome: Outcome) -> Iterator[bytes]:

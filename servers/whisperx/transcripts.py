@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from servers.errors import SkylarkError
 from servers.jobs.request import Done, HowFar, Request, Result
@@ -14,6 +14,7 @@ from servers.limits import check_count
 from servers.text.subtitles import CONTENT_TYPES, subtitles
 from servers.web.batch import Outcome, batch_reply
 from servers.web.body import json_body
+from servers.web.lines import LINES, accepts_lines, lines_reply
 from servers.web.openapi import JSON, operation
 from servers.web.recordings import AudioItem, saved
 from servers.web.replies import dumps
@@ -29,8 +30,6 @@ from servers.whisperx.bodies import (
 )
 
 bp = Blueprint("transcripts", __name__)
-LINES = "application/x-ndjson"
-"""What a client accepts that wants to see how far it is: a JSON object a line."""
 REPLIES = (JSON, *CONTENT_TYPES.values(), LINES)
 FIELDS = ("text", "language", "duration_s", "segments", "words")
 JUDGEMENT = ("score", "warning")
@@ -64,7 +63,7 @@ def align_batch() -> Response:
 def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Result | Response:
     body, field = form_or_json(noun)
     jobs = _submitted(body, {field: body})
-    if LINES in request.accept_mimetypes.values():
+    if accepts_lines():
         return _streamed(jobs, body.format)
     with jobs:
         content = _content(jobs.result(), body.format)
@@ -73,10 +72,8 @@ def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Result | Resp
 
 def _streamed(jobs: Request, format: Format) -> Response:
     """{"progress": fraction | null} about once a second, at last {"result": …} or {"error": …}."""
-    response = Response((dumps(line) + b"\n" for line in _lines(jobs, format, request_id())), mimetype=LINES)
-    response.headers["Cache-Control"] = "no-cache"
-    response.call_on_close(lambda: jobs.__exit__())  # also where nobody has read the first line
-    return response
+    lines = (dumps(line) + b"\n" for line in _lines(jobs, format, request_id()))
+    return lines_reply(lines, lambda: jobs.__exit__())
 
 
 def _lines(jobs: Request, format: Format, request_id: str) -> Iterator[dict[str, Any]]:

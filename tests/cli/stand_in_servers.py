@@ -42,6 +42,9 @@ class StandIn:
         self.replies: dict[str, list[Answer]] = defaultdict(list)
         self.unspeakable: set[str] = set()
         self.ignored: list[str] = []
+        self.broken_off = False
+        self.speaks_lines = True
+        """Or it is an older one, which answers in one piece."""
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
@@ -72,6 +75,12 @@ class StandIn:
                                  "queue_depth": 0, "uptime_s": 3.0}  # fmt: skip
         return refusal(404, "not_found", f"there is no {path}")
 
+    def in_lines(self, reply: dict[str, Any]) -> str:
+        """What /generate_batch sends of it to who accepts lines; without its end where it is `broken_off`."""
+        lines = [{"index": index, **result} for index, result in enumerate(reply["results"])]
+        end = [] if self.broken_off else [{"done": True, "model": "m", "job_ids": []}]
+        return "".join(f"{json.dumps(line)}\n" for line in [*lines, *end])
+
     def _speak(self, asked: dict[str, Any]) -> dict[str, Any]:
         return {
             "results": [self._result(text, asked) for text in asked["texts"]],
@@ -100,6 +109,10 @@ class StandIn:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 stand_in.requests.append((self.path, body, dict(self.headers)))
                 status, headers, content = stand_in.answer(self.path, body)
+                accept = self.headers.get("Accept", "")
+                if stand_in.speaks_lines and "results" in content and "application/x-ndjson" in accept:
+                    assert isinstance(content, dict)
+                    headers, content = {"Content-Type": "application/x-ndjson"}, stand_in.in_lines(content)
                 data = (content if isinstance(content, str) else json.dumps(content)).encode()
                 self.send_response(status)
                 for name, value in headers.items():

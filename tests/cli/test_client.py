@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 
@@ -29,6 +30,39 @@ def servers(server, pauses):
 def test_the_key_is_sent(server, servers):
     servers.speak(["Hello."])
     assert server.requests[0][2]["X-API-Key"] == "secret"
+
+
+def test_each_text_comes_with_its_place(server, servers):
+    server.unspeakable.add("Two.")
+    (first, one), (second, two) = servers.speak_each(["One.", "Two."], voice="anna", language=None)
+    assert (first, one["text"], second, two["error"]["message"]) == (0, "One.", 1, "no breath")
+    assert "index" not in one
+    _path, body, headers = server.requests[0]
+    assert json.loads(body) == {"texts": ["One.", "Two."], "voice": "anna"}
+    assert headers["Accept"] == "application/x-ndjson, application/json"
+
+
+def test_a_line_of_any_length_is_read_whole(server, servers):
+    long = "x" * 300_000
+    assert [result["text"] for _, result in servers.speak_each([long, "short", long])] == [
+        long,
+        "short",
+        long,
+    ]
+
+
+def test_what_came_before_an_answer_broke_off_is_given(server, servers):
+    server.broken_off = True
+    results = servers.speak_each(["One."])
+    assert next(results)[1]["text"] == "One."
+    with pytest.raises(SkylarkError, match="broke off"):
+        next(results)
+
+
+def test_a_refusal_is_raised_where_lines_were_asked_for(server, servers):
+    server.replies["/generate_batch"] = [refusal(422, "unknown_voice", "try anna", "voice")]
+    with pytest.raises(UnknownVoice):
+        next(servers.speak_each(["One."]))
 
 
 def test_a_busy_server_is_asked_again_when_it_says(server, servers, pauses):

@@ -155,18 +155,56 @@ def json_of(texts):
 
 
 def test_ctrl_c_keeps_what_was_spoken(say_book, configured, chapters, monkeypatch):
-    requests = iter([configured.answer("/generate_batch", json_of(TEXTS[:4]))[2]])
+    results = configured.answer("/generate_batch", json_of(TEXTS[:2]))[2]["results"]
 
     def interrupted(*_, **__):
-        for reply in requests:
-            return reply
+        yield from enumerate(results)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("servers.cli.client.Servers.speak", interrupted)
-    result = say_book()
+    with monkeypatch.context() as patched:
+        patched.setattr("servers.cli.client.Servers.speak_each", interrupted)
+        result = say_book()
     assert result.exit_code == 130
+    assert "2 of 6 paragraphs done" in result.stderr
     assert result.stderr.endswith("skylark: interrupted\n")
-    assert audio_in(chapters) == numbered(TEXTS[:4])
+    assert audio_in(chapters) == numbered(TEXTS[:2])
+    say_book()
+    assert configured.texts() == [TEXTS[2:]]
+
+
+def test_paragraphs_that_came_before_the_answer_broke_off_are_kept(say_book, configured, chapters):
+    configured.broken_off = True
+    result = say_book()
+    assert result.exit_code == 1
+    assert "broke off its answer: ask again" in result.stderr
+    assert audio_in(chapters) == numbered(TEXTS[:TEXTS_A_REQUEST])
+    configured.broken_off = False
+    assert "(4 were there already)" in say_book().stdout
+
+
+def test_a_server_that_answers_in_one_piece_will_do(say_book, configured, chapters):
+    configured.speaks_lines = False
+    configured.unspeakable.add("Four.")
+    assert "skylark: 0004.wav: no breath\n" in say_book().stderr
+    assert len(audio_in(chapters)) == 5
+
+
+def test_a_paragraph_is_on_disk_before_the_next_one_is_asked_for(say_book, configured, chapters, monkeypatch):
+    seen = []
+
+    def watched(*_, **__):
+        for index, result in enumerate(
+            configured.answer("/generate_batch", json_of(TEXTS[:3]))[2]["results"]
+        ):
+            seen.append(len(audio_in(chapters)) if chapters.exists() else 0)
+            yield index, result
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("servers.cli.client.Servers.speak_each", watched)
+    say_book()
+    assert seen == [0, 1, 2]
+    manifest = json.loads((chapters / "manifest.json").read_text())
+    assert len(manifest["paragraphs"]) == 3
 
 
 def test_only_a_changed_paragraph_is_spoken_again(say_book, configured, book, chapters):

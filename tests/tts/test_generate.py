@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -144,6 +145,17 @@ def test_a_text_is_encoded_before_the_next_one_is_made(
     engine.outcome = lambda payload: {**speech(payload), "samples": 100}  # type: ignore[dict-item]
     assert len(client.post(PATH, json={"texts": ["One.", "Two."]}).json["results"]) == 2
     assert seen == ["Accepted ", "AudioChunk 0", "Ended 0", "encoded", "AudioChunk 1", "Ended 1", "encoded"]
+
+
+def test_who_accepts_lines_has_each_text_in_one(client: FlaskClient, engine: StandInEngine) -> None:
+    engine.outcome = failing(("Two.", BackendFailed("no breath")))
+    asked = {"texts": ["One.", "Two.", "Three."]}
+    whole = client.post(PATH, json=asked).json
+    engine.by_key.clear()
+    reply = client.post(PATH, json=asked, headers={"Accept": "application/x-ndjson"})
+    *results, last = [json.loads(line) for line in reply.data.splitlines()]
+    assert results == [{"index": index} | result for index, result in enumerate(whole["results"])]
+    assert last == {"done": True, "model": "espeak-ng", "job_ids": list(engine.jobs)[3:]}
 
 
 def test_audio_that_does_not_come_whole_is_no_reply(client: FlaskClient, engine: StandInEngine) -> None:

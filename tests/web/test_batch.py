@@ -10,7 +10,7 @@ from flask import Flask, Response
 
 from servers.errors import BackendFailed, DeadlineExceeded, InvalidRequest, StorageFailed
 from servers.jobs.request import Done
-from servers.web.batch import WHOLE, Outcome, batch_reply
+from servers.web.batch import WHOLE, Outcome, Write, batch_reply
 from tests.web.served import eventually, request, serving
 
 NO, LATE = BackendFailed("no"), DeadlineExceeded("too late")
@@ -53,8 +53,23 @@ def write(index: int, outcome: Outcome) -> Iterator[bytes]:
         yield json.dumps({"place": index, "error": outcome.code}).encode()
 
 
-def reply(asked: Asked) -> Response:
-    return batch_reply(asked, write, {"model": "toy"})  # type: ignore[arg-type]
+LINES = {"Accept": "application/x-ndjson"}
+
+
+def reply(asked: Asked, write: Write = write, **headers: str) -> Response:
+    with Flask("toys").test_request_context(headers=headers):
+        return batch_reply(asked, write, {"model": "toy"})  # type: ignore[arg-type]
+
+
+def lines(asked: Asked, write: Write = write) -> list[Any]:
+    """What became of each job, and then the last line."""
+    replied = reply(asked, write, **LINES)
+    assert replied.mimetype == "application/x-ndjson"
+    *found, last = [json.loads(line) for line in replied.get_data().splitlines()]
+    assert asked.closed
+    assert [each["index"] for each in found] == [each["place"] for each in found]
+    assert [each["index"] for each in found] == list(range(len(asked.job_ids)))
+    return [*(each.get("error", "made") for each in found), last]
 
 
 def results(asked: Asked) -> list[Any]:
@@ -93,8 +108,58 @@ def test_a_result_that_cannot_be_written_has_the_reason_in_its_place() -> None:
         yield from write(index, outcome)
 
     asked = Asked(done(), done(), done())
-    body = json.loads(batch_reply(asked, write_or_not, {}).get_data())  # type: ignore[arg-type]
+    body = json.loads(reply(asked, write_or_not).get_data())
     assert [each.get("error", "made") for each in body["results"]] == ["made", full.code, "made"]
+
+
+def test_who_accepts_lines_has_one_for_each_and_one_that_says_that_all_are_done() -> None:
+    end = {"done": True, "model": "toy", "job_ids": ["0", "1", "2"]}
+    assert lines(Asked(done(1_000_000), NO, done())) == ["made", NO.code, "made", end]
+    assert lines(Asked(NO, NO, done())) == [NO.code, NO.code, "made", end]
+    assert lines(Asked(done(), ends=LATE, count=3)) == ["made", LATE.code, LATE.code, end]
+
+
+def test_a_request_that_fails_as_a_whole_has_no_lines() -> None:
+    for asked, kind in (
+        (Asked(InvalidRequest("first"), NO), InvalidRequest),
+        (Asked(ends=LATE, count=2), DeadlineExceeded),
+    ):
+        with pytest.raises(kind):
+            reply(asked, **LINES)
+        assert asked.closed
+
+
+def test_a_line_that_cannot_be_written_has_the_reason_in_it() -> None:
+    def write_or_not(index: int, outcome: Outcome) -> Iterator[bytes]:
+        if index == 1 and isinstance(outcome, Done):
+            raise StorageFailed("the disk is full")
+        yield from write(index, outcome)
+
+    assert lines(Asked(done(), done(), done()), write_or_not)[:3] == ["made", StorageFailed.code, "made"]
+
+
+def test_a_line_is_sent_before_the_next_job_has_ended() -> None:
+    asked = Asked(done(), done(), done())
+    parts = iter(reply(asked, **LINES).response)
+    first = b""
+    while not first.endswith(b"\n"):
+        first += next(parts)  # type: ignore[arg-type]
+    assert (json.loads(first)["index"], asked.told) == (0, 1)
+
+
+@pytest.mark.parametrize("read", [0, 1])
+def test_lines_that_nobody_reads_to_their_end_end_the_request(read: int) -> None:
+    asked = Asked(done(), done(), done())
+    replied = reply(asked, **LINES)
+    for _ in range(read):
+        next(iter(replied.response))
+    assert not asked.closed
+    replied.close()
+    assert (asked.closed, asked.told) == (True, 1)
+
+
+def test_who_accepts_everything_has_json() -> None:
+    assert reply(Asked(done()), Accept="*/*").mimetype == "application/json"
 
 
 def test_a_single_result_has_a_length_unless_it_is_large() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol, Self
 
@@ -72,6 +73,40 @@ class Writer(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+class FileEncoder:
+    """A file that is encoded as its samples come, and whose header says at the end how long it is.
+
+    `file` is written to and sought in. `to_hz` is another rate than that of `encode`, of those that `check_rate`
+    lets pass. Raises as `check_format` does.
+    """
+
+    def __init__(
+        self, sample_rate: int, format: str, file: IO[bytes], *, to_hz: int | None = None
+    ) -> None:
+        chosen, rate = check_format(format), to_hz or encoded_rate(sample_rate, format)
+        self._resampler = None if rate == sample_rate else StreamResampler(sample_rate, rate)
+        self._writer = writer(chosen, rate, file)
+
+    def push(self, samples: NDArray[np.int16]) -> None:
+        for start in range(0, len(samples), BLOCK_FRAMES):
+            self._write(samples[start : start + BLOCK_FRAMES])
+
+    def finish(self) -> None:
+        """Writes what waits, and the header."""
+        if self._resampler is not None:
+            self._write(np.zeros(0, np.int16), last=True)
+        self.close()
+
+    def close(self) -> None:
+        """Lets the codec go; a second time does nothing."""
+        self._writer.close()
+
+    def _write(self, block: NDArray[np.int16], last: bool = False) -> None:
+        if self._resampler is not None:
+            block = to_int16(self._resampler.push(to_float32(block), last=last))
+        self._writer.write(block)
 
 
 def encode(samples: NDArray[np.int16], sample_rate: int, format: str) -> bytes:
@@ -166,14 +201,7 @@ def _write(
     file: IO[bytes],
     to_hz: int | None = None,
 ) -> None:
-    chosen, rate = check_format(format), to_hz or encoded_rate(sample_rate, format)
-    with writer(chosen, rate, file) as writing:
-        for block in blocks if rate == sample_rate else _resampled(blocks, sample_rate, rate):
-            writing.write(block)
-
-
-def _resampled(blocks: Iterable[NDArray[np.int16]], from_hz: int, to_hz: int) -> Iterator[NDArray[np.int16]]:
-    resampler = StreamResampler(from_hz, to_hz)
-    for block in blocks:
-        yield to_int16(resampler.push(to_float32(block)))
-    yield to_int16(resampler.push(np.zeros(0, np.float32), last=True))
+    with closing(FileEncoder(sample_rate, format, file, to_hz=to_hz)) as encoder:
+        for block in blocks:
+            encoder.push(block)
+        encoder.finish()

@@ -25,6 +25,9 @@ SkylarkError
 ├── EngineUnavailable         with retry_after_s
 ├── PullFailed                a checkpoint did not arrive whole; says what to do
 │   └── SourceUnreachable
+├── UploadFailed              speech did not get into a bucket; says what to do, and whose audio is kept
+│   ├── BucketNotConfigured   no bucket, or no credentials
+│   └── BucketUnreachable     it does not answer, or is too busy
 ├── MissingExtra              names the extra, and the command that installs it
 ├── DeadlineExceeded
 ├── JobCancelled
@@ -197,6 +200,23 @@ class PullFailed(SkylarkError):
 
 class SourceUnreachable(PullFailed):
     code = "source_unreachable"
+    http_status = 503
+
+
+class UploadFailed(SkylarkError):
+    code = "upload_failed"
+    http_status = 502
+    grpc_status = "UNAVAILABLE"
+
+
+class BucketNotConfigured(UploadFailed):
+    code = "bucket_not_configured"
+    http_status = 503
+    grpc_status = "FAILED_PRECONDITION"
+
+
+class BucketUnreachable(UploadFailed):
+    code = "bucket_unreachable"
     http_status = 503
 
 

@@ -20,6 +20,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -178,6 +179,51 @@ class OpenAI(Section):
     )
 
 
+class S3(Section):
+    """The object store that speech can be put into. Hashable, so that one client serves all requests."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bucket: str | None = None
+    other_buckets: tuple[str, ...] = ()
+    prefix: str = "audio/{owner}"
+    endpoint_url: str | None = None
+    region: str | None = None
+    access_key: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    addressing: Literal["auto", "path", "virtual"] = "auto"
+    timeout_s: Annotated[float, Field(gt=0)] = 20.0
+    attempts: Annotated[int, Field(ge=1, le=10)] = 4
+    presigned_s: Annotated[int, Field(ge=1, le=604_800)] = 86_400
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("access_key and secret_key belong together")
+        return self
+
+
+E2E = {"access_key": "E2E_ACCESS_KEY", "secret_key": "E2E_SECRET_KEY",
+       "bucket": "E2E_BUCKET", "endpoint_url": "E2E_ENDPOINT_URL"}  # fmt: skip
+"""The names that users of E2E's object store know."""
+E2E_DEFAULTS = {"bucket": "qwen3-tts", "endpoint_url": "https://objectstore.e2enetworks.net"}
+"""What these are where nothing else is said and the keys are of an account there."""
+REGION = "AWS_REGION"
+"""boto3 itself reads AWS_DEFAULT_REGION only."""
+
+
+class _Variables(PydanticBaseSettingsSource):
+    """What the environment says of the object store, in the words of others."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[object, str, bool]:
+        raise NotImplementedError("the section is read as a whole")
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: os.environ.get(variable) for name, variable in (E2E | {"region": REGION}).items()}
+        given = {name: value for name, value in found.items() if value}
+        return {"s3": given} if given else {}
+
+
 class Web(Section):
     cors_origins: list[str] = Field(default_factory=list)
     allow_anonymous: bool = False
@@ -213,7 +259,17 @@ class Settings(BaseSettings):
     engine: Engine = Engine()
     limits: Limits = Limits()
     openai: OpenAI = OpenAI()
+    s3: S3 = S3()
     web: Web = Web()
+
+    @field_validator("s3")
+    @classmethod
+    def _at_e2e(cls, s3: S3) -> S3:
+        """With what an account there needs not say."""
+        if not os.environ.get(E2E["access_key"]):
+            return s3
+        missing = {name: value for name, value in E2E_DEFAULTS.items() if getattr(s3, name) is None}
+        return s3.model_copy(update=missing)
 
     @field_validator("data_dir", "models_file", "models_dir", "voicepacks_dir", "checkpoints_file")
     @classmethod
@@ -269,7 +325,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = YamlConfigSettingsSource(settings_cls, yaml_file=config_file())
-        return init_settings, SeedVariables(settings_cls), env_settings, file
+        return init_settings, SeedVariables(settings_cls), env_settings, _Variables(cls), file
 
 
 class SeedVariables(PydanticBaseSettingsSource):

@@ -21,7 +21,7 @@ DIGEST = sha256(b"key").hexdigest()
 def fresh(monkeypatch):
     """Each test reads the settings anew, with nothing of the caller's environment."""
     for name in list(os.environ):
-        if name.startswith(("SKYLARK_", "TTS_")):
+        if name.startswith(("SKYLARK_", "TTS_", "E2E_")) or name == "AWS_REGION":
             monkeypatch.delenv(name)
     settings.cache_clear()
     yield
@@ -144,6 +144,34 @@ def test_a_single_plain_key_has_the_name_that_users_know(monkeypatch):
     assert settings().api_key == "key"
 
 
+def test_the_keys_of_e2es_store_alone_mean_its_bucket_and_its_address(monkeypatch):
+    assert (settings().s3.bucket, settings().s3.endpoint_url) == (None, None)
+    settings.cache_clear()
+    monkeypatch.setenv("E2E_ACCESS_KEY", "your_key")
+    monkeypatch.setenv("E2E_SECRET_KEY", "your_secret")
+    s3 = settings().s3
+    assert s3.access_key.get_secret_value() == "your_key"
+    assert s3.secret_key.get_secret_value() == "your_secret"
+    assert (s3.bucket, s3.endpoint_url) == ("qwen3-tts", "https://objectstore.e2enetworks.net")
+    assert "your_" not in repr(settings())
+
+
+def test_the_store_can_be_named_in_each_way_and_the_nearest_wins(monkeypatch, tmp_path):
+    file = tmp_path / "skylark.yaml"
+    file.write_text("s3: {bucket: of-the-file, endpoint_url: http://file, region: of-the-file}")
+    monkeypatch.setenv("SKYLARK_CONFIG", str(file))
+    monkeypatch.setenv("E2E_ACCESS_KEY", "key")
+    monkeypatch.setenv("E2E_SECRET_KEY", "secret")
+    monkeypatch.setenv("E2E_ENDPOINT_URL", "http://e2e")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    s3 = settings().s3
+    assert (s3.bucket, s3.endpoint_url, s3.region) == ("of-the-file", "http://e2e", "eu-central-1")
+    settings.cache_clear()
+    monkeypatch.setenv("E2E_BUCKET", "e2e")
+    monkeypatch.setenv("SKYLARK_S3__ENDPOINT_URL", "http://ours")
+    assert (settings().s3.bucket, settings().s3.endpoint_url) == ("e2e", "http://ours")
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "read", "meant"),
     [
@@ -211,6 +239,8 @@ def test_every_short_variable_is_in_the_documentation():
         ("SKYLARK_API_KEYS", "alice:abc", "api_keys: .*'alice'.* 64 hexadecimal digits"),
         ("SKYLARK_DATA_DIR", "/" + "d" * 100, "data_dir: .* too long for a Unix socket"),
         ("SKYLARK_ENGINE__SOCKET", "/" + "d" * 100, "engine.socket: .* too long for a Unix socket"),
+        ("E2E_ACCESS_KEY", "alone", "s3: .*belong together"),
+        ("SKYLARK_S3__PRESIGNED_S", "604801", "s3.presigned_s"),
         ("SKYLARK_CONFIG", "missing.yaml", r"missing\.yaml: no such file \(SKYLARK_CONFIG\)"),
     ],
 )

@@ -88,6 +88,11 @@ class HowFar:
     fraction: float | None
 
 
+@dataclass(frozen=True)
+class BegunAgain:
+    """A job's audio begins anew: what came of it before is void."""
+
+
 class Request:
     """The jobs of one request, in the order of its items. Its end as a context clears up.
 
@@ -137,22 +142,33 @@ class Request:
         was heard cannot be taken back. Raises DeadlineExceeded, JobCancelled once the client has gone, and
         EngineUnavailable when this server stops or the engine stays away.
         """
+        for index, made in self.attempts():
+            if isinstance(made, BegunAgain):
+                message = "the speech was begun again after a part of it had been sent: ask for it again"
+                raise EngineUnavailable(message, retry_after_s=RETRY_AFTER_S)
+            if not isinstance(made, HowFar):
+                yield index, made
+
+    def attempts(self) -> Iterator[tuple[int, Chunk | HowFar | BegunAgain | Result | SkylarkError]]:
+        """The same, for whoever can take back what was passed on: it is told where a job is begun again; and
+        about once a second how far the next one is.
+        """
         last: AudioChunk | None = None
         for event in self._events():
             if isinstance(event, Waiting):
+                yield self._stream.ended, HowFar(event.progress)
                 continue
             if isinstance(event, Ended):
                 last = None
                 yield event.index, self._result(event)
                 continue
             if last is not None and last.attempt != event.attempt:
-                message = "the speech was begun again after a part of it had been sent: ask for it again"
-                raise EngineUnavailable(message, retry_after_s=RETRY_AFTER_S)
+                yield event.index, BegunAgain()
             last = event
             samples = np.frombuffer(event.pcm, dtype="<i2")
             yield event.index, Chunk(samples, event.sample_rate, event.words)
 
-    def outcomes(self) -> Iterator[Done | SkylarkError]:
+    def outcomes(self) -> Generator[Done | SkylarkError, None, None]:
         """What each job has made or why it failed, in order and as soon as it has ended.
 
         Raises as `stream` does, and StorageFailed.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import chain
 from typing import Any, Literal
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
 
 from servers.audio.encode import FORMATS
@@ -16,6 +17,7 @@ from servers.audio.streaming import StreamEncoder
 from servers.errors import InvalidRequest, SkylarkError
 from servers.jobs.request import IDEMPOTENCY_KEY, Item, Request, Requester, Result
 from servers.jobs.requests import QueueOptions
+from servers.jobs.to_bucket import Destination, uploaded
 from servers.limits import check_texts
 from servers.openai import errors
 from servers.openai.names import DEFAULT, VoiceId, model_named, voice_named
@@ -25,10 +27,12 @@ from servers.speech import Chunk, ModelSpec, Speed, Text
 from servers.spoken.cache import Entry
 from servers.spoken.recall import Recall
 from servers.web.body import json_body
+from servers.web.described import linked
 from servers.web.door import SPEAKING
 from servers.web.openapi import operation
 from servers.web.request_ids import request_id
 from servers.web.requester import requester, requests
+from servers.web.s3_output import S3Output
 
 bp = Blueprint("openai_speech", __name__)
 errors.install(bp)
@@ -45,7 +49,7 @@ CHARS_PER_TOKEN = 4
 """How OpenAI estimates the tokens of a text; nothing is billed by it here."""
 
 
-class SpeechBody(QueueOptions):
+class SpeechBody(QueueOptions, S3Output):
     """The body: OpenAI's fields, and `language`, `seed` and how it is queued."""
 
     input: Text
@@ -80,12 +84,17 @@ def speech() -> Response:
     asked, door, who = json_body(SpeechBody), requests(SPEAKING), requester()
     asked.check(door.limits)
     start = _start(asked, who)
+    destination = asked.destination(asked.response_format, 1, who.owner)
+    if destination is not None and (start or asked.stream_format == "sse"):
+        raise InvalidRequest("what goes into a bucket goes there whole: it is not streamed", param="output")
     item = asked.item()
     model = door.model(model_named(asked.model, door, TASK), item.payload)
+    options = asked.model_copy(update={"model": "/".join(model.key)})
+    if destination is not None:
+        return jsonify(_put(asked, door.submit(options, [item], who), destination))
     recall = Recall(model, item.payload, (STREAMED, asked.response_format), who)
     if entry := recall.found():
         return replayed(entry, asked, recall)
-    options = asked.model_copy(update={"model": "/".join(model.key)})
     return streamed(Spoken(door.submit(options, [item], who), asked, recall, start))
 
 
@@ -119,6 +128,15 @@ def voice_of(name: str | VoiceId | None, model: ModelSpec) -> str:
     described = requests(SPEAKING).preferred.description(model)
     own = None if described is None else described.about.default_voice
     return voice_named(name) or own or DEFAULT
+
+
+def _put(asked: SpeechBody, jobs: Request, destination: Destination) -> dict[str, Any]:
+    """Where the audio is, once it is all there. Raises why it is not."""
+    with jobs, closing(uploaded(jobs, destination)) as outcomes:
+        outcome = next(outcomes)
+    if isinstance(outcome, SkylarkError):
+        raise outcome
+    return {"model": "/".join(jobs.model.key)} | linked(outcome, asked.response_format)
 
 
 def _start(asked: SpeechBody, who: Requester) -> int:

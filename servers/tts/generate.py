@@ -9,18 +9,21 @@ from typing import Annotated, Any, Literal
 from flask import Blueprint, Response
 from pydantic import Field
 
-from servers.audio.encode import check_format, encode_file, encoded_rate
+from servers.audio.encode import check_format, encode_file
 from servers.errors import InvalidRequest, SkylarkError
 from servers.jobs.request import Done, Item
 from servers.jobs.requests import QueueOptions
+from servers.jobs.to_bucket import Uploaded, uploaded
 from servers.limits import check_count, check_texts, check_together
 from servers.settings import Limits
 from servers.storage import storing
-from servers.web.batch import batch_reply
+from servers.web.batch import Outcome, batch_reply
 from servers.web.body import json_body
+from servers.web.described import described, linked
 from servers.web.openapi import operation
 from servers.web.replies import base64_of, dumps
 from servers.web.requester import requester, requests
+from servers.web.s3_output import S3Output
 
 bp = Blueprint("generate", __name__)
 IN_MEMORY = 1_048_576
@@ -29,7 +32,7 @@ ALONE = ""
 """The batch key of a text that is not to share the model with another."""
 
 
-class Generation(QueueOptions):
+class Generation(QueueOptions, S3Output):
     """The body. `instruct` is for all texts, `instructs` has one for each."""
 
     texts: list[str] = Field(min_length=1)
@@ -75,13 +78,16 @@ class Generation(QueueOptions):
             payload["instruct"] = instruct
         return Item(payload, fields)
 
-    def result(self, index: int, outcome: Done | SkylarkError) -> Iterator[bytes]:
+    def result(self, index: int, outcome: Outcome) -> Iterator[bytes]:
         """The JSON of what came of a text, in pieces."""
-        text = dumps({"text": self.texts[index]})[:-1] + b","
-        if isinstance(outcome, SkylarkError):
-            yield text + dumps({"error": outcome.to_dict()})[1:]
-        else:
-            yield from encoded(outcome, self.format, text)
+        text = {"text": self.texts[index]}
+        match outcome:
+            case SkylarkError():
+                yield dumps(text | {"error": outcome.to_dict()})
+            case Uploaded():
+                yield dumps(text | linked(outcome, self.format))
+            case Done():
+                yield from encoded(outcome, self.format, dumps(text)[:-1] + b",")
 
     def batch_key(self) -> str | None:
         """None lets a text share the model with whatever else waits for it."""
@@ -93,8 +99,13 @@ class Generation(QueueOptions):
 def generate_batch() -> Response:
     asked = json_body(Generation)
     asked.check(requests().limits)
-    request = requests().submit(asked, asked.items(), requester(), asked.batch_key(), live=False)
-    return batch_reply(request, asked.result, {"model": request.model.name, "job_ids": request.job_ids})
+    who = requester()
+    destination = asked.destination(asked.format, len(asked.texts), who.owner)
+    live = destination is not None
+    request = requests().submit(asked, asked.items(), who, asked.batch_key(), live=live)
+    outcomes = None if destination is None else uploaded(request, destination)
+    rest = {"model": request.model.name, "job_ids": request.job_ids}
+    return batch_reply(request, asked.result, rest, outcomes)
 
 
 def encoded(done: Done, format: str, before: bytes) -> Iterator[bytes]:
@@ -102,18 +113,9 @@ def encoded(done: Done, format: str, before: bytes) -> Iterator[bytes]:
 
     Raises StorageFailed before it gives any.
     """
-    result = done.result
-    about = {
-        "format": format,
-        "sample_rate": encoded_rate(result["sample_rate"], format),
-        "duration_s": result["duration_s"],
-        "words": result["words"],
-        "finish_reason": result["finish_reason"],
-        "ignored": result.get("ignored", []),
-    }
     with SpooledTemporaryFile(IN_MEMORY) as file:
         with storing("the audio of a text"):
-            encode_file(done.pcm, result["sample_rate"], format, file)
+            encode_file(done.pcm, done.result["sample_rate"], format, file)
         yield before + b'"audio":"'
         yield from base64_of(file)
-    yield b'",' + dumps(about)[1:]
+    yield b'",' + dumps(described(done.result, format))[1:]

@@ -13,10 +13,12 @@ from flask import Response
 
 from servers.errors import SkylarkError
 from servers.jobs.request import Done, Request
+from servers.jobs.to_bucket import Uploaded
 from servers.web.lines import accepts_lines, lines_reply
 from servers.web.replies import dumps
 
-Outcome = Done | SkylarkError
+Outcome = Done | Uploaded | SkylarkError
+Outcomes = Generator[Outcome, None, None]
 Write = Callable[[int, Outcome], Iterable[bytes]]
 """The JSON object of the result in that place, in pieces; it has at least one field."""
 WHOLE = 4_194_304
@@ -25,15 +27,20 @@ PIECE = 262_144
 """Bytes that are sent at once, where there are so many."""
 
 
-def batch_reply(request: Request, write: Write, rest: dict[str, Any]) -> Response:
-    """Takes the request over, to its end. `rest` are the fields beside the results.
+def batch_reply(
+    request: Request, write: Write, rest: dict[str, Any], outcomes: Outcomes | None = None
+) -> Response:
+    """Takes the request over, to its end. `rest` are the fields beside the results; `outcomes` is what comes
+    of its jobs where that is not the request's own.
 
     A job that fails has its error in its place, and where the request is ended early each job that has not
     ended has the reason for that. Raises the first error if all fail.
     """
+    ended = request.outcomes() if outcomes is None else outcomes
     if accepts_lines():
-        return _in_lines(request, write, rest)
-    parts = _parts(request, write, rest)
+        lines = _lines(request, ended, write, rest)
+        return lines_reply(_all(next(lines), lines), lines.close)
+    parts = _parts(request, ended, write, rest)
     start = _start(parts, WHOLE if len(request.job_ids) == 1 else 1)
     return Response(start if start.endswith(b"\n") else _all(start, parts), mimetype="application/json")
 
@@ -54,23 +61,22 @@ def _all(start: bytes, parts: Generator[bytes, None, None]) -> Iterator[bytes]:
         yield from parts
 
 
-def _in_lines(request: Request, write: Write, rest: dict[str, Any]) -> Response:
-    parts = _line_parts(request, write, rest)
-    return lines_reply(_all(next(parts), parts), parts.close)
-
-
-def _parts(request: Request, write: Write, rest: dict[str, Any]) -> Generator[bytes, None, None]:
-    with request:
+def _parts(
+    request: Request, outcomes: Outcomes, write: Write, rest: dict[str, Any]
+) -> Generator[bytes, None, None]:
+    with request, closing(outcomes):
         before = b'{"results":['
-        for index, outcome in _ended(request):
+        for index, outcome in _placed(request, outcomes):
             yield from _pieces(before, _written(write, index, outcome))
             before = b","
         yield b"]" + (b"," + dumps(rest)[1:] if rest else b"}") + b"\n"
 
 
-def _line_parts(request: Request, write: Write, rest: dict[str, Any]) -> Generator[bytes, None, None]:
-    with request:
-        for index, outcome in _ended(request):
+def _lines(
+    request: Request, outcomes: Outcomes, write: Write, rest: dict[str, Any]
+) -> Generator[bytes, None, None]:
+    with request, closing(outcomes):
+        for index, outcome in _placed(request, outcomes):
             yield from _pieces(b"", _line(index, _written(write, index, outcome)))
         yield dumps({"done": True} | rest | {"job_ids": request.job_ids}) + b"\n"
 
@@ -83,8 +89,8 @@ def _line(index: int, written: Iterator[bytes]) -> Iterator[bytes]:
     yield b"\n"
 
 
-def _ended(request: Request) -> Iterator[tuple[int, Outcome]]:
-    return _after_a_success(_to_the_end(request.outcomes(), len(request.job_ids)))
+def _placed(request: Request, outcomes: Outcomes) -> Iterator[tuple[int, Outcome]]:
+    return _after_a_success(_to_the_end(outcomes, len(request.job_ids)))
 
 
 def _written(write: Write, index: int, outcome: Outcome) -> Iterator[bytes]:
@@ -104,7 +110,7 @@ def _after_a_success(outcomes: Iterable[tuple[int, Outcome]]) -> Iterator[tuple[
     failed: list[tuple[int, Outcome]] = []
     succeeded = False
     for index, outcome in outcomes:
-        succeeded = succeeded or isinstance(outcome, Done)
+        succeeded = succeeded or not isinstance(outcome, SkylarkError)
         if not succeeded:
             failed.append((index, outcome))
             continue

@@ -72,6 +72,10 @@ curl -sS --unix-socket $S http://engine/jobs -d '{
   "model_type": "qwen3_tts", "model": "1.7b-base", "payload": {"text": "Good morning.",
   "reference_audio_path": "/tmp/me.wav", "reference_text": "These are my own words."}}'
 """: "needs a GPU's checkpoint of gigabytes; tests/acceptance/test_qwen3_tts.py",
+        """
+curl -sS http://127.0.0.1:5000/generate_batch -H 'Content-Type: application/json' -d '{
+  "texts": ["Chapter one."], "output": "s3", "s3": {"key": "audio/book/0001.wav"}}'
+""": "needs a bucket; tests/acceptance/test_buckets.py",
         "skylark models pull qwen3-tts-1.7b-customvoice whisper-large-v3 align-en": (
             "pulls gigabytes from the hub; tests/cli/test_models.py pulls from a stand-in"
         ),

@@ -4,10 +4,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from servers.tts.app import create_app
+from tests.buckets import fixtures as buckets
 from tests.jobs.stand_in_engine import StandInEngine
 from tests.web import fixtures
 
 configure = fixtures.configure
+moto_port, store = buckets.moto_port, buckets.store
 
 
 @pytest.fixture

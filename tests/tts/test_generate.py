@@ -230,6 +230,94 @@ def test_the_owner_of_the_key_owns_the_jobs(configure: Callable[..., None], engi
     assert engine.owner == "default"
 
 
+# into a bucket
+
+
+@pytest.fixture
+def into_bucket(configure: Callable[..., None], store: Any, engine: StandInEngine) -> FlaskClient:
+    configure(**store.variables())
+    return create_app(engine).test_client()
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
+def test_audio_goes_into_the_bucket_and_the_reply_says_where(
+    into_bucket: FlaskClient, engine: StandInEngine, store: Any, accept: str
+) -> None:
+    engine.outcome = failing(("Two.", BackendFailed("no breath")))
+    asked = {"texts": ["One.", "Two.", "Three."], "s3": {"keys": ["audio/one.wav", None, None]}}
+    reply = into_bucket.post(PATH, json=asked, headers={"Accept": accept})
+    assert reply.status_code == 200
+    found = [json.loads(line) for line in reply.data.splitlines()]
+    first, second, third = found[0]["results"] if accept == "application/json" else found[:3]
+    assert (first["s3_key"], first["text"], first["job_id"]) == (
+        "audio/one.wav",
+        "One.",
+        next(iter(engine.jobs)),
+    )
+    assert first["s3_url"] == f"{store.url}/speech/audio/one.wav"
+    assert first["presigned_url"].startswith(first["s3_url"] + "?")
+    assert (first["format"], first["sample_rate"], first["duration_s"]) == ("wav", RATE_HZ, 1.0)
+    assert "audio" not in first
+    assert second["error"]["message"] == "no breath"
+    objects = store.objects()
+    assert objects.keys() == {first["s3_key"], third["s3_key"]}
+    samples, _ = soundfile.read(io.BytesIO(objects["audio/one.wav"]), dtype="int16")
+    assert np.array_equal(samples, engine.samples)
+
+
+def test_what_cannot_be_put_there_is_an_error_in_its_place_and_the_job_is_kept(
+    into_bucket: FlaskClient, engine: StandInEngine, store: Any
+) -> None:
+    from tests.buckets.object_store import Fault
+
+    store.faults["put"] = [Fault(403, "AccessDenied")]
+    first, second = into_bucket.post(PATH, json={"texts": ["One.", "Two."], "output": "s3"}).json["results"]
+    assert first["error"]["code"] == "upload_failed"
+    assert first["error"]["message"].endswith(f"; the audio is kept as that of job {next(iter(engine.jobs))}")
+    assert store.objects().keys() == {second["s3_key"]}
+    assert engine.cancelled == []
+    store.faults["put"] = [Fault(403, "AccessDenied")] * 2
+    reply = into_bucket.post(PATH, json={"texts": ["One.", "Two."], "output": "s3"})
+    assert (reply.status_code, reply.json["error"]["code"]) == (502, "upload_failed")
+
+
+def test_the_same_request_again_is_the_same_object(
+    into_bucket: FlaskClient, engine: StandInEngine, store: Any
+) -> None:
+    from tests.buckets.object_store import Fault
+
+    headers = {"Idempotency-Key": "mine"}
+    store.faults["put"] = [Fault(403, "AccessDenied")]
+    asked = {"texts": ["One."], "output": "s3"}
+    assert into_bucket.post(PATH, json=asked, headers=headers).status_code == 502
+    first, again = (into_bucket.post(PATH, json=asked, headers=headers).json["results"][0] for _ in range(2))
+    assert first["s3_key"] == again["s3_key"]
+    assert len(engine.jobs) == len(store.objects()) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"s3": {"key": "elsewhere/a.wav"}}, 422, "invalid_request"),
+        ({"s3": {"bucket": "theirs"}}, 422, "invalid_request"),
+        ({"output": "s4"}, 422, "invalid_request"),
+    ],
+)
+def test_a_place_that_is_none_is_refused_before_anything_is_spoken(
+    into_bucket: FlaskClient, engine: StandInEngine, body: dict[str, Any], status: int, code: str
+) -> None:
+    reply = into_bucket.post(PATH, json={"texts": ["One."]} | body)
+    assert (reply.status_code, reply.json["error"]["code"]) == (status, code)
+    assert not engine.submitted
+
+
+def test_without_a_bucket_it_says_what_is_to_be_set(client: FlaskClient, engine: StandInEngine) -> None:
+    pytest.importorskip("boto3", reason="needs the extra [s3]")
+    reply = client.post(PATH, json={"texts": ["One."], "output": "s3"})
+    assert (reply.status_code, reply.json["error"]["code"]) == (503, "bucket_not_configured")
+    assert not engine.submitted
+
+
 BAD_INPUT = [
     ({}, 422, "invalid_request", "texts"),
     ({"text": "One."}, 422, "invalid_request", "texts"),

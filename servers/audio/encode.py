@@ -82,9 +82,7 @@ class FileEncoder:
     lets pass. Raises as `check_format` does.
     """
 
-    def __init__(
-        self, sample_rate: int, format: str, file: IO[bytes], *, to_hz: int | None = None
-    ) -> None:
+    def __init__(self, sample_rate: int, format: str, file: IO[bytes], *, to_hz: int | None = None) -> None:
         chosen, rate = check_format(format), to_hz or encoded_rate(sample_rate, format)
         self._resampler = None if rate == sample_rate else StreamResampler(sample_rate, rate)
         self._writer = writer(chosen, rate, file)

@@ -29,7 +29,7 @@ from servers.spoken.recall import Recall
 from servers.web.body import json_body
 from servers.web.described import linked
 from servers.web.door import SPEAKING
-from servers.web.openapi import operation
+from servers.web.openapi import JSON, operation
 from servers.web.request_ids import request_id
 from servers.web.requester import requester, requests
 from servers.web.s3_output import S3Output
@@ -78,7 +78,7 @@ class SpeechBody(QueueOptions, S3Output):
     "Speak a text, sent as it is made",
     body=SpeechBody,
     query={"from": "the sample from which it is gone on with, of a request with an Idempotency-Key"},
-    replies=(*(format.content_type for format in FORMATS.values()), EVENTS),
+    replies=(*(format.content_type for format in FORMATS.values()), EVENTS, JSON),
 )
 def speech() -> Response:
     asked, door, who = json_body(SpeechBody), requests(SPEAKING), requester()

@@ -17,7 +17,7 @@ from servers.jobs.to_bucket import Uploaded, uploaded
 from servers.limits import check_count, check_texts, check_together
 from servers.settings import Limits
 from servers.storage import storing
-from servers.web.batch import Outcome, batch_reply
+from servers.web.batch import BATCH_REPLIES, Outcome, batch_reply
 from servers.web.body import json_body
 from servers.web.described import described, linked
 from servers.web.openapi import operation
@@ -95,7 +95,7 @@ class Generation(QueueOptions, S3Output):
 
 
 @bp.post("/generate_batch")
-@operation("Speak texts, all in one reply", body=Generation)
+@operation("Speak texts, all in one reply", body=Generation, replies=BATCH_REPLIES)
 def generate_batch() -> Response:
     asked = json_body(Generation)
     asked.check(requests().limits)

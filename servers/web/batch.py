@@ -14,10 +14,13 @@ from flask import Response
 from servers.errors import SkylarkError
 from servers.jobs.request import Done, Request
 from servers.jobs.to_bucket import Uploaded
-from servers.web.lines import accepts_lines, lines_reply
+from servers.web.lines import LINES, accepts_lines, lines_reply
+from servers.web.openapi import JSON
 from servers.web.replies import dumps
 
 Outcome = Done | Uploaded | SkylarkError
+BATCH_REPLIES = (JSON, LINES)
+"""The content types of such a reply."""
 Outcomes = Generator[Outcome, None, None]
 Write = Callable[[int, Outcome], Iterable[bytes]]
 """The JSON object of the result in that place, in pieces; it has at least one field."""

@@ -12,7 +12,7 @@ from servers.jobs.request import Done, HowFar, Request, Result
 from servers.jobs.requests import QueueOptions
 from servers.limits import check_count
 from servers.text.subtitles import CONTENT_TYPES, subtitles
-from servers.web.batch import Outcome, batch_reply
+from servers.web.batch import BATCH_REPLIES, Outcome, batch_reply
 from servers.web.body import json_body
 from servers.web.lines import LINES, accepts_lines, lines_reply
 from servers.web.openapi import JSON, operation
@@ -49,13 +49,13 @@ def align() -> Result | Response:
 
 
 @bp.post("/transcribe_batch")
-@operation("The same of several recordings", body=TranscribeBatchBody)
+@operation("The same of several recordings", body=TranscribeBatchBody, replies=BATCH_REPLIES)
 def transcribe_batch() -> Response:
     return _batch_reply(TranscribeBatchBody)
 
 
 @bp.post("/align_batch")
-@operation("The same of several recordings and texts", body=AlignBatchBody)
+@operation("The same of several recordings and texts", body=AlignBatchBody, replies=BATCH_REPLIES)
 def align_batch() -> Response:
     return _batch_reply(AlignBatchBody)
 

@@ -78,8 +78,8 @@ class Writer(Protocol):
 class FileEncoder:
     """A file that is encoded as its samples come, and whose header says at the end how long it is.
 
-    `file` is written to and sought in. `to_hz` is another rate than that of `encode`, of those that `check_rate`
-    lets pass. Raises as `check_format` does.
+    `file` is written to and sought in. `to_hz` is another rate than that of `encode`, of those that
+    `check_rate` lets pass. Raises as `check_format` does.
     """
 
     def __init__(self, sample_rate: int, format: str, file: IO[bytes], *, to_hz: int | None = None) -> None:

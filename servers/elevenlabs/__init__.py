@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from servers.elevenlabs import speech, stream_input, voices
+from servers.elevenlabs import speech, stream_input
 
-BLUEPRINTS = (stream_input.bp, speech.bp, voices.bp)
+BLUEPRINTS = (stream_input.bp, speech.bp)

@@ -1,29 +1,16 @@
-"""GET /v1/voices: who can speak, as ElevenLabs' clients list them."""
+"""What ElevenLabs' clients look for in a voice of GET /v1/voices."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint
 
-from servers.openai import listings
-from servers.web.openapi import operation
-
-bp = Blueprint("elevenlabs_voices", __name__)
-
-
-@bp.get("/v1/voices")
-@operation("Who can speak, as ElevenLabs' clients list them")
-def voices() -> dict[str, Any]:
-    return {"voices": [_voice(each) for each in listings.voices()["voices"]]}
-
-
-def _voice(voice: dict[str, Any]) -> dict[str, Any]:
+def labelled(voice: dict[str, Any]) -> dict[str, Any]:
+    """The voice as the list has it, with the fields of theirs that it lacks."""
     labels = {"gender": voice["gender"], "language": next(iter(voice["languages"]), None)}
-    return {
+    theirs = {
         "voice_id": voice["id"],
-        "name": voice["name"],
         "category": "premade",
-        "description": voice["description"],
         "labels": {name: value for name, value in labels.items() if value is not None},
     }
+    return voice | theirs

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, request
 
 from servers.backends.base import About
+from servers.elevenlabs.voices import labelled
 from servers.errors import EngineUnavailable, InvalidRequest, SkylarkError
 from servers.jobs.client import RETRY_AFTER_S
 from servers.jobs.requests import Requests
@@ -34,7 +35,7 @@ def voices() -> dict[str, Any]:
     told = [(spec, _anew(spec, door) if refresh else told_about(spec, door)) for spec in specs]
     return {
         "models": [_described(spec, about) for spec, about in told],
-        "voices": [voice for spec, about in told for voice in voices_of(spec, about)],
+        "voices": [labelled(voice) for spec, about in told for voice in voices_of(spec, about)],
     }
 
 

@@ -79,4 +79,4 @@ def test_a_failure_is_a_typed_reply(client: FlaskClient, engine: PatientEngine) 
 def test_voices_are_listed_as_their_clients_read_them(client: FlaskClient) -> None:
     voices = client.get("/v1/voices").json["voices"]
     assert {"voice_id", "name", "category"} <= voices[0].keys()
-    assert voices[0]["voice_id"] == "default"
+    assert voices[0]["voice_id"] == voices[0]["id"] == "en-US+klatt4"

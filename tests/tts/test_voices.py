@@ -69,6 +69,9 @@ def test_voices_have_the_languages_of_their_model(client: FlaskClient, query: st
         "description",
         "licence",
         "model",
+        "voice_id",
+        "category",
+        "labels",
     }
 
 

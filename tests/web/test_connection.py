@@ -442,6 +442,7 @@ def test_what_is_to_be_done_when_a_client_goes_away_is_done_once_and_while_its_r
     with serving(app) as served:
         staying = served.client()
         assert json.loads(staying.ask("/at-once").read()) == {"told": 0}
+        served.settle()
         staying.sock.close()  # its reply was made: nobody is told
         client = served.client()
         client.send(raw("/leaving"))

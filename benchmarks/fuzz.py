@@ -72,6 +72,9 @@ def endpoints(recording: bytes, job_id: str) -> list[tuple[str, str, str, dict[s
         ),
         *(("tts", "GET", f"{VOICE}/{name}-input", {}) for name in ("stream", "multi-stream")),
         ("tts", "GET", "/v1/voices", {}),
+        ("tts", "POST", "/v1/tts", {"text": "One.", "format": "wav", "sample_rate": 24_000}),
+        ("tts", "GET", f"/v1/audio/{job_id}", {}),
+        *((server, *each) for server in ("tts", "whisperx") for each in OPENAIS),
         ("whisperx", "POST", "/transcribe", {"audio": audio, "language": "en"}),
         ("whisperx", "POST", "/align", align),
         ("whisperx", "POST", "/transcribe_batch", {"items": [{"audio": audio}], "priority": 1}),
@@ -98,10 +101,19 @@ def endpoints(recording: bytes, job_id: str) -> list[tuple[str, str, str, dict[s
 
 
 VOICE = "/v1/text-to-speech/default"
+OPENAIS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("POST", "/v1/audio/speech", {"input": "One.", "response_format": "wav", "speed": 1.5}),
+    ("POST", "/v1/audio/transcriptions", {}),
+    ("POST", "/v1/audio/translations", {}),
+    ("GET", "/v1/audio/voices", {}),
+    ("GET", "/v1/models", {}),
+    ("GET", "/v1/models/fake/one", {}),
+)
+DESCRIBED = ("/openapi.json", "/docs")
 PROBED = {
-    "tts": ("/health", "/ready", "/metrics"),
-    "whisperx": ("/health", "/ready", "/metrics"),
-    "engine": ("/health", "/metrics"),
+    "tts": ("/health", "/ready", "/metrics", *DESCRIBED),
+    "whisperx": ("/health", "/ready", "/metrics", *DESCRIBED),
+    "engine": ("/health", "/metrics", *DESCRIBED),
 }
 
 

@@ -367,7 +367,7 @@ BAD = [
     ({"model": "nothing"}, UnknownModel, "model", "one, two"),
     ({"payload": {}}, InvalidRequest, "payload.text", "required"),
     ({"payload": {"text": 7}}, InvalidRequest, "payload.text", "string"),
-    ({"payload": {"text": "a", "speed": 1}}, InvalidRequest, "payload.speed", "known are"),
+    ({"payload": {"text": "a", "tempo": 1}}, InvalidRequest, "payload.tempo", "known are"),
     ({"payload": {"task": "align"}}, InvalidRequest, "payload.task", "synthesize, transcribe"),
     ({"priority": -1}, InvalidRequest, "priority", "greater than or equal to 0"),
     ({"urgent": True}, InvalidRequest, "urgent", "unknown field"),

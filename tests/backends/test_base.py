@@ -25,7 +25,7 @@ class Trainer(Backend):
 
 
 def test_what_a_backend_does_not_act_on_is_known_by_task():
-    assert ignored_fields(Both, "synthesize") == {"language", "instruct", "seed"}
+    assert ignored_fields(Both, "synthesize") == {"language", "instruct", "seed", "speed"}
     assert ignored_fields(Both, "transcribe") == {"language", "temperature"}
     assert ignored_fields(Both, "align") == {"language"}
 

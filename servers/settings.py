@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -212,18 +213,6 @@ REGION = "AWS_REGION"
 """boto3 itself reads AWS_DEFAULT_REGION only."""
 
 
-class _Variables(PydanticBaseSettingsSource):
-    """What the environment says of the object store, in the words of others."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[object, str, bool]:
-        raise NotImplementedError("the section is read as a whole")
-
-    def __call__(self) -> dict[str, Any]:
-        found = {name: os.environ.get(variable) for name, variable in (E2E | {"region": REGION}).items()}
-        given = {name: value for name, value in found.items() if value}
-        return {"s3": given} if given else {}
-
-
 class Web(Section):
     cors_origins: list[str] = Field(default_factory=list)
     allow_anonymous: bool = False
@@ -325,18 +314,24 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = YamlConfigSettingsSource(settings_cls, yaml_file=config_file())
-        return init_settings, SeedVariables(settings_cls), env_settings, _Variables(cls), file
+        store = {variable: ("s3", name) for name, variable in (E2E | {"region": REGION}).items()}
+        short, others = Variables(settings_cls, SEED_VARIABLES), Variables(settings_cls, store)
+        return init_settings, short, env_settings, others, file
 
 
-class SeedVariables(PydanticBaseSettingsSource):
-    """The variables of SEED_VARIABLES that are set; an empty one is not."""
+class Variables(PydanticBaseSettingsSource):
+    """Those variables that are set, by the section and the name of what they set; an empty one is not."""
+
+    def __init__(self, of: type[BaseSettings], meant: Mapping[str, tuple[str, str]]) -> None:
+        super().__init__(of)
+        self._meant = meant
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found: dict[str, dict[str, str]] = {}
-        for variable, (section, name) in SEED_VARIABLES.items():
+        for variable, (section, name) in self._meant.items():
             if value := os.environ.get(variable):
                 found.setdefault(section, {})[name] = value
         return found

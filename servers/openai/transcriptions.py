@@ -17,16 +17,15 @@ from servers.openai.server_sent_events import EVENTS, event, failure
 from servers.speech import Prompt, Temperature
 from servers.text.languages import NAMES
 from servers.text.subtitles import CONTENT_TYPES, subtitles
-from servers.web.body import form_parts
 from servers.web.door import LISTENING
 from servers.web.openapi import JSON, operation
-from servers.web.recordings import AudioItem, saved
+from servers.web.recordings import FILE, AudioItem, recording_form, saved
 from servers.web.request_ids import request_id
 from servers.web.requester import requester, requests
 
 bp = Blueprint("openai_transcriptions", __name__)
 errors.install(bp)
-FILE, GRANULARITIES = "file", "timestamp_granularities[]"
+GRANULARITIES = "timestamp_granularities[]"
 TRANSCRIBE = "transcribe"
 Granularity = Literal["word", "segment"]
 WITH_SPEAKERS = "diarized_json"
@@ -114,21 +113,14 @@ def translations() -> Response | dict[str, Any]:
 
 def _form(kind: type[Any]) -> Any:
     """Raises InvalidRequest naming the field, and StorageFailed."""
-    fields, files = form_parts()
-    for name in files:
-        if name != FILE:
-            raise InvalidRequest(f"unknown file {name!r}; the recording is sent as {FILE!r}", param=name)
-    if FILE not in files:
-        raise InvalidRequest(f"{FILE!r} is required, as a file of a form", param=FILE)
+    fields, file = recording_form()
     given: dict[str, Any] = fields.to_dict()
     listed = [name for name in (GRANULARITIES, GRANULARITIES[:-2]) if name in fields]
     for name in listed:
         del given[name]
     if listed:
         given[GRANULARITIES] = fields.getlist(listed[0])
-    if "audio" in given:
-        raise InvalidRequest(f"the recording is sent as {FILE!r}", param="audio")
-    return kind.parse(given | {"audio": files[FILE]})
+    return kind.parse(given | {"audio": file})
 
 
 def _submitted(form: RecordingForm) -> Request:

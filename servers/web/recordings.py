@@ -12,7 +12,7 @@ from typing import Annotated, Any, BinaryIO, ClassVar, cast
 from flask import Flask, current_app
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
-from werkzeug.datastructures import FileStorage
+from werkzeug.datastructures import FileStorage, MultiDict
 
 from servers.audio.files import probe
 from servers.errors import InvalidRequest, MalformedBody
@@ -22,8 +22,11 @@ from servers.jobs.uploads import Uploads
 from servers.limits import check_texts
 from servers.settings import Limits, settings
 from servers.speech import Noun
+from servers.web.body import form_parts
 
 EXTENSION = "skylark.uploads"
+FILE = "file"
+"""What a form calls its recording."""
 BASE64 = {"type": "string", "contentEncoding": "base64"}
 
 
@@ -58,6 +61,22 @@ class AudioItem(Noun):
 
 def install(app: Flask) -> None:
     app.extensions[EXTENSION] = Uploads(settings().data_dir)
+
+
+def recording_form() -> tuple[MultiDict[str, str], FileStorage]:
+    """The fields of a form, and the recording that is its file.
+
+    Raises InvalidRequest where it has no file called FILE, or another; and StorageFailed.
+    """
+    fields, files = form_parts()
+    for name in files:
+        if name != FILE:
+            raise InvalidRequest(f"unknown file {name!r}; the recording is sent as {FILE!r}", param=name)
+    if FILE not in files:
+        raise InvalidRequest(f"{FILE!r} is required, as a file of a form", param=FILE)
+    if "audio" in fields:
+        raise InvalidRequest(f"a form's recording is sent as {FILE!r}", param="audio")
+    return fields, files[FILE]
 
 
 def saved(sent: Mapping[str, AudioItem], requester: Requester, limits: Limits) -> list[Item]:

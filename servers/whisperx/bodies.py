@@ -7,13 +7,11 @@ from typing import Literal, TypeVar
 from flask import request
 from pydantic import Field
 
-from servers.errors import InvalidRequest
 from servers.jobs.requests import QueueOptions
 from servers.speech import Noun, Prompt, Speakers, Temperature, Text
-from servers.web.body import form_parts, json_body
-from servers.web.recordings import AudioItem
+from servers.web.body import json_body
+from servers.web.recordings import FILE, AudioItem, recording_form
 
-FILE = "file"
 FORM = "multipart/form-data"
 Format = Literal["json", "srt", "vtt"]
 
@@ -81,12 +79,5 @@ def form_or_json(noun: type[B]) -> tuple[B, str]:
     """
     if request.mimetype != FORM:
         return json_body(noun), "audio"
-    fields, files = form_parts()
-    for name in files:
-        if name != FILE:
-            raise InvalidRequest(f"unknown file {name!r}; the recording is sent as {FILE!r}", param=name)
-    if FILE not in files:
-        raise InvalidRequest(f"{FILE!r} is required", param=FILE)
-    if "audio" in fields:
-        raise InvalidRequest(f"a form's recording is sent as {FILE!r}", param="audio")
-    return noun.parse(fields.to_dict() | {"audio": files[FILE]}), FILE
+    fields, file = recording_form()
+    return noun.parse(fields.to_dict() | {"audio": file}), FILE

@@ -72,6 +72,9 @@ def endpoints(recording: bytes, job_id: str) -> list[tuple[str, str, str, dict[s
         ),
         *(("tts", "GET", f"{VOICE}/{name}-input", {}) for name in ("stream", "multi-stream")),
         ("tts", "GET", "/v1/voices", {}),
+        ("tts", "POST", "/v1/voices", NEW_VOICE | {"audio": audio}),
+        ("tts", "GET", "/v1/voices/nobody", {}),
+        ("tts", "DELETE", "/v1/voices/nobody", {}),
         ("tts", "POST", "/v1/tts", {"text": "One.", "format": "wav", "sample_rate": 24_000}),
         ("tts", "GET", f"/v1/audio/{job_id}", {}),
         *((server, *each) for server in ("tts", "whisperx") for each in OPENAIS),
@@ -101,6 +104,7 @@ def endpoints(recording: bytes, job_id: str) -> list[tuple[str, str, str, dict[s
 
 
 VOICE = "/v1/text-to-speech/default"
+NEW_VOICE = {"name": "fuzzed", "reference_text": "so", "consent": "It is my own voice."}
 OPENAIS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("POST", "/v1/audio/speech", {"input": "One.", "response_format": "wav", "speed": 1.5}),
     ("POST", "/v1/audio/transcriptions", {}),

@@ -154,6 +154,7 @@ class Limits(Section):
     max_texts: int = 500
     max_request_chars: int = 500_000
     max_audio_s: float = 1_800.0
+    max_cloned_voices: Annotated[int, Field(ge=0)] = 200
     request_timeout_s: float = 1_800.0
     job_base_s: Annotated[float, Field(gt=0)] = 600.0
     job_s_per_1000_chars: Annotated[float, Field(ge=0)] = 10_000.0

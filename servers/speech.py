@@ -136,6 +136,15 @@ class Utterance(Noun):
     """Times the voice's own tempo."""
 
 
+class CloningUtterance(Utterance):
+    """The same for a backend that can speak with the voice of a clip."""
+
+    reference_audio_path: Path | None = None
+    """The clip whose voice is cloned."""
+    reference_text: str | None = None
+    """The words of the clip."""
+
+
 class TranscribeRequest(Noun):
     """One audio file to transcribe: the payload of a transcribe job. A backend may add fields of its own."""
 

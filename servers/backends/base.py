@@ -82,6 +82,8 @@ class About(Noun):
     default_voice: str | None = None
     sample_rate: int | None = None
     device: str = "cpu"
+    clones: bool = False
+    """Whether it speaks with the voice of reference audio."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Qwen3Tts(Backend):
     """Speaks batches of utterances in one talker batch, each in chunks as it is made; others join it."""
 
     requests = {"synthesize": QwenUtterance}  # noqa: RUF012 - the contract says ClassVar
-    honours = frozenset({"voice", "language", "instruct", "seed"})
+    honours = frozenset({"voice", "language", "instruct", "seed", "reference_audio_path", "reference_text"})
     options = QwenOptions
     takes_arrivals = frozenset({"synthesize"})
 
@@ -70,9 +70,13 @@ class Qwen3Tts(Backend):
         """Who speaks, by the checkpoint's config.json; only a load tells the sample rate."""
         cls.check(options)
         own = QwenOptions.model_validate(options)
-        speakers = Speakers(Checkpoint.at(own.checkpoint, str(own.checkpoint)), own.default_voice)
+        checkpoint = Checkpoint.at(own.checkpoint, str(own.checkpoint))
+        speakers = Speakers(checkpoint, own.default_voice)
         about = About(
-            voices=speakers.voices, languages=speakers.languages.tags, default_voice=speakers.default
+            voices=speakers.voices,
+            languages=speakers.languages.tags,
+            default_voice=speakers.default,
+            clones=checkpoint.clones,
         )
         return Description(about, speakers.has)
 
@@ -91,8 +95,7 @@ class Qwen3Tts(Backend):
         checkpoint = Checkpoint.at(options.checkpoint, model.name)
         loaded = checkpoints.load(package, checkpoint, options, device)
         prompts = PromptBuilder(loaded.model, loaded.processor.tokenizer)
-        clones = checkpoint.variant == "base"
-        references = References(loaded, options.reference_cache_mb * 1e6) if clones else None
+        references = References(loaded, options.reference_cache_mb * 1e6) if checkpoint.clones else None
         self._voices = Voices(checkpoint, prompts, references, options.default_voice)
         self._talker = Talker(loaded.model)
         decoder = CodecDecoder(loaded.model.speech_tokenizer.model)
@@ -104,6 +107,7 @@ class Qwen3Tts(Backend):
             default_voice=self._voices.default_voice,
             sample_rate=decoder.sample_rate,
             device=device,
+            clones=checkpoint.clones,
         )
 
     def warm_up(self, text: str) -> None:

@@ -60,12 +60,14 @@ class Spoken:
     """The current request's speech, once some of it is there. Raises why there is none."""
 
     def __init__(self, voice_id: str) -> None:
-        asked, door = json_body(TextToSpeech), requests(SPEAKING)
+        asked, door, who = json_body(TextToSpeech), requests(SPEAKING), requester()
         check_texts(asked.text, door.limits, "text")
         self.format = formats.output_format(TextToSpeechQuery.parse(request.args.to_dict()).output_format)
-        speaker = Speaker.of(door, voice_id, asked.model_id, asked.language_code, asked.seed, self.format)
+        speaker = Speaker.of(
+            door, voice_id, asked.model_id, asked.language_code, asked.seed, self.format, who.owner
+        )
         speed = None if asked.voice_settings is None else asked.voice_settings.speed
-        self._jobs = speaker.submit(asked.text, speed, requester())
+        self._jobs = speaker.submit(asked.text, speed, who)
         self.pieces = _begun(self._jobs, pieces(self._jobs, asked.text, self.format))
 
     def reply(self, body: Iterator[bytes], content_type: str) -> Response:

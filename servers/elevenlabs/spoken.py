@@ -42,13 +42,14 @@ class Speaker:
         language: str | None,
         seed: int | None,
         format: OutputFormat,
+        owner: str | None,
     ) -> Speaker:
         """In the client's names. Raises UnknownModel, and UnknownVoice as far as that is known at once."""
         own = None if model_id is None or model_id.startswith(THEIR_MODELS) else model_id
         found = Speaker(door, voice_named(voice_id), model_named(own, door, TASK), language, seed, format)
         try:
-            chosen = door.model(found.model, found._payload("", None))
-            door.preferred.check_voice(chosen, found.voice)
+            chosen = door.model(found.model, found._payload("", None), owner)
+            door.check_voice(chosen, found.voice, owner)
         except SkylarkError as error:
             raise in_request_terms(error, FIELDS) from None
         return found

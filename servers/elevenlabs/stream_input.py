@@ -63,10 +63,11 @@ def _conversation(voice_id: str, *, has_contexts: bool) -> Response:
     query.check()
     format = formats.output_format(query.output_format)
     door = requests(SPEAKING)
-    speaker = Speaker.of(door, voice_id, query.model_id, query.language_code, query.seed, format)
+    owner = current_owner()
+    speaker = Speaker.of(door, voice_id, query.model_id, query.language_code, query.seed, format, owner)
     conversation = Conversation(
         speaker,
-        current_owner(),
+        owner,
         query.inactivity_timeout,
         is_automatic=query.auto_mode,
         is_one_clock=query.sync_alignment,

@@ -10,7 +10,7 @@ def labelled(voice: dict[str, Any]) -> dict[str, Any]:
     labels = {"gender": voice["gender"], "language": next(iter(voice["languages"]), None)}
     theirs = {
         "voice_id": voice["id"],
-        "category": "premade",
+        "category": voice.get("category", "premade"),
         "labels": {name: value for name, value in labels.items() if value is not None},
     }
     return voice | theirs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from pydantic import Field, field_validator
 from servers.backends.base import SYNTHESIZE, default_task, parse_payload
 from servers.backends.load import backend_class
 from servers.catalog import Catalog
+from servers.cloned_voices import ClonedVoices
 from servers.engine.time_limits import time_limit_s
 from servers.errors import InvalidRequest, SkylarkError
+from servers.jobs.cloning import reference_of
 from servers.jobs.job import Job
 from servers.jobs.named_files import anywhere, below_roots, check_kind
 from servers.jobs.outputs import check_output
@@ -96,6 +98,7 @@ class JobFactory:
 
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
         self._settings, self._catalog = settings, catalog
+        self._cloned_voices = ClonedVoices(settings.data_dir, settings.limits.max_cloned_voices)
 
     def jobs(self, submissions: Sequence[Submission], caller: Caller, now: float) -> list[Job]:
         """Raises as `job` does; what is wrong with one of several is named as jobs.2.payload.text."""
@@ -120,8 +123,11 @@ class JobFactory:
         if submission.result_path is not None:
             result_path, named = submission.result_path, "result_path"
         check_texts(payload, self._settings.limits, "payload")
+        reference = reference_of(self._cloned_voices, payload, backend, caller.owner)
+        if reference:
+            payload = {name: value for name, value in payload.items() if name != "voice"} | reference
         request = parse_payload(backend, payload)
-        files = self._files(request, caller.remote)
+        files = self._files(request, caller.remote, own=reference)
         task = payload.setdefault("task", default_task(backend))
         return Job(
             id=str(uuid.uuid4()),
@@ -151,13 +157,16 @@ class JobFactory:
             raise InvalidRequest(f"{named!r} must be a path", param=named)
         return str(check_output(path, task == SYNTHESIZE, self._settings.engine.roots(), named))
 
-    def _files(self, request: Noun, remote: bool) -> dict[str, Path]:
+    def _files(self, request: Noun, remote: bool, own: Container[str]) -> dict[str, Path]:
         """The files that it names as they will be opened, no link being followed from now on.
 
-        Who calls over a network may only name those under the allowed roots.
+        Who calls over a network may only name those under the allowed roots; the fields in `own` were not
+        named by the caller.
         """
         named = {name: value for name, value in vars(request).items() if isinstance(value, Path)}
-        return {name: self._checked_path(path, name, remote) for name, path in named.items()}
+        return {
+            name: self._checked_path(path, name, remote and name not in own) for name, path in named.items()
+        }
 
     def _checked_path(self, path: Path, name: str, remote: bool) -> Path:
         param, roots = f"payload.{name}", self._settings.engine.roots()

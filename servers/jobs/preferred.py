@@ -20,7 +20,8 @@ from servers.settings import Door
 from servers.speech import ModelSpec
 from servers.text.languages import language_code
 
-DECIDING = ("task", "voice", "language")
+REFERENCE = "reference_audio_path"
+DECIDING = ("task", "voice", "language", REFERENCE)
 """The fields of a payload by which a model is chosen."""
 ANY_LANGUAGE = frozenset({"", "auto"})
 DESCRIBED_S = 10.0

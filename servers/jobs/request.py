@@ -247,10 +247,16 @@ def _empty(file: IO[bytes]) -> None:
     file.truncate()
 
 
+OTHERWISE_CALLED = {
+    "task": "model",  # the endpoint is the task: what the client can change is the model that was to do it
+    "reference_audio_path": "voice",  # and by naming a cloned voice it named the clip
+    "reference_text": "voice",
+}
+
+
 def in_request_terms(error: SkylarkError, fields: Mapping[str, str]) -> SkylarkError:
     """The same error, its `param` in the request's words: a job's payload is the door's affair."""
     if error.param is not None:
         name = error.param.removeprefix("payload.")
-        # The endpoint is the task: what the client can change is the model that was to do it.
-        error.param = ({"task": "model"} | dict(fields)).get(name, name)
+        error.param = (OTHERWISE_CALLED | dict(fields)).get(name, name)
     return error

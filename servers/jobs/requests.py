@@ -20,10 +20,12 @@ from pydantic import Field, StringConstraints
 from servers.backends.base import Description
 from servers.backends.load import backend_class
 from servers.catalog import Catalog
+from servers.cloned_voices import ClonedVoices
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled
 from servers.jobs.client import JobsClient
+from servers.jobs.cloning import Cloning
 from servers.jobs.job_stream import AWAY_S, JobStream
-from servers.jobs.preferred import DECIDING, Candidate, Preferred
+from servers.jobs.preferred import DECIDING, REFERENCE, Candidate, Preferred
 from servers.jobs.request import Item, Request, Requester
 from servers.settings import Door, Limits
 from servers.speech import ModelSpec, Noun
@@ -51,6 +53,7 @@ class Requests:
         catalog: Catalog,
         door: Door,
         limits: Limits,
+        cloned_voices: ClonedVoices,
         search_path: Sequence[Path] = (),
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -58,7 +61,8 @@ class Requests:
     ) -> None:
         """Raises UnknownModel for a model of the door's that models.yaml does not have."""
         self.client, self.catalog, self.limits = client, catalog, limits
-        self.preferred = Preferred.of(door, catalog, search_path)
+        self.preferred, self.cloned_voices = Preferred.of(door, catalog, search_path), cloned_voices
+        self.cloning = Cloning(self.preferred, catalog, search_path)
         self._search_path = search_path
         self._clock, self._pause = clock, pause
         self._stop_at: float | None = None
@@ -67,15 +71,27 @@ class Requests:
         """From now on nobody is waited for longer than DRAIN_S. It takes no lock, for a signal calls it."""
         self._stop_at = self._clock() + DRAIN_S
 
-    def model(self, name: str | None = None, payload: Mapping[str, Any] = MappingProxyType({})) -> ModelSpec:
+    def model(
+        self,
+        name: str | None = None,
+        payload: Mapping[str, Any] = MappingProxyType({}),
+        owner: str | None = None,
+    ) -> ModelSpec:
         """The model of that name, "name" or "backend/name"; where there is no name, the one of the door's own
-        that takes the payload.
+        that takes the payload, and for a cloned voice of the owner's one that can clone.
 
         Of several models with one name a door's own is meant. Raises UnknownModel, and UnknownVoice.
         """
-        if name is None:
-            return self.preferred.choose(payload)
-        return self.catalog.find(name, prefer=self.preferred.first.backend)
+        if name is not None:
+            return self.catalog.find(name, prefer=self.preferred.first.backend)
+        if REFERENCE in payload or self.cloned_voices.find(owner, payload.get("voice")) is not None:
+            return self.cloning.model()
+        return self.preferred.choose(payload)
+
+    def check_voice(self, model: ModelSpec, voice: str | None, owner: str | None) -> None:
+        """Raises UnknownVoice where it is known that the model has no such voice, and the owner neither."""
+        if self.cloned_voices.find(owner, voice) is None:
+            self.preferred.check_voice(model, voice)
 
     def description(self, model: ModelSpec) -> Description | None:
         """What is known now of any model without loading it; None where it can only be asked."""
@@ -103,7 +119,7 @@ class Requests:
         jobs that were accepted before and need them.
         """
         try:
-            models = self._models(options.model, items)
+            models = self._models(options.model, items, requester.owner)
             jobs = self._jobs(models, options, items, requester, batch_key)
             check = self._checker(requester)
             stream = JobStream(self.client, jobs, requester.owner, live, check, self._clock, self._pause)
@@ -116,10 +132,10 @@ class Requests:
             raise
         return request
 
-    def _models(self, name: str | None, items: Sequence[Item]) -> list[ModelSpec]:
+    def _models(self, name: str | None, items: Sequence[Item], owner: str | None) -> list[ModelSpec]:
         """One for each item; what decides is asked once for all that are alike in it."""
-        alike = [tuple(item.payload.get(key) for key in DECIDING) for item in items]
-        chosen = {each: self.model(name, dict(zip(DECIDING, each, strict=True))) for each in set(alike)}
+        alike = [tuple((key, item.payload[key]) for key in DECIDING if key in item.payload) for item in items]
+        chosen = {each: self.model(name, dict(each), owner) for each in set(alike)}
         return [chosen[each] for each in alike]
 
     def _jobs(

@@ -13,12 +13,15 @@ from servers.openai import errors
 from servers.openai.names import DEFAULT
 from servers.settings import settings
 from servers.speech import ModelSpec, Voice
+from servers.web.auth import current_owner
 from servers.web.door import SPEAKING
 from servers.web.openapi import operation
 from servers.web.requester import requests
 
 bp = Blueprint("openai_listings", __name__)
 errors.install(bp)
+CLONED = "cloned"
+"""The category of a voice that was made of a recording."""
 CREATED = 0
 """When a model was made is not known; the field has to be there."""
 
@@ -49,7 +52,8 @@ def voices() -> dict[str, Any]:
     door = requests(SPEAKING)
     told = [voice for spec in _speaking(door) for voice in voices_of(spec, told_about(spec, door))]
     aliases = [_alias(name, meant) for name, meant in settings().openai.voices.items()]
-    return {"voices": [_alias(DEFAULT, None), *told, *aliases]}
+    own = cloned_voices(door, current_owner())
+    return {"voices": [_alias(DEFAULT, None), *own, *told, *aliases]}
 
 
 def _models(door: Requests) -> list[dict[str, Any]]:
@@ -73,6 +77,26 @@ def voices_of(spec: ModelSpec, about: About | None) -> list[dict[str, Any]]:
     name = "/".join(spec.key)
     told = () if about is None else about.voices
     return [voice.model_dump() | {"id": voice.name, "model": name} for voice in told]
+
+
+def cloned_voices(door: Requests, owner: str | None) -> list[dict[str, Any]]:
+    """Those that the owner has made, in the same form; `model` is the one that speaks with them by default,
+    null where none is here any more.
+    """
+    voices = door.cloned_voices.of(owner)
+    try:
+        model = "/".join(door.cloning.model().key) if voices else None
+    except UnknownModel:
+        model = None
+    return [
+        Voice(
+            name=voice.name,
+            languages=() if voice.language is None else (voice.language,),
+            description=voice.description,
+        ).model_dump()
+        | {"id": voice.name, "model": model, "category": CLONED}
+        for voice in voices
+    ]
 
 
 def told_about(spec: ModelSpec, door: Requests) -> About | None:

@@ -88,7 +88,7 @@ def speech() -> Response:
     if destination is not None and (start or asked.stream_format == "sse"):
         raise InvalidRequest("what goes into a bucket goes there whole: it is not streamed", param="output")
     item = asked.item()
-    model = door.model(model_named(asked.model, door, TASK), item.payload)
+    model = door.model(model_named(asked.model, door, TASK), item.payload, who.owner)
     options = asked.model_copy(update={"model": "/".join(model.key)})
     if destination is not None:
         return jsonify(_put(asked, door.submit(options, [item], who), destination))

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, current_app
 
+from servers.cloned_voices import ClonedVoices
 from servers.jobs.request import Requester
 from servers.settings import Settings
 from servers.speech import ModelSpec
@@ -30,6 +31,19 @@ class Kept:
             most_bytes=int(settings.tts.cache_mb * MEGABYTE),
         )
         self.models = Models(settings)
+        self._cloned_voices = ClonedVoices(settings.data_dir, settings.limits.max_cloned_voices)
+
+    def key(
+        self,
+        model: ModelSpec,
+        payload: Mapping[str, Any],
+        form: Sequence[str | int | None],
+        owner: str | None,
+    ) -> str:
+        """A cloned voice is its clip and the clip's words: one of the same name may be another tomorrow."""
+        voice = self._cloned_voices.find(owner, payload.get("voice"))
+        who = {} if voice is None else {"clip": voice.clip, "reference_text": voice.reference_text}
+        return speech_key(owner, self.models.identity(model), {**payload, **who}, form)
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -61,7 +75,7 @@ class Recall:
         self._looks = requester.idempotency_key is None
         self._key = ""
         if kept is not None:
-            self._key = speech_key(requester.owner, kept.models.identity(model), payload, form)
+            self._key = kept.key(model, payload, form, requester.owner)
 
     @property
     def most_bytes(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, Literal
 
@@ -10,8 +10,9 @@ from flask import Blueprint, Response
 from pydantic import Field
 
 from servers.audio.encode import check_format, encode_file
+from servers.audio.reference import clip_length_s
 from servers.errors import InvalidRequest, SkylarkError
-from servers.jobs.request import Done, Item
+from servers.jobs.request import Done, Item, Requester
 from servers.jobs.requests import QueueOptions
 from servers.jobs.to_bucket import Uploaded, uploaded
 from servers.limits import check_count, check_texts, check_together
@@ -21,6 +22,7 @@ from servers.web.batch import BATCH_REPLIES, Outcome, batch_reply
 from servers.web.body import json_body
 from servers.web.described import described, linked
 from servers.web.openapi import operation
+from servers.web.recordings import Base64, Reference, decoded, saved_reference
 from servers.web.replies import base64_of, dumps
 from servers.web.requester import requester, requests
 from servers.web.s3_output import S3Output
@@ -45,6 +47,12 @@ class Generation(QueueOptions, S3Output):
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """The same one again makes the same audio again, with a model that draws lots."""
     format: Literal["wav", "flac", "mp3", "opus", "aac", "pcm"] = "wav"
+    reference_audio: Base64 | None = None
+    """The clip whose voice speaks, for this request alone; POST /v1/voices keeps one."""
+    reference_text: str | None = None
+    """The words of the clip."""
+    x_vector_only: Annotated[bool, Field(strict=True)] = False
+    """Take the timbre of the clip alone, without its words, where the model can."""
 
     def check(self, limits: Limits) -> None:
         """Raises InvalidRequest or TooLarge naming the field, down to the text at fault, and MissingExtra
@@ -54,6 +62,7 @@ class Generation(QueueOptions, S3Output):
         check_count(len(self.texts), limits, "texts")
         check_texts(self.texts, limits, "texts")
         check_together(self.texts, limits, "texts")
+        self._check_reference(limits)
         if self.instructs is None:
             return
         if self.instruct is not None:
@@ -62,21 +71,38 @@ class Generation(QueueOptions, S3Output):
             message = f"{len(self.instructs)} instructs for {len(self.texts)} texts"
             raise InvalidRequest(message, param="instructs")
 
-    def items(self) -> list[Item]:
+    def _check_reference(self, limits: Limits) -> None:
+        check_texts(self.reference_text, limits, "reference_text")
+        if self.reference_audio is None:
+            for name in ("reference_text", "x_vector_only"):
+                if getattr(self, name):
+                    raise InvalidRequest(
+                        f"{name!r} is about a reference_audio, and there is none", param=name
+                    )
+        elif self.voice is not None:
+            raise InvalidRequest("give voice or reference_audio, not both", param="reference_audio")
+
+    def items(self, reference: Reference | None) -> list[Item]:
         """One synthesize job for each text, and what the payload's fields are called in the body."""
         shared = {"task": "synthesize", "voice": self.voice, "language": self.language, "seed": self.seed}
+        if reference is not None:
+            shared |= {"reference_audio_path": str(reference.path), "reference_text": self.reference_text}
+            shared |= {"x_vector_only": self.x_vector_only or None}
         shared = {name: value for name, value in shared.items() if value is not None}
-        return [self._item(index, shared) for index in range(len(self.texts))]
+        release = reference.release if reference is not None else _nothing
+        return [self._item(index, shared, release) for index in range(len(self.texts))]
 
-    def _item(self, index: int, shared: Mapping[str, Any]) -> Item:
+    def _item(self, index: int, shared: Mapping[str, Any], release: Callable[[], None]) -> Item:
         payload = {**shared, "text": self.texts[index]}
         fields = {"text": f"texts.{index}"}
+        if self.reference_audio is not None:
+            fields |= {"reference_audio_path": "reference_audio", "reference_text": "reference_text"}
         instruct = self.instruct
         if self.instructs is not None:
             instruct, fields["instruct"] = self.instructs[index], f"instructs.{index}"
         if instruct is not None:
             payload["instruct"] = instruct
-        return Item(payload, fields)
+        return Item(payload, fields, release)
 
     def result(self, index: int, outcome: Outcome) -> Iterator[bytes]:
         """The JSON of what came of a text, in pieces."""
@@ -102,10 +128,24 @@ def generate_batch() -> Response:
     who = requester()
     destination = asked.destination(asked.format, len(asked.texts), who.owner)
     live = destination is not None
-    request = requests().submit(asked, asked.items(), who, asked.batch_key(), live=live)
+    items = asked.items(_reference(asked, who))
+    request = requests().submit(asked, items, who, asked.batch_key(), live=live)
     outcomes = None if destination is None else uploaded(request, destination)
     rest = {"model": request.model.name, "job_ids": request.job_ids}
     return batch_reply(request, asked.result, rest, outcomes)
+
+
+def _reference(asked: Generation, who: Requester) -> Reference | None:
+    """The clip on the disk, for all the texts. Raises what is wrong with it."""
+    if asked.reference_audio is None:
+        return None
+    clip = decoded(asked.reference_audio, "reference_audio")
+    clip_length_s(clip, "reference_audio")
+    return saved_reference(clip, len(asked.texts), who)
+
+
+def _nothing() -> None:
+    """What is to be released of a text without a clip."""
 
 
 def encoded(done: Done, format: str, before: bytes) -> Iterator[bytes]:

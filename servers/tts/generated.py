@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from hashlib import sha256
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -22,10 +21,9 @@ from servers.atomic import unfinished
 from servers.audio.encode import FORMATS
 from servers.errors import NotFound
 from servers.nofollow import LinkInPath, NotRegular, folder_of, open_regular
+from servers.owners import folder_name
 from servers.storage import storing
 
-EVERYONE = "everyone"
-"""Whose the files are where no key is configured."""
 LOOK_EVERY_S = 60.0
 
 
@@ -40,7 +38,7 @@ class GeneratedAudio:
     def keep(self, owner: str | None, audio_id: UUID, format: str, audio: IO[bytes]) -> str:
         """Writes a file, whole or not at all; returns its path below the folder. Raises StorageFailed."""
         self.clear()
-        name = f"{_whose(owner)}/{audio_id}.{format}"
+        name = f"{folder_name(owner)}/{audio_id}.{format}"
         path = self._folder / name
         with storing("the audio"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +52,7 @@ class GeneratedAudio:
         self.clear()
         for format in FORMATS:
             with suppress(FileNotFoundError, LinkInPath, NotRegular):
-                return open_regular(self._folder / _whose(owner) / f"{audio_id}.{format}"), format
+                return open_regular(self._folder / folder_name(owner) / f"{audio_id}.{format}"), format
         raise NotFound(f"there is no audio {str(audio_id)!r}, or it is no longer kept", param="id")
 
     def clear(self) -> None:
@@ -73,7 +71,3 @@ class GeneratedAudio:
     def _folder(self) -> Path:
         """It may itself be reached by a link, which its owner has put there; below it none is followed."""
         return self._given.resolve()
-
-
-def _whose(owner: str | None) -> str:
-    return EVERYONE if owner is None else sha256(owner.encode()).hexdigest()[:32]

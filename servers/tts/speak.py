@@ -99,8 +99,9 @@ def _order(asked: TtsBody, door: Requests) -> Order:
     """Raises what is wrong with it."""
     asked.check(door.limits, settings().tts)
     item = asked.item()
-    model = door.model(speaking_model(asked.model, door), item.payload)
-    return Order(asked, item, model, requester(), asked.rate(settings().tts.default_sample_rate))
+    who = requester()
+    model = door.model(speaking_model(asked.model, door), item.payload, who.owner)
+    return Order(asked, item, model, who, asked.rate(settings().tts.default_sample_rate))
 
 
 def _spoken(order: Order, door: Requests, recall: Recall) -> Response:

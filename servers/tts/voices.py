@@ -1,4 +1,7 @@
-"""GET /v1/voices: who can speak, by what the models say of themselves; nothing is made up."""
+"""GET /v1/voices and /v1/voices/<name>: who can speak, by what the models say of themselves.
+
+Nothing is made up.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,18 @@ from flask import Blueprint, request
 
 from servers.backends.base import About
 from servers.elevenlabs.voices import labelled
-from servers.errors import EngineUnavailable, InvalidRequest, SkylarkError
+from servers.errors import EngineUnavailable, InvalidRequest, NotFound, SkylarkError
 from servers.jobs.client import RETRY_AFTER_S
 from servers.jobs.requests import Requests
-from servers.openai.listings import told_about, voices_of
+from servers.openai.listings import cloned_voices, told_about, voices_of
 from servers.speech import ModelSpec
 from servers.tts.names import speaking_model
+from servers.web.auth import current_owner
 from servers.web.openapi import operation
 from servers.web.requester import requests
 
 bp = Blueprint("voices", __name__)
+Told = list[tuple[ModelSpec, About | None]]
 TRUTHS = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
@@ -33,10 +38,37 @@ def voices() -> dict[str, Any]:
     door, refresh = requests(), _flag("refresh")
     specs = _named(request.args["model"], door) if "model" in request.args else _asked(door)
     told = [(spec, _anew(spec, door) if refresh else told_about(spec, door)) for spec in specs]
+    own = [] if "model" in request.args and not _clones(told) else cloned_voices(door, current_owner())
     return {
         "models": [_described(spec, about) for spec, about in told],
-        "voices": [labelled(voice) for spec, about in told for voice in voices_of(spec, about)],
+        "voices": [*map(labelled, own), *_theirs(told)],
     }
+
+
+@bp.get("/v1/voices/<name>")
+@operation("One voice; of a cloned one also what it was made of")
+def voice(name: str) -> dict[str, Any]:
+    return one_voice(name, requests())
+
+
+def one_voice(name: str, door: Requests) -> dict[str, Any]:
+    """Raises NotFound."""
+    own = door.cloned_voices.find(current_owner(), name)
+    if own is not None:
+        (found,) = (each for each in cloned_voices(door, current_owner()) if each["name"] == own.name)
+        return labelled(found) | own.model_dump(exclude={"clip"})
+    for each in _theirs([(spec, told_about(spec, door)) for spec in _asked(door)]):
+        if each["id"] == name:
+            return each
+    raise NotFound(f"there is no voice {name[:80]!r}; GET /v1/voices lists them", param="name")
+
+
+def _theirs(told: Told) -> list[dict[str, Any]]:
+    return [labelled(voice) for spec, about in told for voice in voices_of(spec, about)]
+
+
+def _clones(told: Told) -> bool:
+    return any(about is not None and about.clones for _, about in told)
 
 
 def _named(name: str, door: Requests) -> list[ModelSpec]:

@@ -9,6 +9,7 @@ from functools import partial
 from flask import Blueprint, Flask
 
 from servers.catalog import Catalog
+from servers.cloned_voices import ClonedVoices
 from servers.jobs.client import JobsClient
 from servers.jobs.requests import Requests
 from servers.settings import Settings, settings
@@ -39,4 +40,5 @@ def create_door(name: str, blueprints: Sequence[Blueprint], client: JobsClient |
 
 
 def _requests(door: str, engine: JobsClient, catalog: Catalog, loaded: Settings) -> Requests:
-    return Requests(engine, catalog, getattr(loaded, door), loaded.limits, loaded.backends_path)
+    voices = ClonedVoices(loaded.data_dir, loaded.limits.max_cloned_voices)
+    return Requests(engine, catalog, getattr(loaded, door), loaded.limits, voices, loaded.backends_path)

@@ -7,9 +7,10 @@ import binascii
 import io
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, BinaryIO, ClassVar, cast
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, ClassVar, TypeVar, cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from werkzeug.datastructures import FileStorage, MultiDict
@@ -22,12 +23,14 @@ from servers.jobs.uploads import Uploads
 from servers.limits import check_texts
 from servers.settings import Limits, settings
 from servers.speech import Noun
-from servers.web.body import form_parts
+from servers.web.body import form_parts, json_body
+from servers.web.openapi import FORM
 
 EXTENSION = "skylark.uploads"
 FILE = "file"
 """What a form calls its recording."""
 BASE64 = {"type": "string", "contentEncoding": "base64"}
+Base64 = Annotated[str, WithJsonSchema(BASE64)]
 
 
 def _sent(audio: object) -> str | FileStorage:
@@ -36,14 +39,19 @@ def _sent(audio: object) -> str | FileStorage:
     raise PydanticCustomError("base64", "Input should be base64 text")
 
 
-class AudioItem(Noun):
+class Recording(Noun):
     """A recording that a client sends: `audio` is base64 text from JSON, or the file of a form."""
+
+    audio: Annotated[str | FileStorage, PlainValidator(_sent), WithJsonSchema(BASE64)]
+
+
+class AudioItem(Recording):
+    """A recording that a job is about."""
 
     task: ClassVar[str]
     not_options: ClassVar[frozenset[str]] = frozenset({"audio"} | QueueOptions.model_fields.keys())
     """What is the server's affair, and not the model's."""
 
-    audio: Annotated[str | FileStorage, PlainValidator(_sent), WithJsonSchema(BASE64)]
     language: str | None = None
 
     def payload(self, audio_path: str) -> dict[str, Any]:
@@ -57,6 +65,9 @@ class AudioItem(Noun):
         beside = f"{parent}." if parent else ""
         options = type(self).model_fields.keys() - {"audio"}
         return {"audio_path": field} | {name: f"{beside}{name}" for name in options}
+
+
+R = TypeVar("R", bound=Recording)
 
 
 def install(app: Flask) -> None:
@@ -77,6 +88,17 @@ def recording_form() -> tuple[MultiDict[str, str], FileStorage]:
     if "audio" in fields:
         raise InvalidRequest(f"a form's recording is sent as {FILE!r}", param="audio")
     return fields, files[FILE]
+
+
+def form_or_json(noun: type[R]) -> tuple[R, str]:
+    """The body with one recording, from a form or from JSON, and the field that its audio came in.
+
+    Raises MalformedBody, StorageFailed, or InvalidRequest naming the field.
+    """
+    if request.mimetype != FORM:
+        return json_body(noun), "audio"
+    fields, file = recording_form()
+    return noun.parse(fields.to_dict() | {"audio": file}), FILE
 
 
 def saved(sent: Mapping[str, AudioItem], requester: Requester, limits: Limits) -> list[Item]:
@@ -101,6 +123,25 @@ def saved(sent: Mapping[str, AudioItem], requester: Requester, limits: Limits) -
     return items
 
 
+class Reference:
+    """A clip on the disk that `count` jobs need: it goes once each has released it."""
+
+    def __init__(self, path: Path, uploads: Uploads, count: int) -> None:
+        self.path = path
+        self._uploads, self._needed_by = uploads, count
+
+    def release(self) -> None:
+        self._needed_by -= 1
+        if self._needed_by == 0:
+            self._uploads.discard(self.path)
+
+
+def saved_reference(clip: BinaryIO, count: int, requester: Requester) -> Reference:
+    """The clip, saved for the so many jobs of a request. Raises StorageFailed."""
+    uploads: Uploads = current_app.extensions[EXTENSION]
+    return Reference(uploads.save(clip, identity=_identity(requester, 0)), uploads, count)
+
+
 def _identity(requester: Requester, index: int) -> tuple[str, ...] | None:
     """The same request again, by its key, has the same files: they are in its jobs' payloads."""
     if requester.idempotency_key is None:
@@ -113,14 +154,20 @@ def checked(item: AudioItem, field: str, limits: Limits) -> BinaryIO:
     text = getattr(item, "text", None)
     if text is not None:
         check_texts(text, limits, item.field_names(field)["text"])
-    stream = _stream(item.audio, field)
+    stream = audio_stream(item, field)
     probe(stream, param=field)
     return stream
 
 
-def _stream(audio: str | FileStorage, field: str) -> BinaryIO:
-    if isinstance(audio, FileStorage):
-        return cast(BinaryIO, audio.stream)
+def audio_stream(sent: Recording, field: str) -> BinaryIO:
+    """Its bytes; `field` is what the client calls it. Raises InvalidRequest and MalformedBody."""
+    if isinstance(sent.audio, FileStorage):
+        return cast(BinaryIO, sent.audio.stream)
+    return decoded(sent.audio, field)
+
+
+def decoded(audio: str, field: str) -> BinaryIO:
+    """Base64 as bytes. Raises InvalidRequest and MalformedBody."""
     if not audio:
         raise InvalidRequest(f"{field!r} is empty", param=field)
     try:

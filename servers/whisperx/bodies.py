@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Literal
 
-from flask import request
 from pydantic import Field
 
 from servers.jobs.requests import QueueOptions
 from servers.speech import Noun, Prompt, Speakers, Temperature, Text
-from servers.web.body import json_body
-from servers.web.recordings import FILE, AudioItem, recording_form
+from servers.web.recordings import AudioItem
 
-FORM = "multipart/form-data"
 Format = Literal["json", "srt", "vtt"]
 
 
@@ -67,17 +64,3 @@ class AlignBatchBody(QueueOptions):
     """The body of /align_batch."""
 
     items: list[AlignItem] = Field(min_length=1)
-
-
-B = TypeVar("B", bound=AudioItem)
-
-
-def form_or_json(noun: type[B]) -> tuple[B, str]:
-    """The body with one recording, from a form or from JSON, and the field that its audio came in.
-
-    Raises MalformedBody, StorageFailed, or InvalidRequest naming the field.
-    """
-    if request.mimetype != FORM:
-        return json_body(noun), "audio"
-    fields, file = recording_form()
-    return noun.parse(fields.to_dict() | {"audio": file}), FILE

@@ -16,7 +16,7 @@ from servers.web.batch import BATCH_REPLIES, Outcome, batch_reply
 from servers.web.body import json_body
 from servers.web.lines import LINES, accepts_lines, lines_reply
 from servers.web.openapi import JSON, operation
-from servers.web.recordings import AudioItem, saved
+from servers.web.recordings import AudioItem, form_or_json, saved
 from servers.web.replies import dumps
 from servers.web.request_ids import request_id
 from servers.web.requester import requester, requests
@@ -26,7 +26,6 @@ from servers.whisperx.bodies import (
     Format,
     TranscribeBatchBody,
     TranscribeBody,
-    form_or_json,
 )
 
 bp = Blueprint("transcripts", __name__)

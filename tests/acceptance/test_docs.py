@@ -73,6 +73,10 @@ curl -sS --unix-socket $S http://engine/jobs -d '{
   "reference_audio_path": "/tmp/me.wav", "reference_text": "These are my own words."}}'
 """: "needs a GPU's checkpoint of gigabytes; tests/acceptance/test_qwen3_tts.py",
         """
+curl -sS http://127.0.0.1:5000/v1/voices -F name=Anna -F file=@anna.wav -F language=en \\
+  -F reference_text='These are the words of the recording.' -F consent='It is my own voice.'
+""": "needs a Base checkpoint of gigabytes; tests/acceptance/test_cloned_voices.py",
+        """
 curl -sS http://127.0.0.1:5000/generate_batch -H 'Content-Type: application/json' -d '{
   "texts": ["Chapter one."], "output": "s3", "s3": {"key": "audio/book/0001.wav"}}'
 """: "needs a bucket; tests/acceptance/test_buckets.py",

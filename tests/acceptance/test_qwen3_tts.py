@@ -94,7 +94,7 @@ def test_a_seed_gives_the_same_audio_alone_and_among_others(appliance):
         ("custom", {"voice": "nobody"}, "voice", "vivian"),
         ("custom", {"voice": "ryan", "language": "tlh"}, "language", "en"),
         ("design", {"voice": "ryan", "instruct": "a low voice"}, "voice", "instruct"),
-        ("base", {}, "reference_audio_path", "base"),
+        ("base", {}, "voice", "name a cloned voice"),
         ("custom", {"texts": ["👍 🎉"]}, "texts.0", "no words"),
     ],
 )
@@ -146,3 +146,24 @@ def test_a_checkpoint_that_is_not_there_says_the_command_and_the_server_goes_on(
     assert (reply.status_code, error["code"]) == (503, "model_load_failed")
     assert "skylark models pull qwen3-none" in error["message"]
     assert generate(appliance, ["Good morning."], voice="ryan").status_code == 200
+
+
+def test_a_cloned_voice_is_spoken_by_the_base_checkpoint_as_its_clip_would_be(appliance, tmp_path):
+    noise = np.random.default_rng(5).normal(0, 0.1, 48_000).clip(-1, 1)
+    soundfile.write(tmp_path / "clip.wav", noise, 24_000, subtype="PCM_16")
+    about = {"name": "Mimi", "reference_text": "So it is.", "consent": "It is nobody's voice."}
+    with (tmp_path / "clip.wav").open("rb") as clip:
+        made = appliance.post("tts", "/v1/voices", data=about, files={"file": clip})
+    assert (made.status_code, made.json()["model"]) == (200, "qwen3_tts/base"), made.text
+    asked = {"seed": 7, "max_frames": FRAMES}
+    clip_itself = {"reference_audio_path": str(tmp_path / "clip.wav"), "reference_text": "So it is."}
+    jobs = [
+        job(appliance, "base", text="Good morning.", **asked, **who)
+        for who in (clip_itself, {"voice": "mimi"})
+    ]
+    for each in jobs:
+        assert appliance.jobs.wait(each, timeout_s=PATIENCE_S)["status"] == "done"
+    with appliance.jobs.audio(jobs[0]) as by_clip, appliance.jobs.audio(jobs[1]) as by_name:
+        first, second = b"".join(by_clip.chunks), b"".join(by_name.chunks)
+    assert first == second
+    assert len(first) > FRAME

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from servers.cloned_voices import ClonedVoices
 from servers.errors import Conflict, EngineUnavailable, SkylarkError
 from servers.jobs.client import JobsClient
 from servers.jobs.stream_events import Accepted, AudioChunk, Ended, Position, Waiting
 
+NO_VOICES = ClonedVoices(Path("/nonexistent"), 0)
 RATE_HZ = 22050
 CHUNK_SAMPLES = 10_000
 Outcome = dict[str, Any] | SkylarkError | None

@@ -18,7 +18,7 @@ from servers.jobs.requests import QueueOptions, Requests
 from servers.jobs.stream_events import Accepted, AudioChunk, Ended, Position, Waiting
 from servers.settings import Limits, Tts
 from servers.speech import Chunk, Word
-from tests.jobs.stand_in_engine import Event, ScriptedEngine, ended
+from tests.jobs.stand_in_engine import NO_VOICES, Event, ScriptedEngine, ended
 
 SO, IT, IS = (Word(word=text, start=start, end=start + 0.1) for start, text in enumerate(("so", "it", "is")))
 KILLED = AnswerLost("the engine broke off its answer")
@@ -45,7 +45,9 @@ def asking(
     """A request of so many items; the clock stands still."""
     pause: Callable[[float], None] = (pauses if pauses is not None else []).append
     catalog = Catalog.load(EXAMPLE)
-    requests = Requests(engine, catalog, Tts(model_type="espeak"), Limits(), clock=lambda: 0.0, pause=pause)
+    requests = Requests(
+        engine, catalog, Tts(model_type="espeak"), Limits(), NO_VOICES, clock=lambda: 0.0, pause=pause
+    )
     payloads = [Item({"text": str(index)}) for index in range(items)]
     with requests.submit(QueueOptions(), payloads, requester) as request:
         yield request

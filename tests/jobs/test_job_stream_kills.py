@@ -18,7 +18,7 @@ from servers.jobs.requests import QueueOptions, Requests
 from servers.jobs.stream_events import Accepted, AudioChunk, Ended, Position, Waiting
 from servers.settings import Limits, Tts
 from servers.speech import Chunk
-from tests.jobs.stand_in_engine import Event, ended
+from tests.jobs.stand_in_engine import NO_VOICES, Event, ended
 
 JOBS, SAMPLES = 3, 6
 Kill = tuple[int, bool]
@@ -76,6 +76,7 @@ def asked_of(engine: JobsClient) -> Any:
         Catalog.load(EXAMPLE),
         Tts(model_type="espeak"),
         Limits(),
+        NO_VOICES,
         clock=lambda: 0.0,
         pause=lambda _seconds: None,
     )

@@ -24,7 +24,7 @@ from servers.jobs.job_stream import AWAY_S, RETRY_S
 from servers.jobs.request import LONGEST_KEY, Item, Request, Requester
 from servers.jobs.requests import DRAIN_S, QueueOptions, Requests
 from servers.settings import Limits, Tts
-from tests.jobs.stand_in_engine import StandInEngine
+from tests.jobs.stand_in_engine import NO_VOICES, StandInEngine
 
 ANYBODY = Requester()
 KEYED = Requester(idempotency_key="mine")
@@ -86,7 +86,13 @@ def items() -> Items:
 def requests(engine: Engine, clock: Clock) -> Requests:
     limits = Limits(request_timeout_s=60)
     return Requests(
-        engine, Catalog.load(EXAMPLE), Tts(model_type="espeak"), limits, clock=clock, pause=clock.pause
+        engine,
+        Catalog.load(EXAMPLE),
+        Tts(model_type="espeak"),
+        limits,
+        NO_VOICES,
+        clock=clock,
+        pause=clock.pause,
     )
 
 
@@ -417,7 +423,7 @@ def test_a_model_is_named_alone_or_with_its_backend(
         "  piper: {default: two, models: {one: {}, two: {}, org/three: {}}}\n"
         "  espeak: {default: one, models: {one: {}}}\n"
     )
-    requests = Requests(engine, Catalog.load(file), Tts(model_type="espeak"), Limits())
+    requests = Requests(engine, Catalog.load(file), Tts(model_type="espeak"), Limits(), NO_VOICES)
     assert requests.model(name).key == key
     with pytest.raises(UnknownModel, match="espeak/one, piper/one, piper/two"):
         requests.model("four")

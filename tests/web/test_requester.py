@@ -12,7 +12,7 @@ from servers.settings import Limits, Tts
 from servers.web.app import terminate
 from servers.web.requester import install, requester
 from servers.web.wsgi import CONNECTED
-from tests.jobs.stand_in_engine import StandInEngine
+from tests.jobs.stand_in_engine import NO_VOICES, StandInEngine
 
 
 def test_who_asks_is_still_there_until_the_connection_is_closed() -> None:
@@ -40,7 +40,12 @@ def test_an_empty_header_is_no_key() -> None:
 def test_a_worker_that_ends_stops_the_requests_of_its_app(make_app: Callable[[], Flask]) -> None:
     times = iter([1.0, 2.0])
     requests = Requests(
-        StandInEngine(), Catalog.load(EXAMPLE), Tts(model_type="espeak"), Limits(), clock=lambda: next(times)
+        StandInEngine(),
+        Catalog.load(EXAMPLE),
+        Tts(model_type="espeak"),
+        Limits(),
+        NO_VOICES,
+        clock=lambda: next(times),
     )
     app = make_app()
     install(app, requests)

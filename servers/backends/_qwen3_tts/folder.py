@@ -46,6 +46,10 @@ class Checkpoint:
         return str(self.config["tts_model_type"])
 
     @property
+    def clones(self) -> bool:
+        return self.variant == "base"
+
+    @property
     def follows_instruct(self) -> bool:
         """The package drops `instruct` for the small CustomVoice (qwen_tts 0.1.1, generate_custom_voice)."""
         return self.variant == "voice_design" or (

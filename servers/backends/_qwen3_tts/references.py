@@ -9,17 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from servers.audio.files import probe, read, recording
-from servers.errors import AudioTooLong, InvalidRequest
+from servers.audio.files import recording
+from servers.audio.reference import clip_length_s, clip_samples
 
 FIELD = "reference_audio_path"
-SHORTEST_S, LONGEST_S = 1.0, 60.0
-SILENCE_RMS = 10 ** (-60 / 20)
-"""−60 dBFS: a clip that is quieter all through has no voice in it."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +39,13 @@ class References:
     def of(self, path: Path) -> Reference:
         """Raises UnsupportedAudio, AudioTooLong or InvalidRequest, naming the field."""
         with recording(path, FIELD) as clip:
-            check_length(probe(clip, param=FIELD).duration_s)
+            clip_length_s(clip, FIELD)
             content = hashlib.file_digest(clip, "sha256").hexdigest()
             clip.seek(0)
             return self._kept.get(content, lambda: self._made(clip))
 
     def _made(self, clip: BinaryIO) -> Reference:
-        samples, _ = read(clip, self._sample_rate, longest_s=LONGEST_S, param=FIELD)
-        samples = np.clip(samples, -1, 1)
-        check_loudness(samples)
+        samples = clip_samples(clip, self._sample_rate, FIELD)
         (item,) = self._model.create_voice_clone_prompt((samples, self._sample_rate), ref_text=" ")
         return Reference(item.ref_code, item.ref_spk_embedding)
 
@@ -70,19 +63,3 @@ class ReferenceCache:
         while sum(each.bytes for each in self._by_key.values()) > self._limit:
             self._by_key.popitem(last=False)
         return found
-
-
-def check_length(duration_s: float) -> None:
-    """Raises InvalidRequest or AudioTooLong, saying what is possible."""
-    if duration_s < SHORTEST_S:
-        message = f"the reference lasts {duration_s:.2f} s; at least {SHORTEST_S:g} s are needed"
-        raise InvalidRequest(message, param=FIELD)
-    if duration_s > LONGEST_S:
-        message = f"the reference lasts {duration_s:.0f} s; at most {LONGEST_S:g} s are possible"
-        raise AudioTooLong(message, param=FIELD)
-
-
-def check_loudness(samples: NDArray[np.float32]) -> None:
-    """Raises InvalidRequest for silence."""
-    if float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) < SILENCE_RMS:
-        raise InvalidRequest("the reference is silent: there is no voice in it to clone", param=FIELD)

@@ -8,11 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from servers.backends.base import Options
-from servers.speech import Utterance
+from servers.speech import CloningUtterance
 
 
-class QwenUtterance(Utterance):
-    """An Utterance with what the family adds. None is what the checkpoint's generation_config.json says.
+class QwenUtterance(CloningUtterance):
+    """A CloningUtterance with what the family adds. None is what the checkpoint's
+    generation_config.json says.
 
     `voice` is for CustomVoice checkpoints and fine-tuned ones, `instruct` the style there and the voice
     itself with VoiceDesign, the reference for Base. A seed gives the same audio alone and among others:
@@ -20,12 +21,8 @@ class QwenUtterance(Utterance):
     whoever joins the batch after it waits for it.
     """
 
-    reference_audio_path: Path | None = None
-    """The clip whose voice is cloned."""
-    reference_text: str | None = None
-    """The words of the clip; needed unless `x_vector_only`."""
     x_vector_only: bool = False
-    """Take the timbre of the clip alone, and not its style."""
+    """Take the timbre of the clip alone, and not its style: `reference_text` is then not needed."""
 
     temperature: float | None = Field(default=None, ge=0, le=2)
     """0 takes the likeliest code each time."""

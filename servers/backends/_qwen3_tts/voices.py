@@ -15,7 +15,7 @@ CHINESE = "chinese"
 WHO_SPEAKS = {
     "custom_voice": "name one of its speakers in voice",
     "voice_design": "describe the voice in instruct",
-    "base": "give reference_audio_path, with reference_text or x_vector_only",
+    "base": "name a cloned voice, or give reference_audio_path with reference_text or x_vector_only",
 }
 
 

@@ -100,12 +100,12 @@ def test_a_clip_that_is_swapped_while_it_is_looked_at_is_remembered_as_what_it_w
     soundfile.write(other, samples[::-1], rate)
     expected = references.of(clip).speaker
     references._kept._by_key.clear()
-    probed = module.probe
+    measured = module.clip_length_s
 
-    def swap(source, **named):
-        found = probed(source, **named)
+    def swap(source, param):
+        found = measured(source, param)
         other.replace(path)
         return found
 
-    monkeypatch.setattr(module, "probe", swap)
+    monkeypatch.setattr(module, "clip_length_s", swap)
     assert references.of(path).speaker.equal(expected)

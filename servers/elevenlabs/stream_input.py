@@ -14,9 +14,9 @@ from servers.elevenlabs.spoken import Speaker
 from servers.errors import InvalidRequest
 from servers.web.auth import current_owner
 from servers.web.door import SPEAKING
+from servers.web.handshake import websocket
 from servers.web.openapi import operation
 from servers.web.requester import requests
-from servers.web.websocket import websocket
 
 bp = Blueprint("elevenlabs_stream_input", __name__)
 QUERY = {

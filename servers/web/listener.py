@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from flask import Flask
 
 from servers.errors import QueueFull
 from servers.web.auth import ADMITS
-from servers.web.connection import RETRY_AFTER_S, Connection, Phase
-from servers.web.websocket import Talk
+from servers.web.bounds import RETRY_AFTER_S, Bounds
+from servers.web.connection import Connection
+from servers.web.exchange import Exchange
+from servers.web.phases import Phase
+from servers.web.takeover import Takeover
 from servers.web.wsgi import Environ
 
 BACKLOG, AT_ONCE = 2_048, 64
@@ -32,10 +35,6 @@ PROBES = frozenset({"health", "ready", "metrics"})
 PROBE_THREADS = 4
 GONE_THREADS = 4
 """For what is to be done where clients go away: their jobs are cancelled."""
-MOST_DESCRIPTORS = 65_536
-"""As many as are asked for at the start, where the hard limit allows that."""
-FEWER_DESCRIPTORS = 10_240
-MOST_CONNECTIONS, MOST_WEBSOCKETS = 4_000, 200
 BODIES = 4
 """As many bodies of the largest size are received at the same time."""
 MOST_UNSENT = 268_435_456
@@ -44,41 +43,6 @@ MOST_UNSENT = 268_435_456
 
 IN_HAND = (Phase.WORKING, Phase.FLUSHING)
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Bounds:
-    connections: int
-    """Idle ones included. One more takes the place of the one that has longest had no request in hand."""
-    per_address: int
-    """The same for the connections from one address, which a proxy's users share."""
-    websockets: int = MOST_WEBSOCKETS
-    """They are not counted among the connections. One more is refused."""
-
-    @staticmethod
-    def of_process(per_address: int, listeners: int, websockets: int = MOST_WEBSOCKETS) -> Bounds:
-        """Half of the descriptors that this process may have, in equal parts: a request may need two."""
-        connections = min(MOST_CONNECTIONS, _descriptors() // 2 // listeners)
-        return Bounds(connections, min(per_address, connections), websockets)
-
-
-def _descriptors() -> int:
-    """The limit on open files, raised as far as that is allowed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return MOST_DESCRIPTORS
-    for wanted in (MOST_DESCRIPTORS, FEWER_DESCRIPTORS):  # macOS has a limit beside the hard one
-        limit = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
-        if limit <= soft:
-            break
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-        except (ValueError, OSError):
-            continue
-        return limit
-    return soft
-
-
 Ordered = dict[Connection, None]
 """Connections, those first that have longest been so."""
 
@@ -92,7 +56,7 @@ class Address:
 
 
 class Listener:
-    """Its methods belong to the event loop."""
+    """Its methods belong to the event loop, but for `post`, `reserve` and `release`."""
 
     def __init__(self, app: Flask, sock: socket.socket, bounds: Bounds, threads: int) -> None:
         self.app = app
@@ -171,7 +135,7 @@ class Listener:
 
     def admit(self, connection: Connection) -> None:
         """Counts it from now on. Raises QueueFull if all the others have requests in hand."""
-        name = connection.client[0]
+        name = connection.address
         address = self._addresses.get(name)
         if name and address and address.count >= self._bounds.per_address:
             self._make_place(address.spare, "from this address")
@@ -185,7 +149,7 @@ class Listener:
         """It has entered another phase: the one that has longest had no request in hand is the first."""
         if connection not in self._connections:
             return
-        for spare in (self._spare, self._addresses[connection.client[0]].spare):
+        for spare in (self._spare, self._addresses[connection.address].spare):
             spare.pop(connection, None)
             if connection.phase not in IN_HAND:
                 spare[connection] = None
@@ -201,7 +165,7 @@ class Listener:
     def _uncount(self, connection: Connection) -> None:
         self._connections.remove(connection)
         self._spare.pop(connection, None)
-        name = connection.client[0]
+        name = connection.address
         address = self._addresses[name]
         address.spare.pop(connection, None)
         address.count -= 1
@@ -232,9 +196,14 @@ class Listener:
     def unspool(self, connection: Connection) -> None:
         self._spooled_size -= self._spooled.pop(connection, 0)
 
-    def submit(self, connection: Connection, environ: Environ) -> None:
-        """Gives a whole request to a thread, when one is free."""
-        (self._probe_threads if _is_probe(environ) else self._threads).submit(connection.work, environ)
+    def post(self, call: Callable[..., object], *arguments: object) -> None:
+        """Has the loop call it; for every thread."""
+        with suppress(RuntimeError):  # the loop has ended, and the process with it
+            self.loop.call_soon_threadsafe(call, *arguments)
+
+    def submit(self, exchange: Exchange, environ: Environ) -> None:
+        """Gives a complete request to a thread, when one is free."""
+        (self._probe_threads if _is_probe(environ) else self._threads).submit(exchange.run, environ)
 
     def call_for_gone(self, call: Callable[[], object]) -> None:
         """Calls it in a thread that neither requests nor probes use."""
@@ -256,10 +225,10 @@ class Listener:
         self._uncount(connection)
         self._talking.add(connection)
 
-    def submit_talk(self, connection: Connection, talk: Talk) -> None:
+    def submit_talk(self, takeover: Takeover) -> None:
         if self.stopping:
-            connection.go_away()
-        self._talk_threads.submit(connection.talk, talk)
+            takeover.go_away()
+        self._talk_threads.submit(takeover.run)
 
     def _evict(self, connection: Connection) -> None:
         connection.evict()

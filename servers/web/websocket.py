@@ -1,4 +1,4 @@
-"""A WebSocket (RFC 6455): the handshake as a view's reply, and the talk over it, in a thread of its own.
+"""A WebSocket's messages (RFC 6455), once the handshake is done, for a talk in a thread of its own.
 
 The event loop goes on holding the connection, as it does any other: it hands on the bytes that come, and says
 at once that the client has gone. Frames are read and written by the threads of the talk.
@@ -6,30 +6,17 @@ at once that the client has gone. Frames are read and written by the threads of 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
-import logging
 import threading
 import time
 from collections.abc import Callable
-from hashlib import sha1
-from urllib.parse import urlsplit
 
-from flask import Response, request
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError
 
-from servers.errors import Forbidden, MalformedRequest, UpgradeRequired
-from servers.settings import settings
-from servers.web.cors import ANY
 from servers.web.outgoing import ClientGone, Outgoing
-from servers.web.request_ids import request_id
-from servers.web.wsgi import SWITCHING, UPGRADE
 
-VERSION = "13"
-GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, NOT_UTF8 = 1000, 1001, 1002, 1003, 1007
 POLICY, TOO_BIG, DEFECT = 1008, 1009, 1011
 """Close codes, RFC 6455 7.4.1."""
@@ -37,7 +24,6 @@ MAX_MESSAGE = 1_000_000
 """Bytes of a client's message."""
 READ_AHEAD = 65_536
 """Bytes that are kept until the thread takes them; the connection is not read while there are more."""
-logger = logging.getLogger(__name__)
 
 
 class MustClose(Exception):
@@ -202,72 +188,3 @@ class WebSocket:
 
 Talk = Callable[[WebSocket], None]
 """What is done with a WebSocket, in a thread of its own. It may raise MustClose, and ClientGone."""
-
-
-def websocket(talk: Talk) -> Response:
-    """The reply that makes the current request a WebSocket, and then has `talk` speak over it.
-
-    Raises UpgradeRequired where it asks for none, MalformedRequest, Forbidden for a page of another origin,
-    and QueueFull where there are too many.
-    """
-    upgrade = request.environ.get(UPGRADE)
-    if upgrade is None:
-        raise UpgradeRequired(f"{request.path} speaks WebSocket: ask for the upgrade")
-    accept = _accept()
-    _check_origin()
-    upgrade(_Logged(talk, request_id(), request.root_path + request.path))
-    fields = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}
-    response = Response(status=SWITCHING, headers=fields)
-    del response.headers["Content-Type"]
-    return response
-
-
-def _accept() -> str:
-    """What proves that the handshake was understood."""
-    if request.headers.get("Sec-WebSocket-Version") != VERSION:
-        raise UpgradeRequired(f"Sec-WebSocket-Version has to be {VERSION}")
-    key = request.headers.get("Sec-WebSocket-Key", "")
-    try:
-        nonce = base64.b64decode(key, validate=True)
-    except (binascii.Error, ValueError):
-        nonce = b""
-    if len(nonce) != 16:
-        raise MalformedRequest("Sec-WebSocket-Key has to be 16 bytes in base64")
-    return base64.b64encode(sha1((key + GUID).encode()).digest()).decode()
-
-
-def _check_origin() -> None:
-    """Browsers let every page open a WebSocket to anywhere, and say only whose page it is."""
-    origin = request.headers.get("Origin")
-    allowed = settings().web.cors_origins
-    if origin is None or origin in allowed or ANY in allowed or urlsplit(origin).netloc == request.host:
-        return
-    raise Forbidden(f"web.cors_origins does not name {origin[:200]!r}")
-
-
-class _Logged:
-    """A talk, with a line in the log at its end: no text, no key."""
-
-    def __init__(self, talk: Talk, request_id: str, path: str) -> None:
-        self._talk, self._line = talk, {"action": "websocket", "request_id": request_id, "path": path}
-
-    def __call__(self, websocket: WebSocket) -> None:
-        started_at = time.monotonic()
-        code = NORMAL
-        try:
-            self._talk(websocket)
-        except ClientGone:
-            pass
-        except MustClose as error:
-            code = error.code
-        except Exception as error:  # a defect of the talk, whatever it is
-            code = DEFECT
-            logger.error("a talk broke off", exc_info=error, extra=self._line | {"action": "error"})
-        try:
-            websocket.close(code)
-        except ClientGone:
-            pass
-        finally:
-            duration_ms = round((time.monotonic() - started_at) * 1000, 1)
-            line = self._line | {"close_code": websocket.close_code, "duration_ms": duration_ms}
-            logger.info("websocket", extra=line)

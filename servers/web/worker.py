@@ -19,7 +19,8 @@ from gunicorn.workers.base import Worker as BaseWorker
 from servers.errors import QueueFull
 from servers.settings import settings
 from servers.web.app import terminate
-from servers.web.listener import Bounds, Listener
+from servers.web.bounds import Bounds
+from servers.web.listener import Listener
 
 LOOK_EVERY_S = 1.0
 LAST_S = 2.0

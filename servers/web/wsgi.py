@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import h11
@@ -36,7 +38,27 @@ NOWHERE: Address = ("", 0)
 """The address of a Unix socket."""
 
 
-def environ(request: h11.Request, server: Address, client: Address) -> Environ:
+class Ends(NamedTuple):
+    """The two ends of a connection."""
+
+    server: Address
+    client: Address
+
+    @classmethod
+    def of(cls, transport: asyncio.BaseTransport) -> Ends:
+        if transport.get_extra_info("socket").family == socket.AF_UNIX:
+            return cls(NOWHERE, NOWHERE)
+        return cls(
+            _address(transport.get_extra_info("sockname")), _address(transport.get_extra_info("peername"))
+        )
+
+
+def _address(name: object) -> Address:
+    """macOS has none for a connection that was reset before it was accepted."""
+    return (name[0], name[1]) if isinstance(name, tuple) else ("unknown", 0)
+
+
+def environ(request: h11.Request, ends: Ends) -> Environ:
     """Everything but the body, which `with_body` adds.
 
     Raises MalformedRequest for another version and a target that is no path, and HeadersTooLarge.
@@ -52,9 +74,9 @@ def environ(request: h11.Request, server: Address, client: Address) -> Environ:
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": query,
         "SERVER_PROTOCOL": f"HTTP/{request.http_version.decode('ascii')}",
-        "SERVER_NAME": server[0] or "localhost",
-        "SERVER_PORT": str(server[1]),
-        "REMOTE_ADDR": client[0],
+        "SERVER_NAME": ends.server[0] or "localhost",
+        "SERVER_PORT": str(ends.server[1]),
+        "REMOTE_ADDR": ends.client[0],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.errors": sys.stderr,
@@ -67,11 +89,6 @@ def environ(request: h11.Request, server: Address, client: Address) -> Environ:
 def with_body(environ: Environ, body: IO[bytes], length: int) -> Environ:
     """The whole body, however it was framed: `length` bytes, or as many as its header promised."""
     return environ | {"wsgi.input": body, "wsgi.input_terminated": True, "CONTENT_LENGTH": str(length)}
-
-
-def address(name: object) -> Address:
-    """Of a TCP connection: macOS has none for one that was reset before it was accepted."""
-    return (name[0], name[1]) if isinstance(name, tuple) else ("unknown", 0)
 
 
 def not_http(error: h11.RemoteProtocolError) -> SkylarkError:

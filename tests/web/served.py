@@ -15,7 +15,8 @@ from typing import Any
 
 from flask import Flask
 
-from servers.web.listener import Bounds, Listener
+from servers.web.bounds import Bounds
+from servers.web.listener import Listener
 
 WITHIN_S = 30.0
 

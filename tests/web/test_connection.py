@@ -14,10 +14,11 @@ import pytest
 from flask import Flask, Response, request
 
 from servers.web import listener
-from servers.web.connection import HEAD_S, IDLE_S, QUIET_S, RECEIVING_AT_THE_END_S
 from servers.web.disconnect import connection, on_leave
 from servers.web.incoming import IN_MEMORY, SLICE_S
 from servers.web.outgoing import PIECE, RESET, STALLED_S
+from servers.web.phases import IDLE_S, QUIET_S, RECEIVING_AT_THE_END_S
+from servers.web.receiving import HEAD_S
 from tests.web.served import WITHIN_S, Client, Served, error_of, eventually, serving
 from tests.web.served import request as raw
 
@@ -178,6 +179,12 @@ def test_a_refusal_of_a_head_request_has_no_body(served: Served, client: Client)
     reply = client.answer("HEAD")
     assert (reply.status, reply.reason, reply.read()) == (400, "Bad Request", b"")
     assert client.closed()
+
+
+def test_what_follows_a_head_request_and_is_refused_is_told_why(client: Client) -> None:
+    assert client.ask("/health", method="HEAD").read() == b""
+    client.send(b"no request\r\n\r\n")
+    assert error_of(client.answer())["code"] == "malformed_request"
 
 
 def test_a_header_that_comes_twice_is_one(client: Client) -> None:

@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 
 from servers.errors import InvalidRequest
+from servers.web.handshake import websocket
 from servers.web.outgoing import ClientGone
-from servers.web.websocket import MAX_MESSAGE, POLICY, MustClose, WebSocket, websocket
+from servers.web.websocket import MAX_MESSAGE, POLICY, MustClose, WebSocket
 from tests.web.fixtures import Configure
 from tests.web.served import WITHIN_S, Served, error_of, eventually, request, serving
 from tests.web.talking import ACCEPT, HANDSHAKE, Talker, ask

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from servers.settings import ROOT, SEED_VARIABLES, Settings, SettingsError, settings
+from servers.settings import ROOT, Settings, SettingsError, settings
+from servers.settings.variables import SEED_VARIABLES
 
 FILE = ROOT / "config" / "skylark.yaml"
 DIGEST = sha256(b"key").hexdigest()
@@ -29,7 +30,7 @@ def fresh(monkeypatch):
 
 
 def defaults(model: type[BaseModel]) -> dict[str, object]:
-    """Every setting of settings.py with its default, as YAML would have it."""
+    """Every setting with its default, as YAML would have it."""
     values = {
         name: field.get_default(call_default_factory=True) for name, field in model.model_fields.items()
     }

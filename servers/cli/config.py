@@ -1,6 +1,6 @@
 """server_config.json: where the servers are, and the key for them.
 
-This is not servers/settings.py: those are the settings of the machine that serves, these belong to whoever
+This is not servers/settings: those are the settings of the machine that serves, these belong to whoever
 calls it, from a laptop without any of those settings. Other clients read the same file.
 """
 

@@ -1,7 +1,7 @@
 """The table of the processes. From it are made supervisord's configuration, what `skylark up` checks, waits
 for and prints, what `skylark health` asks, the ports of --port-base, and the order in which all is stopped.
 
-A new door is one entry here, with its section in settings.py.
+A new door is one entry here, with its section in settings/sections.py.
 """
 
 from __future__ import annotations

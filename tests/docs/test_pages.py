@@ -13,7 +13,8 @@ from servers.cli import app, main_job, models, srv
 from servers.cli.config import ClientConfig
 from servers.cli.output import ExitCode
 from servers.errors import BY_CODE
-from servers.settings import ROOT, SEED_VARIABLES, Section, Settings
+from servers.settings import ROOT, Section, Settings
+from servers.settings.variables import SEED_VARIABLES
 from tests.docs.pages import PAGES, Block, blocks, differences, prose, read_blocks, sample, text_of
 
 NO_SETTINGS = {

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from servers.settings import E2E, REGION, settings
+from servers.settings import settings
+from servers.settings.variables import E2E, REGION
 
 Configure = Callable[..., None]
 

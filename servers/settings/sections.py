@@ -1,0 +1,166 @@
+"""The sections of config/skylark.yaml, each with its settings and their defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import NoDecode
+
+from servers import ROOT
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+def _names(value: object) -> object:
+    """A name, or several with commas between them as variables have them, as a list."""
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
+
+
+class Door(Section):
+    """An HTTP server in front of the engine."""
+
+    host: str = "127.0.0.1"
+    port: int
+    threads: Annotated[int, Field(ge=1)] = 500
+    model_type: Names
+    model: str | None = None
+
+    @model_validator(mode="after")
+    def _of_one(self) -> Self:
+        if self.model is not None and len(self.model_type) > 1:
+            several = ", ".join(self.model_type)
+            raise ValueError(f"model names one of a single model_type's, and model_type has {several}")
+        return self
+
+
+class Tts(Door):
+    port: int = 5000
+    model_type: Names = ("piper", "espeak")
+    names: dict[str, str] = Field(
+        default_factory=lambda: {
+            "qwen3-tts-0.6b": "qwen3_tts/0.6b-customvoice",
+            "qwen3-tts-1.7b": "qwen3_tts/1.7b-customvoice",
+        }
+    )
+    max_text_length: Annotated[int, Field(ge=1)] = 600
+    default_sample_rate: Annotated[int, Field(ge=8_000, le=48_000)] = 24_000
+    scalable_mode: bool = True
+    max_queue_size: Annotated[int, Field(ge=1)] = 32
+    output_mode: Literal["base64", "file"] = "base64"
+    output_dir: Path | None = None
+    keep_audio_s: Annotated[float, Field(ge=60)] = 86_400.0
+    enable_cache: bool = False
+    cache_size: Annotated[int, Field(ge=1)] = 32
+    cache_mb: Annotated[float, Field(gt=0)] = 256.0
+
+
+class Whisperx(Door):
+    port: int = 5001
+    model_type: Names = ("faster_whisper", "pocketsphinx")
+    aligner: str | None = "pocketsphinx"
+
+
+class Engine(Section):
+    socket: Path | None = None
+    host: str = "127.0.0.1"
+    port: int | None = None
+    threads: Annotated[int, Field(ge=1)] = 1_200
+    file_roots: list[Path] = Field(default=[Path("/tmp"), Path("var/files")])
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    max_queued: Annotated[int, Field(ge=1)] = 10_000
+    max_models: Annotated[int, Field(ge=1)] = 4
+    vram_mb: int | None = None
+    keep_alive_s: Annotated[float, Field(ge=0)] = 300.0
+    min_residency_s: float = 2.0
+    max_parallel_loads: Annotated[int, Field(ge=1)] = 1
+    max_computing: Annotated[int, Field(ge=1)] = 1
+    max_concurrency_per_model: Annotated[int, Field(ge=1)] | None = None
+    preload_models: bool = False
+    joins: bool = True
+    step_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    background_share: Annotated[float, Field(ge=0, le=0.9)] = 0.1
+    warmup_text: str | None = "This is a warmup test."
+    max_attempts: Annotated[int, Field(ge=1)] = 3
+    max_wait_s: float = 60.0
+    heartbeat_timeout_s: Annotated[float, Field(ge=60)] = 300.0
+    lease_s: Annotated[float, Field(ge=2)] = 30.0
+    load_timeout_s: float = 300.0
+    cancel_grace_s: float = 5.0
+    drain_s: Annotated[float, Field(ge=0, le=30)] = 20.0
+    keep_results_s: Annotated[float, Field(ge=3_600)] = 86_400.0
+
+    def roots(self) -> list[Path]:
+        """`file_roots` as absolute paths."""
+        return [ROOT / path.expanduser() for path in self.file_roots]
+
+
+class Limits(Section):
+    max_body_mb: float = 256.0
+    max_text_chars: int = 20_000
+    max_texts: int = 500
+    max_request_chars: int = 500_000
+    max_audio_s: float = 1_800.0
+    max_cloned_voices: Annotated[int, Field(ge=0)] = 200
+    request_timeout_s: float = 1_800.0
+    job_base_s: Annotated[float, Field(gt=0)] = 600.0
+    job_s_per_1000_chars: Annotated[float, Field(ge=0)] = 10_000.0
+    job_s_per_audio_s: Annotated[float, Field(ge=0)] = 20.0
+
+
+def _alias(names: str) -> dict[str, str | None]:
+    return dict.fromkeys(names.split())
+
+
+class OpenAI(Section):
+    """OpenAI's names, and what they mean here; None is what the server asks by default."""
+
+    models: dict[str, str | None] = Field(
+        default_factory=lambda: _alias(
+            "tts-1 tts-1-hd gpt-4o-mini-tts whisper-1 gpt-4o-transcribe gpt-4o-mini-transcribe "
+            "gpt-4o-transcribe-diarize"
+        )
+    )
+    voices: dict[str, str | None] = Field(
+        default_factory=lambda: _alias(
+            "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse"
+        )
+    )
+
+
+class S3(Section):
+    """The object store that speech can be put into. Hashable, so that one client serves all requests."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bucket: str | None = None
+    other_buckets: tuple[str, ...] = ()
+    prefix: str = "audio/{owner}"
+    endpoint_url: str | None = None
+    region: str | None = None
+    access_key: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    addressing: Literal["auto", "path", "virtual"] = "auto"
+    timeout_s: Annotated[float, Field(gt=0)] = 20.0
+    attempts: Annotated[int, Field(ge=1, le=10)] = 4
+    presigned_s: Annotated[int, Field(ge=1, le=604_800)] = 86_400
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("access_key and secret_key belong together")
+        return self
+
+
+class Web(Section):
+    cors_origins: list[str] = Field(default_factory=list)
+    allow_anonymous: bool = False
+    max_connections_per_address: Annotated[int, Field(ge=1)] = 2_000
+    max_websockets: Annotated[int, Field(ge=1)] = 200

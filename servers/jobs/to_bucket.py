@@ -3,6 +3,7 @@ where that is.
 
     destination = Destination(bucket, "wav", prefix, keys, today)
     for outcome in uploaded(request, destination): ...       # Uploaded or its error, for each job in order
+    place = put(audio, destination, name, connected)         # or: what was made before, as one object
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from servers.audio.encode import FileEncoder, content_type
 from servers.audio.pcm import to_int16
 from servers.buckets.bucket import Bucket, Place
 from servers.buckets.keys import new_key
-from servers.buckets.upload import Upload
-from servers.errors import SkylarkError, UploadFailed
+from servers.buckets.upload import PART_BYTES, Upload
+from servers.errors import JobCancelled, SkylarkError, UploadFailed
 from servers.jobs.request import BegunAgain, HowFar, Request, Result
 from servers.speech import Chunk
 
@@ -53,8 +54,9 @@ class Destination:
     keys: Sequence[str | None]
     today: date
 
-    def upload(self, index: int, job_id: str) -> Upload:
-        key = self.keys[index] or new_key(self.prefix, self.today, job_id, self.format)
+    def upload(self, index: int, name: str) -> Upload:
+        """`name` is the job's id, or what else nobody can guess."""
+        key = self.keys[index] or new_key(self.prefix, self.today, name, self.format)
         return Upload(self.bucket, key, content_type(self.format))
 
 
@@ -80,6 +82,41 @@ def uploaded(request: Request, destination: Destination) -> Generator[Outcome, N
             yield ending.popleft().result()
     if ended_early is not None:
         raise ended_early
+
+
+def put(
+    audio: IO[bytes],
+    destination: Destination,
+    name: str,
+    connected: Callable[[], bool],
+    job_id: str | None = None,
+) -> Place:
+    """Where audio of one text is, once it is all there; `job_id` is the job that has made it, if one has.
+
+    Raises as Bucket does, and JobCancelled once its client has gone: nothing is then left in the bucket.
+    """
+    upload = destination.upload(0, name)
+    try:
+        while piece := audio.read(PART_BYTES):
+            if not connected():
+                raise JobCancelled("the client went away")
+            upload.write(piece)
+            upload.send()
+        return upload.finish()
+    except UploadFailed as error:
+        upload.abort()
+        raise _not_put(error, destination.bucket, job_id) from None
+    except BaseException:
+        upload.abort()
+        raise
+
+
+def _not_put(error: UploadFailed, bucket: Bucket, job_id: str | None) -> UploadFailed:
+    """The same, logged, and with where the audio is still."""
+    fields = {"action": "upload", "job_id": job_id, "bucket": bucket.name, "error": error.code}
+    log.warning("speech was not put into its bucket: %s", error.message, extra=fields)
+    kept = "" if job_id is None else f"; the audio is kept as that of job {job_id}"
+    return type(error)(f"{error.message}{kept}")
 
 
 class _Uploads:
@@ -128,7 +165,7 @@ class _SpeechUpload:
     """One job's audio: encoded as it comes, and sent. A failure is told at its end."""
 
     def __init__(self, destination: Destination, index: int, job_id: str, sample_rate: int) -> None:
-        self._job_id, self._bucket = job_id, destination.bucket.name
+        self._job_id, self._bucket = job_id, destination.bucket
         self._upload = destination.upload(index, job_id)
         self._encoder = FileEncoder(sample_rate, destination.format, cast("IO[bytes]", self._upload))
         self._failed: UploadFailed | None = None
@@ -160,7 +197,5 @@ class _SpeechUpload:
         self._upload.abort()
 
     def _fail(self, error: UploadFailed) -> None:
-        self._failed = type(error)(f"{error.message}; the audio is kept as that of job {self._job_id}")
-        fields = {"action": "upload", "job_id": self._job_id, "bucket": self._bucket, "error": error.code}
-        log.warning("speech was not put into its bucket: %s", error.message, extra=fields)
+        self._failed = _not_put(error, self._bucket, self._job_id)
         self.abort()

@@ -16,12 +16,13 @@ from servers.openai.speech import SpeechBody
 from servers.settings import Limits, Tts
 from servers.speech import Speed, Text
 from servers.tts.names import TASK
+from servers.web.s3_output import S3Output
 
 AudioFormat = Literal["wav", "flac", "mp3", "opus", "aac", "pcm"]
 
 
-class TtsBody(QueueOptions):
-    """`instructions` is another name of `instruct`."""
+class TtsBody(QueueOptions, S3Output):
+    """`instructions` is another name of `instruct`. Without any `output` it is as `output_mode` says."""
 
     text: Text
     voice: str | None = None
@@ -49,6 +50,11 @@ class TtsBody(QueueOptions):
         if self.stream and self.output_mode is not None:
             raise InvalidRequest(
                 "a stream is no file, nor base64: leave output_mode out", param="output_mode"
+            )
+        if self.wants_bucket and (self.stream or self.output_mode is not None):
+            raise InvalidRequest(
+                "what goes into a bucket is no stream, file, nor base64: leave stream and output_mode out",
+                param="output",
             )
         check_format(self.format)
         if self.sample_rate is not None:

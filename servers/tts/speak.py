@@ -1,4 +1,4 @@
-"""POST /v1/tts: one text to audio, in the reply, in a file or as it is made. GET /v1/audio/<id>: the file."""
+"""POST /v1/tts: one text to audio, in the reply, a file or a bucket, or as it is made; GET /v1/audio/<id>."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from servers.audio.encode import FORMATS, content_type, encode_file
 from servers.errors import RangeNotSatisfiable, SkylarkError
 from servers.jobs.request import Done, Item, Request, Requester
 from servers.jobs.requests import Requests
+from servers.jobs.to_bucket import Destination, put
 from servers.openai.listings import told_about
 from servers.openai.names import DEFAULT, voice_named
 from servers.openai.speech import STREAMED, Spoken, replayed, streamed
@@ -26,7 +27,7 @@ from servers.settings import Settings, settings
 from servers.speech import ModelSpec
 from servers.spoken.recall import Recall
 from servers.storage import storing
-from servers.tts.backlog import Backlog, backlog_s, places_of
+from servers.tts.backlog import Backlog, Place, backlog_s, places_of
 from servers.tts.body import TtsBody
 from servers.tts.generated import GeneratedAudio
 from servers.tts.names import speaking_model
@@ -45,6 +46,7 @@ SOUNDS = tuple(format.content_type for format in FORMATS.values())
 IN_MEMORY = 4_194_304
 """Bytes of audio that are sent with a Content-Length; more is kept in a file, and sent in pieces."""
 FILE = "file"
+JOB_ID = "X-Job-Id"
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -55,13 +57,14 @@ def install(app: Flask, settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be spoken, by which model, for whom, and as how many samples a second."""
+    """What is to be spoken, by which model, for whom, as how many samples a second, and into which bucket."""
 
     asked: TtsBody
     item: Item
     model: ModelSpec
     who: Requester
     rate: int
+    destination: Destination | None
 
     def recall(self) -> Recall:
         how = STREAMED if self.asked.stream else WHOLE
@@ -74,7 +77,9 @@ class Order:
 
 @bp.post("/v1/tts")
 @operation(
-    "Speak one text, in the reply, into a file or as it is made", body=TtsBody, replies=(JSON, *SOUNDS)
+    "Speak one text, in the reply, into a file or a bucket, or as it is made",
+    body=TtsBody,
+    replies=(JSON, *SOUNDS),
 )
 def tts() -> Response:
     door = requests()
@@ -88,7 +93,7 @@ def tts() -> Response:
     places = places_of(order.model, settings())
     place = backlog.enter(order.model.key, places, lambda: backlog_s(door, order.model, places))
     try:
-        response = _spoken(order, door, recall)
+        response = _spoken(order, door, recall, place)
     except BaseException:
         place.leave()
         raise
@@ -99,12 +104,12 @@ def _order(asked: TtsBody, door: Requests) -> Order:
     """Raises what is wrong with it."""
     asked.check(door.limits, settings().tts)
     item = asked.item()
-    who = requester()
+    who, rate = requester(), asked.rate(settings().tts.default_sample_rate)
     model = door.model(speaking_model(asked.model, door), item.payload, who.owner)
-    return Order(asked, item, model, who, asked.rate(settings().tts.default_sample_rate))
+    return Order(asked, item, model, who, rate, asked.destination(asked.format, 1, who.owner))
 
 
-def _spoken(order: Order, door: Requests, recall: Recall) -> Response:
+def _spoken(order: Order, door: Requests, recall: Recall, place: Place) -> Response:
     jobs = order.submit(door)
     if order.asked.stream:
         return streamed(Spoken(jobs, order.asked.as_speech(), recall, to_hz=order.rate))
@@ -112,7 +117,9 @@ def _spoken(order: Order, door: Requests, recall: Recall) -> Response:
     try:
         about = _written(jobs, order, file)
         _kept(recall, file, about)
-        headers = recall.headers(None) | {"X-Job-Id": jobs.job_ids[0]}
+        if order.destination is not None:
+            place.leave()  # a store that is slow keeps nobody from the model
+        headers = recall.headers(None) | {JOB_ID: jobs.job_ids[0]}
         response = _reply(order, file, about, headers, cached=False)
     except BaseException:
         file.close()
@@ -176,7 +183,11 @@ def _reply(
     """As the request has it, or the settings: the audio in the reply, or where it is."""
     audio_id = uuid4()
     before, after = {"id": str(audio_id), "request_id": request_id()}, about | {"cached": cached}
-    if (order.asked.output_mode or settings().tts.output_mode) == FILE:
+    if order.destination is not None:
+        job_id = headers.get(JOB_ID)
+        there = put(audio, order.destination, job_id or str(audio_id), order.who.connected, job_id)
+        response = jsonify(before | vars(there) | {"job_id": job_id} | after)
+    elif (order.asked.output_mode or settings().tts.output_mode) == FILE:
         generated: GeneratedAudio = current_app.extensions[GENERATED]
         name = generated.keep(order.who.owner, audio_id, order.asked.format, audio)
         where = {"url": url_for("speak.audio", audio_id=audio_id), "file": name}

@@ -28,12 +28,16 @@ class S3Output(Noun):
     output: Literal["s3"] | None = None
     s3: S3Place | None = None
 
+    @property
+    def wants_bucket(self) -> bool:
+        return self.output is not None or self.s3 is not None
+
     def destination(self, format: str, count: int, owner: str | None) -> Destination | None:
         """None where the audio of the `count` texts is wanted in the reply.
 
         Raises InvalidRequest naming the field, MissingExtra, and BucketNotConfigured.
         """
-        if self.output is None and self.s3 is None:
+        if not self.wants_bucket:
             return None
         place, options = self.s3 or S3Place(), settings().s3
         prefix = owners_prefix(options.prefix, owner)

@@ -157,6 +157,21 @@ def test_openais_endpoint_puts_it_there_too(appliance, store):
     assert (refused.status_code, refused.json()["error"]["code"]) == (502, "upload_failed")
 
 
+def test_one_text_is_put_there_and_what_is_not_taken_is_kept_as_its_jobs_audio(appliance, store):
+    body = {"text": "Hello there.", "output": "s3", "format": "flac", "sample_rate": 16_000}
+    reply = appliance.post("tts", "/v1/tts", json=body)
+    assert reply.status_code == 200, reply.text
+    samples, rate = soundfile.read(io.BytesIO(fetched(reply.json()["presigned_url"])))
+    assert rate == 16_000
+    assert len(samples) / rate == pytest.approx(reply.json()["duration_s"], abs=0.001)
+    store.faults["put"] = [Fault(507, "XMinioStorageFull")]
+    refused = appliance.post("tts", "/v1/tts", json=body).json()["error"]
+    assert refused["code"] == "upload_failed"
+    job_id = re.search(r"job ([0-9a-f-]{36})$", refused["message"])[1]
+    with appliance.jobs.audio(job_id) as audio:
+        assert len(b"".join(audio.chunks)) > audio.sample_rate
+
+
 def test_no_log_has_a_secret_or_a_signature(appliance):
     appliance.post("tts", "/generate_batch", json={"texts": ["Hello."], "output": "s3"})
     logs = "".join(file.read_text() for file in (appliance.folder / "logs").iterdir())

@@ -19,6 +19,7 @@ from servers.errors import (
     JobCancelled,
     SkylarkError,
 )
+from servers.jobs import to_bucket
 from servers.jobs.request import BegunAgain, HowFar
 from servers.jobs.to_bucket import AT_ONCE, Destination, Uploaded, uploaded
 from servers.speech import Chunk
@@ -239,3 +240,39 @@ def test_outcomes_that_nobody_asks_for_any_more_are_aborted(bucket: InMemory) ->
     next(outcomes)
     outcomes.close()
     assert list(bucket.objects) == ["2026-11-30/id-0.wav"]
+
+
+# what was made before
+
+
+def put_whole(bucket: InMemory, size: int, connected: bool = True) -> bytes:
+    audio = bytes(range(256)) * (size // 256)
+    destination = Destination(bucket, "pcm", "", [None], TODAY)  # type: ignore[arg-type]
+    place = to_bucket.put(io.BytesIO(audio), destination, "name", lambda: connected, "id-0")
+    assert place.s3_key == "2026-11-30/name.pcm"
+    return audio
+
+
+@pytest.mark.parametrize(
+    ("size", "asked"),
+    [(256, ["put"]), (3 * PART_BYTES, ["begin", "part 2", "part 3", "part 1", "complete"])],
+)
+def test_audio_that_is_there_is_put_as_it_is(bucket: InMemory, size: int, asked: list[str]) -> None:
+    audio = put_whole(bucket, size)
+    assert bucket.objects == {"2026-11-30/name.pcm": audio}
+    assert bucket.asked == asked
+
+
+@pytest.mark.parametrize("refuses", ["begin", "part 3", "part 1", "complete"])
+def test_audio_that_is_there_and_is_not_taken_leaves_no_parts(bucket: InMemory, refuses: str) -> None:
+    bucket.refuses = refuses
+    with pytest.raises(BucketUnreachable, match="the audio is kept as that of job id-0"):
+        put_whole(bucket, 3 * PART_BYTES)
+    assert bucket.asked.count("abort") == (refuses != "begin")
+    assert bucket.objects == {}
+
+
+def test_audio_that_is_there_is_not_put_for_who_has_gone(bucket: InMemory) -> None:
+    with pytest.raises(JobCancelled):
+        put_whole(bucket, 3 * PART_BYTES, connected=False)
+    assert bucket.asked == []

@@ -17,6 +17,7 @@ from servers.jobs.requests import QueueOptions
 from servers.jobs.to_bucket import Uploaded, uploaded
 from servers.limits import check_count, check_texts, check_together
 from servers.settings import Limits
+from servers.speech import Speed
 from servers.storage import storing
 from servers.web.batch import BATCH_REPLIES, Outcome, batch_reply
 from servers.web.body import json_body
@@ -44,6 +45,7 @@ class Generation(QueueOptions, S3Output):
     """Whether several texts may share the model, with each other and with whoever else waits."""
     voice: str | None = None
     language: str | None = None
+    speed: Speed | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """The same one again makes the same audio again, with a model that draws lots."""
     format: Literal["wav", "flac", "mp3", "opus", "aac", "pcm"] = "wav"
@@ -84,11 +86,11 @@ class Generation(QueueOptions, S3Output):
 
     def items(self, reference: Reference | None) -> list[Item]:
         """One synthesize job for each text, and what the payload's fields are called in the body."""
-        shared = {"task": "synthesize", "voice": self.voice, "language": self.language, "seed": self.seed}
+        given = {"voice": self.voice, "language": self.language, "speed": self.speed, "seed": self.seed}
         if reference is not None:
-            shared |= {"reference_audio_path": str(reference.path), "reference_text": self.reference_text}
-            shared |= {"x_vector_only": self.x_vector_only or None}
-        shared = {name: value for name, value in shared.items() if value is not None}
+            given |= {"reference_audio_path": str(reference.path), "reference_text": self.reference_text}
+            given |= {"x_vector_only": self.x_vector_only or None}
+        shared = {"task": "synthesize"} | {name: value for name, value in given.items() if value is not None}
         release = reference.release if reference is not None else _nothing
         return [self._item(index, shared, release) for index in range(len(self.texts))]
 

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from servers import extras
 from servers.audio.encode import FORMATS
 from servers.errors import BackendFailed, InvalidRequest, RunnerCrashed, UnknownVoice
+from servers.spoken.recall import EXTENSION
 from servers.tts import generate
 from servers.tts.app import create_app
 from servers.tts.generate import Generation
@@ -74,6 +75,7 @@ def test_a_job_says_what_the_request_said(client: FlaskClient, engine: StandInEn
         "voice": "en-us",
         "language": "en",
         "instruct": "whisper",
+        "speed": 1.5,
         "seed": 7,
         "application_id": "book",
         "priority": 0,
@@ -86,6 +88,7 @@ def test_a_job_says_what_the_request_said(client: FlaskClient, engine: StandInEn
         "voice": "en-us",
         "language": "en",
         "instruct": "whisper",
+        "speed": 1.5,
         "seed": 7,
     }
     (job,) = engine.submitted
@@ -101,6 +104,16 @@ def test_a_job_says_what_the_request_said(client: FlaskClient, engine: StandInEn
             "payload": payload,
         }
     ]
+
+
+def test_asked_again_it_is_spoken_again(configure: Callable[..., None], engine: StandInEngine) -> None:
+    configure(TTS_ENABLE_CACHE="true")
+    app = create_app(engine)
+    for _ in range(2):
+        reply = app.test_client().post(PATH, json={"texts": ["One."], "seed": 7})
+        assert "X-Cache" not in reply.headers
+    assert len(engine.jobs) == 2
+    app.extensions[EXTENSION].cache.close()
 
 
 def test_each_text_may_have_its_instruct(client: FlaskClient, engine: StandInEngine) -> None:
@@ -337,6 +350,8 @@ BAD_INPUT = [
     ({"texts": ["a"], "instructs": "loud"}, 422, "invalid_request", "instructs"),
     ({"texts": ["a"], "instructs": ["loud"], "instruct": "soft"}, 422, "invalid_request", "instructs"),
     ({"texts": ["a"], "instruct": 1}, 422, "invalid_request", "instruct"),
+    ({"texts": ["a"], "speed": 9}, 422, "invalid_request", "speed"),
+    ({"texts": ["a"], "speed": "fast"}, 422, "invalid_request", "speed"),
     ({"texts": ["a"], "seed": -1}, 422, "invalid_request", "seed"),
     ({"texts": ["a"], "seed": "lucky"}, 422, "invalid_request", "seed"),
     ({"texts": ["a"], "batch": "yes"}, 422, "invalid_request", "batch"),
@@ -347,7 +362,7 @@ BAD_INPUT = [
     ({"texts": ["a"], "application_id": ""}, 422, "invalid_request", "application_id"),
     ({"texts": ["a"], "model": "nothing"}, 422, "unknown_model", "model"),
     ({"texts": ["a"], "model": "nothing/espeak-ng"}, 422, "unknown_model", "model"),
-    ({"texts": ["a"], "speed": 2}, 422, "invalid_request", "speed"),
+    ({"texts": ["a"], "pitch": 2}, 422, "invalid_request", "pitch"),
     (["a"], 422, "invalid_request", None),
 ]
 

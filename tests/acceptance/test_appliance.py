@@ -167,7 +167,7 @@ SPEAK = [
     (A_TEXT | {"format": "aiff"}, 422, "invalid_request", "format"),
     (A_TEXT | {"batch": "yes"}, 422, "invalid_request", "batch"),
     (A_TEXT | {"model": "gpt"}, 422, "unknown_model", "model"),
-    (A_TEXT | {"speed": 2}, 422, "invalid_request", "speed"),
+    (A_TEXT | {"pitch": 2}, 422, "invalid_request", "pitch"),
     ([1], 422, "invalid_request", None),
     ("text", 422, "invalid_request", None),
 ]

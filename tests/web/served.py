@@ -75,7 +75,8 @@ class Served:
         for client in self._clients:
             client.sock.close()
         self._in_loop(self._end())
-        for threads in (self.listener._threads, self.listener._talk_threads):
+        listener = self.listener
+        for threads in (listener._threads, listener._probe_threads, listener._talk_threads):
             threads.shutdown(wait=True)
         self._in_loop(asyncio.sleep(0))  # the last requests are heard to be done
         self.loop.call_soon_threadsafe(self.loop.stop)

@@ -21,7 +21,7 @@ import soundfile
 from servers.catalog import EXAMPLE
 from servers.settings import ROOT
 from tests import real_weights
-from tests.acceptance.processes import Appliance, eventually, running_appliance
+from tests.acceptance.processes import Appliance, alive, eventually, running_appliance
 from tests.audio.decoded import decoded
 
 TEXT = "Good morning, Margaret. The train to Oxford leaves at nine and takes three quarters of an hour."
@@ -148,8 +148,9 @@ def test_the_benchmark_measures_it(appliance):
 def test_the_cache_outlives_the_servers():
     with running_appliance(TTS_ENABLE_CACHE="true") as appliance:
         first = spoken(appliance)
-        (door,) = appliance.named("servers.tts.app")[:1]
-        door.kill()  # supervisord starts another one
+        arbiter, *_ = door = appliance.named("servers.tts.app")
+        arbiter.kill()  # supervisord starts another one
+        eventually(lambda: not alive(door), "its worker has ended too")
         appliance.wait_until_ready()
         again = spoken(appliance)
     assert (first["cached"], again["cached"]) == (False, True)

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from servers.yaml_files import HALF_UNCOMMENTED
 
 CONTRACT_MODULES = {"base", "load"}
 AUTO = "auto"
+_importing = threading.RLock()
 
 
 def backend_class(name: str, search_path: Sequence[Path] = ()) -> type[Backend]:
@@ -93,15 +95,21 @@ def _built_in() -> set[str]:
 
 
 def _import_file(name: str, file: Path) -> ModuleType:
+    """Threads that ask at the same time have the same module, and none of them half of one."""
     qualified = f"skylark_backends.{name}"
-    if qualified not in sys.modules:
-        spec = importlib.util.spec_from_file_location(qualified, file)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[qualified] = module
-        spec.loader.exec_module(module)
-    return sys.modules[qualified]
+    with _importing:
+        if qualified not in sys.modules:
+            spec = importlib.util.spec_from_file_location(qualified, file)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[qualified] = module
+            try:
+                spec.loader.exec_module(module)
+            except BaseException:
+                del sys.modules[qualified]
+                raise
+        return sys.modules[qualified]
 
 
 def _defined_in(module: ModuleType) -> type[Backend]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,6 +49,29 @@ def test_a_file_must_define_exactly_one_backend(tmp_path):
     (tmp_path / "two_toys.py").write_text(TOY + "class Other(Backend):\n    pass\n")
     with pytest.raises(TypeError, match="one Backend, found 2"):
         backend_class("two_toys", [tmp_path])
+
+
+def test_who_asks_while_a_file_is_being_imported_waits_for_all_of_it(tmp_path, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    monkeypatch.setitem(sys.modules, "gate", SimpleNamespace(begun=begun, go_on=go_on))
+    (tmp_path / "slow_toy.py").write_text("import gate\ngate.begun.set()\ngate.go_on.wait(30)\n" + TOY)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(backend_class, "slow_toy", [tmp_path])
+        assert begun.wait(30)
+        second = pool.submit(backend_class, "slow_toy", [tmp_path])
+        with suppress(TimeoutError):
+            second.result(0.1)
+        go_on.set()
+        assert first.result(30) is second.result(30)
+
+
+def test_a_file_that_failed_is_imported_anew(tmp_path):
+    file = tmp_path / "mended_toy.py"
+    file.write_text("raise RuntimeError('not yet')\n")
+    with pytest.raises(RuntimeError, match="not yet"):
+        backend_class("mended_toy", [tmp_path])
+    file.write_text(TOY + "# and now it is whole\n")
+    assert backend_class("mended_toy", [tmp_path]).__name__ == "Toy"
 
 
 def qwen(**options):

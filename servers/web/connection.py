@@ -18,7 +18,7 @@ import h11
 from servers.errors import EngineUnavailable, MalformedRequest, QueueFull, RequestTimeout, SkylarkError
 from servers.web import log, request_ids
 from servers.web.bounds import RETRY_AFTER_S
-from servers.web.exchange import Exchange, Outcome
+from servers.web.exchange import Exchange, Failure
 from servers.web.outgoing import Outgoing
 from servers.web.phases import Due, Phase, due, due_at_the_end
 from servers.web.receiving import Progress, Receiving
@@ -150,14 +150,14 @@ class Connection(asyncio.Protocol):
         """Whether the client still waits for the request in hand."""
         return not self._gone
 
-    def _replied(self, outcome: Outcome) -> None:
+    def _replied(self, failure: Failure | None) -> None:
         self._exchange = None
         self._drop_body()
         talk, self._talk = self._talk, None
-        if outcome is Outcome.BROKEN_OFF:
+        if failure is not None and failure.begun:
             self._outgoing.reset()
-        elif outcome is Outcome.FAILED:
-            self._refuse(SkylarkError("an internal error; the server's log has it"))
+        elif failure is not None:
+            self._refuse(failure.error)
         elif talk is not None and self._switched():
             self._begin_talk(talk)
             return

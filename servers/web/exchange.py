@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import h11
 
+from servers.errors import SkylarkError
 from servers.web import log
 from servers.web.outgoing import ClientGone, Outgoing
 from servers.web.wsgi import Environ, Reply
@@ -19,13 +20,12 @@ SAID_ALL = (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL)  # type: ignore[attr-defined]
 """h11's states of a client whose request is whole; an Upgrade that it proposes is let pass."""
 
 
-class Outcome(Enum):
-    REPLIED = "replied"
-    """As far as the client was there to take it."""
-    BROKEN_OFF = "broken off"
-    """With a part of the reply sent."""
-    FAILED = "failed"
-    """With nothing sent."""
+@dataclass(frozen=True)
+class Failure:
+    """Why a reply ended before its end, and whether a part of it was sent."""
+
+    error: SkylarkError
+    begun: bool
 
 
 class Exchange:
@@ -36,7 +36,7 @@ class Exchange:
         listener: Listener,
         http: h11.Connection,
         outgoing: Outgoing,
-        ended: Callable[[Outcome], None],
+        ended: Callable[[Failure | None], None],
     ) -> None:
         """`ended` is called in the loop, once the thread has done all it can."""
         self._listener, self._http, self._outgoing, self._ended = listener, http, outgoing, ended
@@ -45,31 +45,36 @@ class Exchange:
 
     def run(self, environ: Environ) -> None:
         """Calls the app and sends its reply."""
-        outcome = Outcome.REPLIED
+        failure = None
         try:
             if not self._outgoing.lost:
-                outcome = self._answer(environ)
+                failure = self._answer(environ)
         finally:
-            self._listener.post(self._end, outcome)
+            self._listener.post(self._end, failure)
 
-    def _answer(self, environ: Environ) -> Outcome:
+    def _answer(self, environ: Environ) -> Failure | None:
         reply = Reply(self._http, self._outgoing.send, self._is_last)
         try:
             reply.run(self._listener.app, environ)
         except ClientGone:
-            pass
+            return None
+        except SkylarkError as error:  # how a stream fails that has begun
+            if not self._gone:
+                log.broke_off(error)
+            return Failure(error, reply.begun)
         except Exception as error:  # noqa: BLE001  # a defect of the app or of its stream, whatever it is
             log.logger.error("a reply broke off", exc_info=error, extra={"action": "error"})
-            return Outcome.BROKEN_OFF if reply.begun else Outcome.FAILED
-        return Outcome.REPLIED
+            internal = SkylarkError("an internal error; the server's log has it")
+            return Failure(internal, reply.begun)
+        return None
 
     def _is_last(self) -> bool:
         return self._listener.stopping or self._http.their_state not in SAID_ALL
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, failure: Failure | None) -> None:
         self._is_over = True
         self._on_leave.clear()
-        self._ended(outcome)
+        self._ended(failure)
 
     def when_gone(self, call: Callable[[], object]) -> None:
         """Has it called in another thread if the client goes away before the end; at once where it has."""

@@ -51,3 +51,8 @@ def refused(error: SkylarkError, request_id: str) -> None:
     """The line of a request that no app was asked: it could not be read, or there was no place for it."""
     line = {"action": "request", "request_id": request_id, "status": error.http_status, "error": error.code}
     logger.info("request refused", extra=line)
+
+
+def broke_off(error: SkylarkError) -> None:
+    """A stream failed after its reply had begun, in which it could not say so."""
+    logger.warning("a reply broke off", extra={"action": "broke_off", "error": error.code})

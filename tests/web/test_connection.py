@@ -11,8 +11,9 @@ from http.client import IncompleteRead
 from itertools import count
 
 import pytest
-from flask import Flask, Response, request
+from flask import Flask, Response, request, stream_with_context
 
+from servers.errors import JobCancelled
 from servers.web import listener
 from servers.web.disconnect import connection, on_leave
 from servers.web.incoming import IN_MEMORY, SLICE_S
@@ -215,6 +216,36 @@ def test_a_defect_before_the_reply_is_an_error_and_after_it_ends_the_connection(
         old.send(b"GET /broken HTTP/1.0\r\n\r\n")
         with pytest.raises(ConnectionResetError):
             old.answer().read()
+
+
+def test_a_stream_that_fails_has_a_line_in_the_log_and_one_whose_client_left_has_none(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate, closed = Gate(), threading.Event()
+
+    def parts(waits: bool) -> Iterator[bytes]:
+        try:
+            yield b"so far"
+            if waits:
+                gate.view()
+            raise JobCancelled("and no further")
+        finally:
+            closed.set()
+
+    app.add_url_rule("/fails", "fails", lambda: Response(parts(waits=False)))
+    app.add_url_rule("/left", "left", lambda: Response(stream_with_context(parts(waits=True))))
+    with serving(app) as served:
+        client = served.client()
+        client.send(raw("/left"))
+        assert gate.entered.acquire(timeout=WITHIN_S)
+        client.sock.close()
+        eventually(lambda: not gate.clients[0]())
+        gate.open.set()
+        assert closed.wait(WITHIN_S)
+        with pytest.raises((ConnectionResetError, IncompleteRead)):
+            served.client().ask("/fails").read()
+    (line,) = [record for record in caplog.records if "broke off" in record.message]
+    assert (line.levelname, line.error, line.exc_info) == ("WARNING", "job_cancelled", None)
 
 
 # what is refused

@@ -23,6 +23,7 @@ from benchmarks import (
     qwen,
     recognition,
     reply,
+    resumes,
     sentence,
     siege,
     streams,
@@ -46,6 +47,7 @@ BENCHMARKS = {
     "reply": lambda chosen: reply.measure(chosen.texts),
     "siege": lambda chosen: siege.measure(chosen.slow, chosen.waiting, chosen.seconds),
     "streams": lambda chosen: streams.measure(chosen.streams),
+    "resumes": lambda chosen: resumes.measure(chosen.streams, chosen.seed),
     "qwen": lambda _: qwen.measure(),
     "arrivals": lambda chosen: arrivals.measure(chosen.seconds),
     "background": lambda chosen: background.measure(chosen.seconds),
@@ -61,6 +63,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50, help="how often something is killed")
     parser.add_argument("--stops", type=int, default=20, help="how many runners are stopped past their lease")
     parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
+    parser.add_argument("--seed", type=int, default=1, help="what their clients draw lots with")
     parser.add_argument("--bodies", type=int, default=2500, help="how many odd bodies are sent")
     parser.add_argument("--texts", type=int, default=500, help="how many texts one request has")
     parser.add_argument("--slow", type=int, default=1000, help="how many slow clients beset each port")

@@ -132,7 +132,7 @@ class Siege:
                 self.clients.leaving.set()
             for each in busy:
                 each.result()
-        eventually(self.all_ended, "every accepted job has ended", END_S)
+        eventually(lambda: ended(self.appliance), "every accepted job has ended", END_S)
         self.customer.look()
 
     def works(self) -> bool:
@@ -144,13 +144,6 @@ class Siege:
             return False
         there = all(self.appliance.named(f"servers.{name}.app") for name in ("tts", "engine"))
         return busy and there and self.appliance.ready("tts")
-
-    def all_ended(self) -> bool:
-        try:
-            queue = self.appliance.jobs.queue()
-        except EngineUnavailable:
-            return False
-        return not (queue["running"] or queue["queued"])
 
     def kill(self) -> None:
         """One of the processes; none where the one that was meant is not there at the moment."""
@@ -176,6 +169,15 @@ class Siege:
             return Ledger(lost=sorted(missing)).read(store, self.appliance.folder, orders)
         finally:
             store.close()
+
+
+def ended(appliance: Appliance) -> bool:
+    """Whether every job has."""
+    try:
+        queue = appliance.jobs.queue()
+    except EngineUnavailable:
+        return False
+    return not (queue["running"] or queue["queued"])
 
 
 def _of_door(job: Job) -> Order:

@@ -39,7 +39,9 @@ class FakeOptions(Options):
     chunks: int = 3
     max_batch: int = 4
     numbered: bool = False
-    """Speak as `numbered` does, with the number that the text names; 0 where it names none."""
+    """Speak as `numbered` does, with the number that the text names; 0 where it names none. "7 in 40 chunks"
+    has so many.
+    """
 
 
 class FakeUtterance(Utterance):
@@ -95,7 +97,7 @@ class Fake(Backend):
             yield from ((index, item) for item in self._speak(utterance))
 
     def _speak(self, utterance: FakeUtterance):
-        chunks = self._options.chunks if utterance.chunks is None else utterance.chunks
+        chunks = self._chunks(utterance)
         pace_s = self._options.pace_s if utterance.pace_s is None else utterance.pace_s
         size = SAMPLE_RATE * utterance.chunk_ms // 1000
         if _first_time(utterance.out_of_memory_once):
@@ -114,6 +116,12 @@ class Fake(Backend):
         step = utterance.chunk_ms / 1000
         words = (Word(word=str(i), start=i * step, end=(i + 1) * step) for i in range(chunks))
         yield Speech(words=tuple(words))
+
+    def _chunks(self, utterance: FakeUtterance) -> int:
+        named = re.search(r"in (\d+) chunks", utterance.text) if self._options.numbered else None
+        if utterance.chunks is not None:
+            return utterance.chunks
+        return int(named[1]) if named else self._options.chunks
 
     def _sound(self, utterance: FakeUtterance, start: int, count: int) -> Samples:
         if self._options.numbered:

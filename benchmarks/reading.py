@@ -18,7 +18,8 @@ from http.client import HTTPException, HTTPResponse
 from benchmarks.customer import Order
 from servers.audio.streaming import StreamEncoder
 from servers.jobs.results import BYTES_PER_SAMPLE
-from servers.openai.speech import HEADER_BYTES, LAST_EVENT_ID
+from servers.openai.speech import HEADER_BYTES
+from servers.web.resume import LAST_EVENT_ID
 from tests.acceptance.processes import HTTP_S
 from tests.stand_ins.fake import SAMPLE_RATE, numbered
 from tests.web.served import Client

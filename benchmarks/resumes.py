@@ -7,6 +7,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import psutil
+
 from benchmarks.doors import ended
 from benchmarks.figures import Figure
 from benchmarks.heard import Heard
@@ -64,14 +66,16 @@ class Campaign:
             return self._number
 
     def _kill(self) -> None:
-        """A worker of the door, or a runner; none where it is not there at the moment."""
+        """A worker of the door, or a runner, as soon as there is one."""
         name = self._dice.choice(VICTIMS)
-        victims = self.appliance.named("servers.runner")
-        if name == "tts":
-            victims = self.appliance.named("servers.tts.app")[1:]
-        if victims:
-            self.heard.note_killed(name)
-            kill_all(victims)
+        eventually(lambda: self._victims(name), f"there is a {name} to kill", END_S)
+        self.heard.note_killed(name)
+        kill_all(self._victims(name))
+
+    def _victims(self, name: str) -> list[psutil.Process]:
+        if name == "runner":
+            return self.appliance.named("servers.runner")
+        return self.appliance.named("servers.tts.app")[1:]
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class Outcome:
 
 
 def waged(streams: int, kills: int, seed: int) -> Outcome:
-    with running_appliance() as appliance:
+    with running_appliance(TTS_ENABLE_CACHE="true") as appliance:
         campaign = Campaign(appliance, seed)
         disturbed, settled = int(streams * DISTURBED), int(streams * SETTLED)
         campaign.stream(disturbed, kills)

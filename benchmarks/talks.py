@@ -7,6 +7,7 @@ import json
 import random
 import socket
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -15,7 +16,8 @@ from typing import Any
 from benchmarks.heard import Heard, several
 from benchmarks.kill import END_S
 from benchmarks.listeners import LONG_CHUNKS, PAUSE_S
-from benchmarks.reading import MODEL, Text, leave
+from benchmarks.reading import MODEL, Text, Wrong, leave
+from servers.jobs.results import BYTES_PER_SAMPLE
 from tests.acceptance.processes import HTTP_S
 from tests.web.served import Client
 from tests.web.talking import Talker
@@ -34,7 +36,14 @@ class Told:
     chars: str = ""
     has_ended: bool = False
 
+    @property
+    def samples(self) -> int:
+        return len(self.pcm) // BYTES_PER_SAMPLE
+
     def hear(self, message: dict[str, Any]) -> None:
+        """Raises Wrong where it is not what comes next."""
+        if message.get("startSample", self.samples) != self.samples:
+            raise Wrong(f"{message['startSample']} comes at sample {self.samples}")
         self.pcm += base64.b64decode(message["audio"] or "")
         self.chars += "".join((message.get("alignment") or {}).get("chars", ()))
         self.has_ended = self.has_ended or bool(message["isFinal"])
@@ -45,7 +54,12 @@ class Talks:
 
     def __init__(self, port: int, heard: Heard, dice: random.Random) -> None:
         self._port, self._heard, self._dice = port, heard, dice
-        self.ways: tuple[Callable[[int], None], ...] = (self.talk, self.vanish, self.interrupt)
+        self.ways: tuple[Callable[[int], None], ...] = (
+            self.talk,
+            self.vanish,
+            self.interrupt,
+            self.come_back,
+        )
 
     def talk(self, number: int) -> None:
         """Several sentences, heard to the end; again from the first where that breaks off."""
@@ -68,6 +82,21 @@ class Talks:
         self._talked("multi-stream-input", self._format(), texts, lambda *told: self._tell_two(number, *told))
         self._heard.note_abandoned(number)
 
+    def come_back(self, number: int) -> None:
+        """With a key, from where it was, as often as it takes."""
+        texts, format, key = self._texts(number), self._format(), uuid.uuid4().hex
+        pieces, told = self._pieces(texts), Told()
+        deadline, leaving = time.monotonic() + END_S, self._dice.randint(1, 4)
+        while not told.has_ended and time.monotonic() < deadline:
+            most = self._dice.randint(0, 4) if leaving > 0 else None
+            leaving -= 1
+            query = f"stream-input?idempotency_key={key}&from={told.samples}"
+            self._talked(
+                query, format, texts, lambda *say, most=most: self._tell_on(pieces, most, *say), told
+            )
+        if not told.has_ended:
+            self._heard.faults.append(f"{texts} did not end")
+
     # what is said in each
 
     def _tell_all(self, talker: Talker, texts: list[Text], told: Told) -> None:
@@ -80,6 +109,16 @@ class Talks:
             self._heard.faults.append(f"characters {told.chars!r} of {whole!r}")
         if (code := talker.close_code()) != 1000:
             self._heard.faults.append(f"it was closed with {code}")
+
+    def _tell_on(
+        self, pieces: list[str], most: int | None, talker: Talker, _: list[Text], told: Told
+    ) -> None:
+        """Leaves after so many messages, where it is to leave."""
+        for piece in [*pieces, ""]:
+            talker.send({"text": piece})
+        while not told.has_ended and most != 0:
+            told.hear(self._message(talker))
+            most = None if most is None else most - 1
 
     def _tell_some(self, talker: Talker, texts: list[Text], told: Told) -> None:
         for piece in self._pieces(texts):
@@ -115,21 +154,25 @@ class Talks:
         format: str,
         texts: list[Text],
         talk: Callable[[Talker, list[Text], Told], None],
+        told: Told | None = None,
     ) -> bool:
         """Whether all was heard; False where it broke off, or was left. Checks what was heard."""
-        told, sock = Told(), None
+        told, sock = told or Told(), None
+        start = told.samples
         try:
             sock = socket.create_connection(("127.0.0.1", self._port), HTTP_S)
-            query = f"model_id={MODEL}&output_format={format}"
-            talk(Talker(Client(sock), f"/v1/text-to-speech/low/{path}?{query}"), texts, told)
+            path = f"/v1/text-to-speech/low/{path}{'&' if '?' in path else '?'}model_id={MODEL}"
+            talk(Talker(Client(sock), f"{path}&output_format={format}"), texts, told)
+        except Wrong as error:
+            self._heard.faults.append(f"{texts}: {error}")
         except BROKEN as error:
             self._heard.note_lost(f"{type(error).__name__} {str(error)[:60]}", f"{texts[0]}")
             time.sleep(PAUSE_S)
         finally:
             if sock is not None:
                 leave(sock, self._dice)
-        expected = several(texts, FORMATS[format])
-        self._heard.check(f"{texts} as {format}", expected, 0, bytes(told.pcm), told.has_ended)
+        expected, came = several(texts, FORMATS[format]), bytes(told.pcm[start * BYTES_PER_SAMPLE :])
+        self._heard.check(f"{texts} as {format}", expected, start, came, told.has_ended)
         return told.has_ended
 
     def _message(self, talker: Talker) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,13 @@ class Alignment:
             "character_start_times_seconds": [start / 1000 for start in self._starts_ms()],
             "character_end_times_seconds": [end / 1000 for end in self.ends_ms],
         }
+
+    def after(self, ms: float) -> Alignment | None:
+        """Of the characters that end later than that."""
+        ended = bisect_right(self.ends_ms, ms)
+        if ended == len(self.ends_ms):
+            return None
+        return Alignment(self.chars[ended:], self._starts_ms()[ended], self.ends_ms[ended:])
 
     def _starts_ms(self) -> tuple[int, ...]:
         return (self.start_ms, *self.ends_ms[:-1])

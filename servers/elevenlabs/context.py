@@ -6,7 +6,8 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from servers.elevenlabs import messages
@@ -32,25 +33,28 @@ class Context:
     """Its methods belong to the thread of the conversation, `_run` and what that calls to its own.
 
     `told` is what each of its messages says of it; `quiet` is called whenever it has nothing to say. With
-    `is_one_clock`, times are of all of its audio, and not of each message.
+    `is_one_clock`, times are of all of its audio, and not of each message. It is heard from the sample
+    `start` on. Where the requester has a key, the same texts in the same order are the same jobs.
     """
 
     def __init__(
         self,
         speaker: Speaker,
-        owner: str | None,
+        requester: Requester,
         websocket: WebSocket,
         told: dict[str, Any],
         quiet: Callable[[], None],
         is_one_clock: bool,
+        start: int = 0,
     ) -> None:
         self.pending = Pending()
         self.speed: float | None = None
         self.failure: SkylarkError | None = None
         self.is_closing = False
-        self._speaker, self._owner, self._websocket = speaker, owner, websocket
+        self._speaker, self._requester, self._websocket = speaker, requester, websocket
         self._told, self._quiet, self._is_one_clock = told, quiet, is_one_clock
-        self._spoken_ms = 0
+        self._start = start
+        self._spoken_ms = self._spoken = self._utterances = 0
         self._changed = threading.Condition()
         self._waiting: deque[Utterance] = deque()
         self._current: Utterance | None = None
@@ -83,13 +87,13 @@ class Context:
         self._wake()
 
     def mute(self) -> None:
-        """Ends it without a word; its job is cancelled when this returns."""
+        """Ends it without a word; its job is cancelled when this returns, unless it has a key and goes on."""
         with self._changed:
             self._is_mute = self.is_closing = True
             self._has_ended = self._has_ended or self._thread is None
             self._waiting.clear()
             request = self._skip()
-        if request is not None:
+        if request is not None and self._requester.idempotency_key is None:
             request.cancel()
 
     def join(self) -> None:
@@ -163,7 +167,7 @@ class Context:
             return self._current
 
     def _speak(self, utterance: Utterance) -> None:
-        requester = Requester(self._owner, self._is_wanted)
+        requester = replace(self._requester, connected=self._is_wanted, idempotency_key=self._key())
         with self._speaker.submit(utterance.text, utterance.speed, requester) as request:
             with self._changed:
                 self._request = request
@@ -176,16 +180,28 @@ class Context:
                 with self._changed:
                     self._request = None
 
+    def _key(self) -> str | None:
+        """Of the next utterance."""
+        self._utterances += 1
+        key = self._requester.idempotency_key
+        if key is None:
+            return None
+        return f"{sha256(key.encode()).hexdigest()[:32]}/{self._utterances}"
+
     def _tell(self, request: Request, text: str) -> None:
         if not self._is_wanted():
             return
-        before_ms, end_ms = self._spoken_ms if self._is_one_clock else None, 0
+        before_ms, before = self._spoken_ms if self._is_one_clock else None, self._spoken
+        end_ms = 0
         for piece in pieces(request, text, self._speaker.format):
             if not self._is_wanted():
                 return
+            self._spoken = before + piece.end
             if piece.alignment is not None:
                 end_ms = piece.alignment.end_ms
-            self._websocket.send(messages.audio(piece, before_ms, self._told))
+            rest = piece.after(self._start - before, self._speaker.format.rate_hz)
+            if rest is not None:
+                self._websocket.send(messages.audio(rest, before_ms, before, self._told))
         self._spoken_ms += end_ms
 
     def _is_wanted(self) -> bool:

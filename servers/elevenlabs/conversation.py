@@ -11,6 +11,7 @@ from servers.elevenlabs.context import Context
 from servers.elevenlabs.messages import Message
 from servers.elevenlabs.spoken import Speaker
 from servers.errors import InvalidRequest, QueueFull, SkylarkError, TooLarge
+from servers.jobs.request import Requester
 from servers.limits import check_texts
 from servers.web.websocket import POLICY, MustClose, WebSocket
 
@@ -24,7 +25,7 @@ class Conversation:
     """A talk. Only `_is_quiet` is called by other threads."""
 
     speaker: Speaker
-    owner: str | None
+    requester: Requester
     inactivity_s: float
     is_automatic: bool
     """Each message is spoken as it comes."""
@@ -32,6 +33,8 @@ class Conversation:
     """Characters have the times of all of a context's audio."""
     has_contexts: bool
     """The client names contexts; else there is one, which the empty text ends."""
+    start: int = 0
+    """The sample from which it is gone on with."""
     _contexts: dict[str | None, Context] = field(default_factory=dict)
     _left: list[Context] = field(default_factory=list)
     """Contexts whose name was taken again before they had ended."""
@@ -151,7 +154,15 @@ class Conversation:
         if len(self._all()) - (known is not None) >= MOST_CONTEXTS:
             raise QueueFull(f"a WebSocket has {MOST_CONTEXTS} contexts at most: close some")
         told: dict[str, Any] = {"contextId": name} if self.has_contexts else {}
-        context = Context(self.speaker, self.owner, self._websocket, told, self._is_quiet, self.is_one_clock)
+        context = Context(
+            self.speaker,
+            self.requester,
+            self._websocket,
+            told,
+            self._is_quiet,
+            self.is_one_clock,
+            self.start,
+        )
         self._contexts[name] = context
         return context
 

@@ -42,7 +42,9 @@ class Message(Lenient):
         return cls.parse(as_object(text.encode("utf-8", "surrogatepass"), "the message"))
 
 
-def audio(piece: Piece, before_ms: int | None, context: dict[str, Any]) -> str:
+def audio(piece: Piece, before_ms: int | None, before: int, context: dict[str, Any]) -> str:
+    """`before` are the samples of the context that came before the utterance."""
+    place = {} if piece.start is None else {"startSample": before + piece.start}
     alignment = None if piece.alignment is None else piece.alignment.of_message(before_ms)
     message = {
         "audio": pybase64.b64encode_as_string(piece.audio),
@@ -50,7 +52,7 @@ def audio(piece: Piece, before_ms: int | None, context: dict[str, Any]) -> str:
         "normalizedAlignment": alignment,
         "alignment": alignment,
     }
-    return dumps(message | context).decode()
+    return dumps(message | place | context).decode()
 
 
 def final(context: dict[str, Any]) -> str:

@@ -16,15 +16,17 @@ from servers.elevenlabs.spoken import Piece, Speaker, pieces
 from servers.jobs.request import Request
 from servers.limits import check_texts
 from servers.speech import Text
+from servers.web import resume
 from servers.web.body import json_body
 from servers.web.door import SPEAKING
 from servers.web.openapi import operation
 from servers.web.replies import dumps
 from servers.web.requester import requester, requests
+from servers.web.resume import requested_start
 
 bp = Blueprint("elevenlabs_speech", __name__)
 LINES = "application/x-ndjson"
-QUERY = {"output_format": f"one of {', '.join(formats.FORMATS)}"}
+QUERY = {"output_format": f"one of {', '.join(formats.FORMATS)}"} | resume.QUERY
 
 
 class TextToSpeech(Lenient):
@@ -67,8 +69,14 @@ class Spoken:
             door, voice_id, asked.model_id, asked.language_code, asked.seed, self.format, who.owner
         )
         speed = None if asked.voice_settings is None else asked.voice_settings.speed
+        start = requested_start(self.format.codec, "output_format", who)
         self._jobs = speaker.submit(asked.text, speed, who)
-        self.pieces = _begun(self._jobs, pieces(self._jobs, asked.text, self.format))
+        self.pieces = _begun(self._jobs, self._after(start, asked.text))
+
+    def _after(self, start: int, text: str) -> Iterator[Piece]:
+        for piece in pieces(self._jobs, text, self.format):
+            if (rest := piece.after(start, self.format.rate_hz)) is not None:
+                yield rest
 
     def reply(self, body: Iterator[bytes], content_type: str) -> Response:
         response = Response(body, content_type=content_type)
@@ -92,4 +100,5 @@ def _begun(jobs: Request, coming: Iterator[Piece]) -> Iterator[Piece]:
 def _line(piece: Piece) -> bytes:
     alignment = None if piece.alignment is None else piece.alignment.of_utterance()
     audio = pybase64.b64encode_as_string(piece.audio)
-    return dumps({"audio_base64": audio, "alignment": alignment, "normalized_alignment": alignment}) + b"\n"
+    line = {"audio_base64": audio, "alignment": alignment, "normalized_alignment": alignment}
+    return dumps(line | ({} if piece.start is None else {"start_sample": piece.start})) + b"\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from servers.audio.pcm import to_int16
@@ -14,6 +14,7 @@ from servers.jobs.request import Item, Request, Requester, in_request_terms
 from servers.jobs.requests import QueueOptions, Requests
 from servers.openai.names import model_named, voice_named
 from servers.speech import Chunk, Word
+from servers.web.resume import BYTES_PER_SAMPLE, POSITIONED
 
 TASK = "synthesize"
 THEIR_MODELS = "eleven_"
@@ -72,10 +73,32 @@ class Piece:
 
     audio: bytes
     alignment: Alignment | None
+    start: int | None = None
+    """The sample of the utterance that it begins with; None where the bytes are not plain samples."""
+
+    @property
+    def end(self) -> int:
+        """The sample after its last one; 0 where that is not known."""
+        return 0 if self.start is None else self.start + len(self.audio) // BYTES_PER_SAMPLE
+
+    def after(self, start: int, rate_hz: int) -> Piece | None:
+        """From that sample on, with the characters that have not ended by then; None where it is nothing."""
+        if self.start is None or start <= self.start:
+            return self
+        audio = self.audio[(start - self.start) * BYTES_PER_SAMPLE :]
+        alignment = self.alignment and self.alignment.after(1000 * start / rate_hz)
+        return Piece(audio, alignment, start) if audio or alignment else None
 
 
 def pieces(jobs: Request, text: str, format: OutputFormat) -> Iterator[Piece]:
     """The audio of the one job that speaks the text. Raises why it failed, and as `Request.stream` does."""
+    start = 0 if format.codec in POSITIONED else None
+    for piece in _unplaced(jobs, text, format):
+        yield replace(piece, start=start)
+        start = None if start is None else start + len(piece.audio) // BYTES_PER_SAMPLE
+
+
+def _unplaced(jobs: Request, text: str, format: OutputFormat) -> Iterator[Piece]:
     characters, encoder = Characters(text.strip()), None
     try:
         for _, what in jobs.stream():

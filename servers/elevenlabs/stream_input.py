@@ -12,12 +12,16 @@ from servers.elevenlabs.conversation import Conversation
 from servers.elevenlabs.messages import Lenient
 from servers.elevenlabs.spoken import Speaker
 from servers.errors import InvalidRequest
+from servers.jobs.request import IDEMPOTENCY_KEY, Requester
+from servers.web import resume
 from servers.web.auth import current_owner
 from servers.web.door import SPEAKING
 from servers.web.handshake import websocket
 from servers.web.openapi import operation
 from servers.web.requester import requests
+from servers.web.resume import requested_start
 
+KEY = "idempotency_key"
 bp = Blueprint("elevenlabs_stream_input", __name__)
 QUERY = {
     "model_id": "a model of models.yaml; eleven_… is what the server asks by default",
@@ -28,6 +32,7 @@ QUERY = {
     "inactivity_timeout": "seconds, up to 180, for which the client may say nothing",
     "sync_alignment": "true: times count from the start of the context's audio",
 }
+RESUMED = {KEY: "as the header Idempotency-Key, which a browser cannot send"} | resume.QUERY
 
 
 class StreamQuery(Lenient):
@@ -47,7 +52,7 @@ class StreamQuery(Lenient):
 
 
 @bp.get("/v1/text-to-speech/<voice_id>/stream-input")
-@operation("A WebSocket: text in, audio out", query=QUERY)
+@operation("A WebSocket: text in, audio out", query=QUERY | RESUMED)
 def stream_input(voice_id: str) -> Response:
     return _conversation(voice_id, has_contexts=False)
 
@@ -62,15 +67,26 @@ def _conversation(voice_id: str, *, has_contexts: bool) -> Response:
     query = StreamQuery.parse(request.args.to_dict())
     query.check()
     format = formats.output_format(query.output_format)
+    who = _requester(has_contexts)
+    start = requested_start(format.codec, "output_format", who)
     door = requests(SPEAKING)
-    owner = current_owner()
-    speaker = Speaker.of(door, voice_id, query.model_id, query.language_code, query.seed, format, owner)
+    speaker = Speaker.of(door, voice_id, query.model_id, query.language_code, query.seed, format, who.owner)
     conversation = Conversation(
         speaker,
-        owner,
+        who,
         query.inactivity_timeout,
         is_automatic=query.auto_mode,
         is_one_clock=query.sync_alignment,
         has_contexts=has_contexts,
+        start=start,
     )
     return websocket(conversation)
+
+
+def _requester(has_contexts: bool) -> Requester:
+    """Raises InvalidRequest for a key that cannot be one, and where there is more than one to go on with."""
+    key = request.args.get(KEY, request.headers.get(IDEMPOTENCY_KEY))
+    if key is not None and has_contexts:
+        message = "what has several contexts cannot be gone on with: stream-input can"
+        raise InvalidRequest(message, param=IDEMPOTENCY_KEY)
+    return Requester(current_owner(), idempotency_key=key)

@@ -8,14 +8,14 @@ from contextlib import closing
 from itertools import chain
 from typing import Any, Literal
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
 from servers.audio.encode import FORMATS
 from servers.audio.pcm import to_int16
 from servers.audio.streaming import StreamEncoder
 from servers.errors import InvalidRequest, SkylarkError
-from servers.jobs.request import IDEMPOTENCY_KEY, Item, Request, Requester, Result
+from servers.jobs.request import Item, Request, Result
 from servers.jobs.requests import QueueOptions
 from servers.jobs.to_bucket import Destination, uploaded
 from servers.limits import check_texts
@@ -26,22 +26,20 @@ from servers.settings import Limits
 from servers.speech import Chunk, ModelSpec, Speed, Text
 from servers.spoken.cache import Entry
 from servers.spoken.recall import Recall
+from servers.web import resume
 from servers.web.body import json_body
 from servers.web.described import linked
 from servers.web.door import SPEAKING
 from servers.web.openapi import JSON, operation
 from servers.web.request_ids import request_id
 from servers.web.requester import requester, requests
+from servers.web.resume import BYTES_PER_SAMPLE, POSITIONED, requested_start
 from servers.web.s3_output import S3Output
 
 bp = Blueprint("openai_speech", __name__)
 errors.install(bp)
 TASK = "synthesize"
-BYTES_PER_SAMPLE = 2
-POSITIONED = ("pcm", "wav")
-"""Formats of which a reply can begin at any sample."""
 HEADER_BYTES = {"wav": 44}
-LAST_EVENT_ID = "Last-Event-ID"
 STREAMED = "streamed"
 """What is written as it is made differs from a file: nothing in it says how long it is."""
 DELTA_BYTES = 49_152
@@ -77,13 +75,13 @@ class SpeechBody(QueueOptions, S3Output):
 @operation(
     "Speak a text, sent as it is made",
     body=SpeechBody,
-    query={"from": "the sample from which it is gone on with, of a request with an Idempotency-Key"},
+    query=resume.QUERY,
     replies=(*(format.content_type for format in FORMATS.values()), EVENTS, JSON),
 )
 def speech() -> Response:
     asked, door, who = json_body(SpeechBody), requests(SPEAKING), requester()
     asked.check(door.limits)
-    start = _start(asked, who)
+    start = requested_start(asked.response_format, "response_format", who)
     destination = asked.destination(asked.response_format, 1, who.owner)
     if destination is not None and (start or asked.stream_format == "sse"):
         raise InvalidRequest("what goes into a bucket goes there whole: it is not streamed", param="output")
@@ -115,9 +113,7 @@ def replayed(entry: Entry, asked: SpeechBody, recall: Recall) -> Response:
     """The reply with what was sent before."""
     audio: bytes | Iterator[bytes] = entry.audio
     if asked.stream_format == "sse":
-        starts = range(0, len(entry.audio), DELTA_BYTES)
-        deltas = (_delta(entry.audio[start : start + DELTA_BYTES]) for start in starts)
-        audio = chain(deltas, [event(_done(asked, entry.about))])
+        audio = chain(_deltas(entry.audio, asked.response_format), [event(_done(asked, entry.about))])
     response = Response(audio)
     response.headers.update(_headers(entry.about, asked) | recall.headers(entry))
     return response
@@ -137,31 +133,6 @@ def _put(asked: SpeechBody, jobs: Request, destination: Destination) -> dict[str
     if isinstance(outcome, SkylarkError):
         raise outcome
     return {"model": "/".join(jobs.model.key)} | linked(outcome, asked.response_format)
-
-
-def _start(asked: SpeechBody, who: Requester) -> int:
-    """The sample from which the audio is wanted: of `from=`, or after the last event that the client has.
-
-    Raises InvalidRequest, also where the request has no name by which it could be told to be the same.
-    """
-    name, text = ("from", request.args["from"]) if "from" in request.args else _last_event()
-    if text is None:
-        return 0
-    if not text.isdecimal():
-        raise InvalidRequest(f"{name!r} is a number of samples, and not {text[:40]!r}", param=name)
-    if who.idempotency_key is None:
-        message = f"{name!r} goes on with a request that was sent before: send its {IDEMPOTENCY_KEY} again"
-        raise InvalidRequest(message, param=IDEMPOTENCY_KEY)
-    if int(text) and asked.response_format not in POSITIONED:
-        raise InvalidRequest(
-            f"{name!r} is possible with {' and '.join(POSITIONED)}, and not with {asked.response_format}",
-            param="response_format",
-        )
-    return int(text)
-
-
-def _last_event() -> tuple[str, str | None]:
-    return LAST_EVENT_ID, request.headers.get(LAST_EVENT_ID)
 
 
 class Spoken:
@@ -295,6 +266,14 @@ def _headers(about: dict[str, Any], asked: SpeechBody) -> dict[str, str]:
         "X-Voice": about["voice"],
     }
     return found | ({"X-Finish-Reason": about["finish_reason"]} if "finish_reason" in about else {})
+
+
+def _deltas(audio: bytes, format: str) -> Iterator[bytes]:
+    """Of a whole reply, with the positions that it would have as it is made."""
+    for start in range(0, len(audio), DELTA_BYTES):
+        piece = audio[start : start + DELTA_BYTES]
+        samples = max(0, start + len(piece) - HEADER_BYTES.get(format, 0)) // BYTES_PER_SAMPLE
+        yield _delta(piece, samples if format in POSITIONED else None)
 
 
 def _delta(audio: bytes, position: int | None = None) -> bytes:

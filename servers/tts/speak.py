@@ -16,7 +16,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import FileWrapper
 
 from servers.audio.encode import FORMATS, content_type, encode_file
-from servers.errors import RangeNotSatisfiable, SkylarkError
+from servers.errors import InvalidRequest, RangeNotSatisfiable, SkylarkError
 from servers.jobs.request import Done, Item, Request, Requester
 from servers.jobs.requests import Requests
 from servers.jobs.to_bucket import Destination, put
@@ -31,13 +31,14 @@ from servers.tts.backlog import Backlog, Place, backlog_s, places_of
 from servers.tts.body import TtsBody
 from servers.tts.generated import GeneratedAudio
 from servers.tts.names import speaking_model
-from servers.web import errors
+from servers.web import errors, resume
 from servers.web.auth import current_owner
 from servers.web.body import json_body
 from servers.web.openapi import JSON, operation
 from servers.web.replies import base64_of, dumps
 from servers.web.request_ids import request_id
 from servers.web.requester import requester, requests
+from servers.web.resume import requested_start
 
 bp = Blueprint("speak", __name__)
 BACKLOG, GENERATED = "skylark.tts_backlog", "skylark.generated_audio"
@@ -57,7 +58,9 @@ def install(app: Flask, settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be spoken, by which model, for whom, as how many samples a second, and into which bucket."""
+    """What is to be spoken, by which model, for whom, as how many samples a second, into which bucket, and from
+    which sample on.
+    """
 
     asked: TtsBody
     item: Item
@@ -65,6 +68,7 @@ class Order:
     who: Requester
     rate: int
     destination: Destination | None
+    start: int
 
     def recall(self) -> Recall:
         how = STREAMED if self.asked.stream else WHOLE
@@ -79,6 +83,7 @@ class Order:
 @operation(
     "Speak one text, in the reply, into a file or a bucket, or as it is made",
     body=TtsBody,
+    query=resume.QUERY,
     replies=(JSON, *SOUNDS),
 )
 def tts() -> Response:
@@ -106,13 +111,22 @@ def _order(asked: TtsBody, door: Requests) -> Order:
     item = asked.item()
     who, rate = requester(), asked.rate(settings().tts.default_sample_rate)
     model = door.model(speaking_model(asked.model, door), item.payload, who.owner)
-    return Order(asked, item, model, who, rate, asked.destination(asked.format, 1, who.owner))
+    destination = asked.destination(asked.format, 1, who.owner)
+    return Order(asked, item, model, who, rate, destination, _start(asked, who))
+
+
+def _start(asked: TtsBody, who: Requester) -> int:
+    """Raises InvalidRequest where something else than a stream is to be gone on with."""
+    start = requested_start(asked.format, "format", who)
+    if start and not asked.stream:
+        raise InvalidRequest(f"{resume.FROM!r} is for a stream", param=resume.FROM)
+    return start
 
 
 def _spoken(order: Order, door: Requests, recall: Recall, place: Place) -> Response:
     jobs = order.submit(door)
     if order.asked.stream:
-        return streamed(Spoken(jobs, order.asked.as_speech(), recall, to_hz=order.rate))
+        return streamed(Spoken(jobs, order.asked.as_speech(), recall, order.start, to_hz=order.rate))
     file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed with the response
     try:
         about = _written(jobs, order, file)

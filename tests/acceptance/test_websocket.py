@@ -14,6 +14,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.acceptance.processes import Appliance, alive, eventually, running_appliance
+from tests.stand_ins.fake import numbered
 from tests.web.served import WITHIN_S, Client, error_of
 from tests.web.talking import Talker, ask
 
@@ -82,6 +83,35 @@ def test_text_goes_in_and_audio_comes_out_with_the_times_of_its_characters(
     spans_ms = sum(each["charStartTimesMs"][-1] + each["charDurationsMs"][-1] for each in told)
     assert spans_ms / 1000 == pytest.approx(len(pcm) / 2 / 22_050, abs=0.01)
     assert talking.close_code() == 1000
+
+
+def test_who_says_the_same_to_a_door_that_was_restarted_hears_on_from_a_sample(
+    appliance: Appliance, clients: Clients
+) -> None:
+    path = "/v1/text-to-speech/low/stream-input?model_id=fake/numbered-and-paced&output_format=pcm_16000"
+    pieces = [*"Number 7 in 40 chunks. Number 8 in 30 chunks. ", ""]
+    talking, heard = clients.talker(f"{path}&idempotency_key=restart"), bytearray()
+    for piece in pieces:
+        talking.send({"text": piece})
+    while len(heard) < 20_000:
+        message = talking.json()
+        assert message["startSample"] == len(heard) // 2
+        heard += base64.b64decode(message["audio"])
+    (worker,) = [each for each in appliance.named("servers.tts.app") if not each.children()]
+    worker.kill()
+    worker.wait(WITHIN_S)
+    talking.vanish()
+    eventually(lambda: appliance.ready("tts"), "another worker is there")
+    start = len(heard) // 2
+    talking = clients.talker(f"{path}&idempotency_key=restart&from={start}")
+    for piece in pieces:
+        talking.send({"text": piece})
+    while not (message := talking.json())["isFinal"]:
+        assert message["startSample"] == len(heard) // 2
+        heard += base64.b64decode(message["audio"])
+    assert talking.close_code() == 1000
+    whole = [numbered(number, 0, chunks * 1_600).tobytes() for number, chunks in ((7, 40), (8, 30))]
+    assert bytes(heard) == b"".join(whole)
 
 
 def test_without_the_key_there_is_no_handshake(appliance: Appliance, clients: Clients) -> None:

@@ -27,6 +27,14 @@ def test_a_message_has_its_own_times_or_those_of_all_audio() -> None:
     assert second.of_message(5_000)["charStartTimesMs"] == [5_600, 5_600, 5_800]
 
 
+def test_of_characters_those_are_left_that_end_later() -> None:
+    told = Alignment("it is", 400, (500, 600, 600, 800, 1000))
+    assert told.after(100) == told
+    assert told.after(600) == Alignment("is", 600, (800, 1000))
+    assert told.after(999) == Alignment("s", 800, (1000,))
+    assert told.after(1000) is None
+
+
 def test_an_utterance_has_seconds() -> None:
     assert Alignment("it", 400, (500, 600)).of_utterance() == {
         "characters": ["i", "t"],

@@ -53,10 +53,26 @@ def test_with_times_it_is_a_line_of_json_for_each_piece(client: FlaskClient, eng
     assert told["character_end_times_seconds"][-1] == 1.0
 
 
+@pytest.mark.parametrize("start", [0, 9_999, 10_000, 10_001, RATE_HZ, 99_999])
+def test_it_can_be_asked_for_again_from_a_sample(
+    client: FlaskClient, engine: PatientEngine, start: int
+) -> None:
+    query, headers = f"?output_format=pcm_{RATE_HZ}&from={start}", {"Idempotency-Key": "k"}
+    rest = engine.samples.tobytes()[2 * start :]
+    assert client.post(PATH + query, json=BODY, headers=headers).data == rest
+    reply = client.post(f"{PATH}/stream/with-timestamps{query}", json=BODY, headers=headers)
+    lines = [json.loads(line) for line in reply.data.splitlines()]
+    assert b"".join(base64.b64decode(each["audio_base64"]) for each in lines) == rest
+    if rest:
+        assert lines[0]["start_sample"] == start
+    assert len(engine.jobs) == 1
+
+
 @pytest.mark.parametrize(
     ("path", "body", "param"),
     [
         (f"{PATH}?output_format=flac", BODY, "output_format"),
+        (f"{PATH}?output_format=pcm_24000&from=10", BODY, "Idempotency-Key"),
         ("/v1/text-to-speech/nobody", BODY, "voice_id"),
         (PATH, BODY | {"model_id": "unheard-of"}, "model"),
         (PATH, {}, "text"),

@@ -52,7 +52,7 @@ def test_sentences_are_spoken_as_they_are_complete_until_the_empty_text(
     assert engine.texts == ["so it is.", "Hello"]
     assert engine.spoken[0]["speed"] == 1.1
     assert audio(messages) == 2 * engine.samples.tobytes()
-    assert messages[0].keys() == {"audio", "isFinal", "normalizedAlignment", "alignment"}
+    assert messages[0].keys() == {"audio", "isFinal", "normalizedAlignment", "alignment", "startSample"}
     assert messages[-1] == {"audio": None, "isFinal": True}
     assert talker.close_code() == 1000
 
@@ -69,6 +69,65 @@ def test_characters_have_their_times(served: Served, query: str, second: int) ->
     assert first["charStartTimesMs"][:2] == [0, 50]
     assert first["charStartTimesMs"][-1] + first["charDurationsMs"][-1] == 1_000
     assert other["charStartTimesMs"][0] == second
+
+
+def said(talker: Talker) -> list[dict[str, Any]]:
+    """What is heard of two sentences."""
+    talker.send({"text": "so be it. ", "flush": True})
+    talker.send({"text": "so "})
+    talker.send({"text": "it was."})
+    talker.send({"text": ""})
+    return heard(talker)
+
+
+def test_every_message_says_at_which_sample_of_all_it_begins(served: Served, engine: PatientEngine) -> None:
+    *messages, _ = said(Talker(served.client(), ONE))
+    sizes = [len(base64.b64decode(each["audio"])) // 2 for each in messages]
+    assert [each["startSample"] for each in messages] == [sum(sizes[:place]) for place in range(len(sizes))]
+    assert sum(sizes) == 2 * len(engine.samples)
+    *coded, _ = said(Talker(served.client(), "/v1/text-to-speech/default/stream-input"))
+    assert not [each for each in coded if "startSample" in each], "a frame of mp3 is no sample"
+
+
+@pytest.mark.parametrize("start", [0, 1, 20_000, RATE_HZ, RATE_HZ + 10_001, 2 * RATE_HZ, 99_999])
+def test_who_comes_back_says_the_same_and_hears_on_from_a_sample(
+    served: Served, engine: PatientEngine, start: int
+) -> None:
+    said(Talker(served.client(), ONE, "Idempotency-Key: k"))
+    *messages, final = said(Talker(served.client(), f"{ONE}&idempotency_key=k&from={start}"))
+    assert len(engine.jobs) == 2, "nothing is spoken twice"
+    assert audio(messages) == (2 * engine.samples.tobytes())[2 * start :]
+    if messages:
+        assert messages[0]["startSample"] == start
+    assert final["isFinal"]
+
+
+def test_characters_that_were_told_before_it_are_not_told_again_and_keep_their_times(served: Served) -> None:
+    said(Talker(served.client(), ONE, "Idempotency-Key: k"))
+    start = RATE_HZ + RATE_HZ // 2
+    messages = said(Talker(served.client(), f"{ONE}&idempotency_key=k&from={start}&sync_alignment=true"))
+    assert chars(messages) == "so it was. "
+    (told,) = [each["alignment"] for each in messages if each.get("alignment")]
+    assert told["charStartTimesMs"][0] == 1_000
+
+
+def test_with_a_key_other_words_are_a_conflict(served: Served) -> None:
+    said(Talker(served.client(), ONE, "Idempotency-Key: k"))
+    talker = Talker(served.client(), ONE, "Idempotency-Key: k")
+    talker.send({"text": "so it never was. "})
+    assert talker.json()["error"] == "conflict"
+    assert talker.close_code() == 1008
+
+
+def test_what_is_spoken_to_a_client_with_a_key_goes_on_while_it_is_away(
+    served: Served, engine: PatientEngine
+) -> None:
+    talker = Talker(served.client(), ONE, "Idempotency-Key: k")
+    talker.send({"text": "for ever. "})
+    asked(engine, 1)
+    talker.vanish()
+    eventually(lambda: not served.listener._reserved and not threads())
+    assert engine.cancelled == []
 
 
 def test_a_flush_speaks_what_is_there(served: Served, engine: PatientEngine) -> None:
@@ -104,6 +163,11 @@ def test_in_auto_mode_each_message_is_spoken(served: Served, engine: PatientEngi
             "enable_ssml_parsing",
         ),
         ("/v1/text-to-speech/default/stream-output", 404, None),
+        ("/v1/text-to-speech/default/stream-input?from=10&output_format=pcm_24000", 422, "Idempotency-Key"),
+        ("/v1/text-to-speech/default/stream-input?from=10&idempotency_key=k", 422, "output_format"),
+        ("/v1/text-to-speech/default/stream-input?from=ten&idempotency_key=k", 422, "from"),
+        ("/v1/text-to-speech/default/stream-input?idempotency_key=", 422, "Idempotency-Key"),
+        ("/v1/text-to-speech/default/multi-stream-input?idempotency_key=k", 422, "Idempotency-Key"),
     ],
 )
 def test_what_is_wrong_is_refused_before_the_handshake(

@@ -108,7 +108,10 @@ def test_events_of_what_was_kept_bear_the_same_audio(client: FlaskClient) -> Non
     assert was(reply) == "hit"
     events = [json.loads(line[6:]) for line in reply.data.split(b"\n") if line.startswith(b"data: ")]
     *deltas, done = events
-    assert b"".join(base64.b64decode(each["audio"]) for each in deltas) == plain
+    pieces = [base64.b64decode(each["audio"]) for each in deltas]
+    assert b"".join(pieces) == plain
+    ids = [int(line[4:]) for line in reply.data.split(b"\n") if line.startswith(b"id: ")]
+    assert ids == [(sum(map(len, pieces[: place + 1])) - 44) // 2 for place in range(len(pieces))]
     assert (done["type"], done["finish_reason"], done["duration_s"]) == ("speech.audio.done", "stop", 1.0)
 
 

@@ -109,6 +109,30 @@ def test_a_stream_comes_as_it_is_made(client: FlaskClient) -> None:
     assert len(reply.data) == 44 + 2 * 24_000
 
 
+def test_a_stream_can_be_asked_for_again_from_a_sample(client: FlaskClient, engine: StandInEngine) -> None:
+    body, headers = HELLO | {"stream": True, "format": "pcm"}, {"Idempotency-Key": "k"}
+    whole = client.post(PATH, json=body, headers=headers).data
+    for start in (1, 12_345, 24_000, 99_999):
+        reply = client.post(f"{PATH}?from={start}", json=body, headers=headers)
+        assert reply.data == whole[2 * start :]
+    assert len(engine.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "param"),
+    [
+        (HELLO | {"stream": True}, {}, "Idempotency-Key"),
+        (HELLO | {"stream": True, "format": "mp3"}, {"Idempotency-Key": "k"}, "format"),
+        (HELLO, {"Idempotency-Key": "k"}, "from"),
+    ],
+)
+def test_where_it_cannot_go_on_that_is_said(
+    client: FlaskClient, body: dict[str, Any], key: dict[str, str], param: str
+) -> None:
+    reply = client.post(f"{PATH}?from=10", json=body, headers=key)
+    assert (reply.status_code, reply.json["error"]["param"]) == (422, param)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code", "param"),
     [

@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from http.client import HTTPException, HTTPResponse
@@ -126,7 +126,7 @@ class Reply:
         self._format, self._is_events = asking.format, asking.is_events
         self._header = HEADER_BYTES.get(asking.format, 0)
         self.has_ended = False
-        with _lost():
+        with _losing():
             self._reply = client.answer("POST")
             if self._reply.status != 200:
                 raise _refusal(self._reply)
@@ -145,7 +145,7 @@ class Reply:
     def _read(self, most: float) -> Iterator[bytes]:
         size = 0
         while size < most:
-            with _lost():
+            with _losing():
                 data = self._reply.read1(int(min(READ_BYTES, most - size)))
             if not data:
                 self.has_ended = self.has_ended or not self._is_events
@@ -187,29 +187,27 @@ class Reply:
 
 
 def leave(sock: socket.socket, dice: random.Random) -> None:
-    """Closes it, or resets it, or reads no more for a while and then closes it."""
+    """Closes it, or resets it, or reads no more for a while before that, and maybe says so."""
     with closing(sock):
-        how = dice.choice(("close", "reset", "stall", "half"))
+        how = dice.choice(("close", "reset", "stall", "say so and stall"))
         if how == "reset":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        elif how == "half":
+        if how == "say so and stall":
             with suppress(OSError):  # the server was quicker
                 sock.shutdown(socket.SHUT_WR)
-        elif how == "stall":
+        if "stall" in how:
             time.sleep(dice.uniform(0, STALL_S))
 
 
-class _lost:  # noqa: N801 - a context, as a function is
+@contextmanager
+def _losing() -> Iterator[None]:
     """What a connection that ends early raises is Lost."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, TimeoutError):
-            raise Wrong("it was silent for too long") from error
-        if isinstance(error, ConnectionError | HTTPException):
-            raise Lost(type(error).__name__) from error
+    try:
+        yield
+    except TimeoutError as error:
+        raise Wrong("it was silent for too long") from error
+    except (ConnectionError, HTTPException) as error:
+        raise Lost(type(error).__name__) from error
 
 
 def _refusal(reply: HTTPResponse) -> Exception:

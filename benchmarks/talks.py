@@ -105,7 +105,7 @@ class Talks:
         talker.send({"text": ""})
         while not told.has_ended:
             told.hear(self._message(talker))
-        if told.chars != (whole := " ".join(map(str, texts)) + " "):
+        if told.chars != (whole := "".join(f"{text} " for text in texts)):
             self._heard.faults.append(f"characters {told.chars!r} of {whole!r}")
         if (code := talker.close_code()) != 1000:
             self._heard.faults.append(f"it was closed with {code}")
@@ -163,8 +163,8 @@ class Talks:
             sock = socket.create_connection(("127.0.0.1", self._port), HTTP_S)
             path = f"/v1/text-to-speech/low/{path}{'&' if '?' in path else '?'}model_id={MODEL}"
             talk(Talker(Client(sock), f"{path}&output_format={format}"), texts, told)
-        except Wrong as error:
-            self._heard.faults.append(f"{texts}: {error}")
+        except (Wrong, TimeoutError) as error:
+            self._heard.faults.append(f"{texts}: {error!r}")
         except BROKEN as error:
             self._heard.note_lost(f"{type(error).__name__} {str(error)[:60]}", f"{texts[0]}")
             time.sleep(PAUSE_S)
@@ -190,7 +190,7 @@ class Talks:
 
     def _pieces(self, texts: list[Text]) -> list[str]:
         """As a language model gives them, which ends with a space."""
-        whole, pieces = " ".join(map(str, texts)) + " ", []
+        whole, pieces = "".join(f"{text} " for text in texts), []
         while whole:
             size = self._dice.randint(1, 6)
             pieces.append(whole[:size])

@@ -58,9 +58,7 @@ def install(app: Flask, settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be spoken, by which model, for whom, as how many samples a second, into which bucket, and from
-    which sample on.
-    """
+    """What is to be spoken, by which model, for whom, at which rate, into which bucket, from which sample."""
 
     asked: TtsBody
     item: Item

@@ -27,19 +27,31 @@ class Size:
     door_fds: int
     engine_fds: int
     threads: int
-    own_mb: float
+    door_mb: float
     """Memory that no other process shares (USS)."""
+    engine_mb: float
+    runners_mb: float
+
+    @property
+    def own_mb(self) -> float:
+        return self.door_mb + self.engine_mb + self.runners_mb
 
     @staticmethod
     def of(appliance: Appliance) -> Size:
         door, engine = (appliance.named(f"servers.{name}.app") for name in ("tts", "engine"))
-        every = [*door, *engine, *appliance.named("servers.runner")]
+        runners = appliance.named("servers.runner")
         return Size(
             door_fds=sum(each.num_fds() for each in door),
             engine_fds=sum(each.num_fds() for each in engine),
-            threads=sum(each.num_threads() for each in every),
-            own_mb=sum(each.memory_full_info().uss for each in every) / 1e6,
+            threads=sum(each.num_threads() for each in (*door, *engine, *runners)),
+            door_mb=_own_mb(door),
+            engine_mb=_own_mb(engine),
+            runners_mb=_own_mb(runners),
         )
+
+
+def _own_mb(processes: list[psutil.Process]) -> float:
+    return sum(each.memory_full_info().uss for each in processes) / 1e6
 
 
 @dataclass

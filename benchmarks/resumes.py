@@ -124,5 +124,8 @@ def grown(settled: Size, last: Size) -> list[Figure]:
         ),
         Figure("descriptors of the engine", last.engine_fds - settled.engine_fds, "", DESCRIPTORS),
         Figure("threads of door, engine and runners", last.threads - settled.threads, "", THREADS),
-        Figure("their memory, the last over that before", last.own_mb / settled.own_mb, "", GROWTH),
+        Figure("memory of the door, more than before", last.door_mb - settled.door_mb, "MB"),
+        Figure("memory of the engine", last.engine_mb - settled.engine_mb, "MB"),
+        Figure("memory of the runners", last.runners_mb - settled.runners_mb, "MB"),
+        Figure("memory of all of them, the last over that before", last.own_mb / settled.own_mb, "", GROWTH),
     ]

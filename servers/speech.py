@@ -37,10 +37,13 @@ class Noun(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
-    def parse(cls, data: Mapping[str, Any], within: str = "") -> Self:
-        """The noun in `data`, or InvalidRequest naming the first field at fault as `within.field`."""
+    def parse(cls, data: Mapping[str, Any], within: str = "", *, strict: bool | None = None) -> Self:
+        """The noun in `data`, or InvalidRequest naming the first field at fault as `within.field`.
+
+        `strict` is for what has types of its own, as JSON has: "1" and true are no numbers then.
+        """
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(data, strict=strict)
         except ValidationError as error:
             raise _invalid(error, sorted(cls.model_fields), within) from None
 

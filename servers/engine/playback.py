@@ -105,7 +105,7 @@ class Playback:
                 is_growing = listening is not None and listening[0].complete is None
                 if listening is not None:
                     for chunk in _grown(index, *listening, position):
-                        position = Position(chunk.attempt, chunk.end)
+                        position = Position(attempt=chunk.attempt, samples=chunk.end)
                         yield chunk
                 if not is_growing:
                     job = self._find(job_id, caller)
@@ -139,7 +139,7 @@ class Playback:
             start, end = position.samples, position.samples + len(data) // BYTES_PER_SAMPLE
             known = tuple(word for known_at, word in words if start < known_at <= end)
             yield AudioChunk(index, job.token, start, rate, data, known)
-            position = Position(job.token, end)
+            position = Position(attempt=job.token, samples=end)
 
     def _progress(self, job_id: str) -> float | None:
         live = self._live.get(job_id)

@@ -119,7 +119,7 @@ class JobStream:
         follows = self._position is not None and self._position.attempt == event.attempt
         if event.start != (self._position.samples if self._position and follows else 0):
             raise SkylarkError(f"the audio of job {self.job_ids[event.index]} has a hole at {event.start}")
-        self._position = Position(event.attempt, event.end)
+        self._position = Position(attempt=event.attempt, samples=event.end)
 
     def _check_whole(self, job: Job) -> None:
         """Raises SkylarkError for a done job whose audio did not come whole."""

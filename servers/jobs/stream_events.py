@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pybase64
+from pydantic import Field
 
 from servers.errors import SkylarkError
-from servers.speech import Word
+from servers.speech import Noun, Word
 
 WAITING_EVERY_S = 1.0
 """No longer silence than about this: a reader that hears nothing for a few seconds has lost the engine."""
 BYTES_PER_SAMPLE = 2
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,11 @@ class Broken:
 Event = Accepted | AudioChunk | Ended | Waiting | Broken
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(Noun):
     """How much of a job's audio somebody has: so many samples of that attempt."""
 
-    attempt: int
-    samples: int
+    attempt: Count
+    samples: Count
 
 
 def to_line(event: Event) -> bytes:

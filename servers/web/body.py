@@ -13,6 +13,8 @@ from servers.speech import Noun
 from servers.storage import storing
 
 N = TypeVar("N", bound=Noun)
+EXACT = 2**53
+"""Below it a float has every integer."""
 
 
 def json_body(noun: type[N]) -> N:
@@ -20,7 +22,7 @@ def json_body(noun: type[N]) -> N:
 
     Raises MalformedBody if it is not JSON, and InvalidRequest naming the first field at fault.
     """
-    return noun.parse(json_object())
+    return noun.parse(json_object(), strict=True)
 
 
 def json_object() -> dict[str, Any]:
@@ -31,7 +33,7 @@ def json_object() -> dict[str, Any]:
 def as_object(body: bytes, what: str) -> dict[str, Any]:
     """The JSON object that the bytes are. Raises MalformedBody or InvalidRequest about `what`."""
     try:
-        data = json.loads(body)
+        data = json.loads(body, parse_float=_number)
     except (ValueError, RecursionError):
         raise MalformedBody(f"{what} is not JSON") from None
     if (b"\\ud" in body or b"\\uD" in body) and _has_lone_surrogate(data):
@@ -39,6 +41,12 @@ def as_object(body: bytes, what: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidRequest(f"{what} has to be a JSON object, and not {_json_type(data)}")
     return data
+
+
+def _number(text: str) -> float | int:
+    """1.0 is an integer in JSON Schema, and so it is here."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < EXACT else number
 
 
 def form_parts() -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:

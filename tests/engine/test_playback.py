@@ -12,7 +12,7 @@ from servers.errors import BackendFailed, Conflict, EngineUnavailable, JobCancel
 from servers.jobs.stream_events import AudioChunk, Ended, Position, Waiting
 from tests.engine.doubles import Rig, ToyRunner
 
-NOTHING = Position(0, 0)
+NOTHING = Position(attempt=0, samples=0)
 
 
 def pcm(start: int, count: int) -> bytes:
@@ -114,7 +114,7 @@ def test_words_come_with_the_samples_that_they_became_known_with(rig, runner, jo
     rig.speak(runner, pcm=pcm(50, 50), words=[word("two", 0.003, 0.006)])
     events = list(islice(stream(rig, job_id), 1))
     assert [w.word for w in events[0].words] == ["one", "two"]
-    later = next(stream(rig, job_id, after=Position(1, 50)))
+    later = next(stream(rig, job_id, after=Position(attempt=1, samples=50)))
     assert [w.word for w in later.words] == ["two"]
 
 
@@ -122,15 +122,15 @@ def test_a_stream_of_a_recorded_job_has_its_words_where_they_end(rig, runner, jo
     rig.speak(runner, pcm=pcm(0, 100))
     words = [word("one", 0.0, 50 / 16_000), word("two", 60 / 16_000, 100 / 16_000)]
     rig.say(runner, "result", run=rig.run().number, index=0, result={"words": words})
-    chunk, end = stream(rig, job_id, after=Position(1, 60))
+    chunk, end = stream(rig, job_id, after=Position(attempt=1, samples=60))
     assert (chunk.start, [w.word for w in chunk.words]) == (60, ["two"])
     assert isinstance(end, Ended)
 
 
 def test_a_stream_goes_on_where_it_was_in_the_same_claim_only(rig, runner, job_id):
     rig.speak(runner, pcm=pcm(0, 100))
-    assert next(stream(rig, job_id, after=Position(1, 40))).start == 40
-    assert next(stream(rig, job_id, after=Position(9, 40))).start == 0
+    assert next(stream(rig, job_id, after=Position(attempt=1, samples=40))).start == 40
+    assert next(stream(rig, job_id, after=Position(attempt=9, samples=40))).start == 0
 
 
 def test_a_job_that_is_begun_again_is_told_from_its_start_under_another_number(rig, runner, job_id):

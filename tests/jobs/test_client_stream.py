@@ -71,7 +71,7 @@ def test_lines_may_come_in_any_pieces(size: int) -> None:
 
 def test_what_the_client_has_is_said() -> None:
     with playing(LINES) as (client, engine):
-        list(client.stream(JOBS, after=[Position(2, 4800), None]))
+        list(client.stream(JOBS, after=[Position(attempt=2, samples=4800), None]))
     assert engine.bodies[0]["after"] == [{"attempt": 2, "samples": 4800}, None]
 
 

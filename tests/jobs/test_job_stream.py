@@ -163,7 +163,8 @@ def test_a_stream_goes_on_at_the_sample_where_it_was_broken_off(failure: EngineU
     pauses: list[float] = []
     with asking(engine, pauses=pauses) as request:
         assert listened(request) == [(0, ([1, 2], ["so"])), (0, ([3], ["it"])), (0, {"samples": 3})]
-    assert engine.asked == [(["k/0"], []), (["k/0"], [Position(3, 2)]), (["k/0"], [Position(3, 2)])]
+    after = [Position(attempt=3, samples=2)]
+    assert engine.asked == [(["k/0"], []), (["k/0"], after), (["k/0"], after)]
     assert pauses == [RETRY_S, RETRY_S]
 
 
@@ -176,7 +177,7 @@ def test_jobs_that_have_ended_are_not_asked_for_again() -> None:
     with asking(engine, 3) as request:
         assert collected(request) == [[1], [2, 3], []]
         assert request.job_ids == ["a", "b", "c"]
-    assert engine.asked[1:] == [(["k/1", "k/2"], [Position(1, 1), None]), (["k/2"], [])]
+    assert engine.asked[1:] == [(["k/1", "k/2"], [Position(attempt=1, samples=1), None]), (["k/2"], [])]
 
 
 def test_whoever_collects_begins_again_with_another_attempt_after_a_kill() -> None:

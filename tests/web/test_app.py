@@ -48,6 +48,10 @@ def test_an_unknown_path_is_named_as_it_was_asked_for(client: FlaskClient, path:
         (b"{}", 422, "invalid_request", "name"),
         (b'{"name": 1}', 422, "invalid_request", "name"),
         (b'{"name": "a", "size": "big"}', 422, "invalid_request", "size"),
+        (b'{"name": "a", "size": "1"}', 422, "invalid_request", "size"),
+        (b'{"name": "a", "size": true}', 422, "invalid_request", "size"),
+        (b'{"name": "a", "size": 1.5}', 422, "invalid_request", "size"),
+        (b'{"name": "a", "size": 1e300}', 422, "invalid_request", "size"),
         (b'{"name": "a", "colour": "red"}', 422, "invalid_request", "colour"),
     ],
 )
@@ -66,6 +70,12 @@ def test_an_unknown_field_is_told_the_known_ones(client: FlaskClient) -> None:
 def test_json_is_taken_whatever_its_content_type_says(client: FlaskClient) -> None:
     reply = client.post("/things", data=b'{"name": "\\ud83d\\ude00"}', content_type="text/plain")
     assert reply.json["name"] == "\N{GRINNING FACE}"
+
+
+@pytest.mark.parametrize("size", [b"2", b"2.0", b"0.2e1"])
+def test_an_integer_is_one_however_it_is_written(client: FlaskClient, size: bytes) -> None:
+    """As JSON Schema has it, by which a client may have checked what it sends."""
+    assert client.post("/things", data=b'{"name": "a", "size": ' + size + b"}").json["size"] == 2
 
 
 def test_a_wrong_method_is_told_the_right_ones(client: FlaskClient) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, WithJsonSchema
 
 from servers.audio.encode import content_type
 from servers.audio.pcm import to_float32, to_int16
@@ -42,6 +44,10 @@ _NAMES = (
     [f"pcm_{rate}" for rate in PCM_HZ] + [f"mp3_{each}" for each in MP3] + [f"opus_{each}" for each in OPUS]
 )
 FORMATS = {name: OutputFormat(name) for name in _NAMES}
+Name = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": list(FORMATS)}), Field(description="of the audio")
+]
+"""What a client asks for; `output_format` checks it."""
 CONTENT_TYPES = {format.content_type for format in FORMATS.values()}
 
 

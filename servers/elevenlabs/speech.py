@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Annotated
 
 import pybase64
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from pydantic import Field
 
 from servers.elevenlabs import formats
@@ -16,17 +16,16 @@ from servers.elevenlabs.spoken import Piece, Speaker, pieces
 from servers.jobs.request import Request
 from servers.limits import check_texts
 from servers.speech import Text
-from servers.web import resume
 from servers.web.body import json_body
 from servers.web.door import SPEAKING
+from servers.web.failures import OF_SPEAKING
 from servers.web.openapi import operation
 from servers.web.replies import dumps
-from servers.web.requester import requester, requests
-from servers.web.resume import requested_start
+from servers.web.requester import NAMED, requester, requests
+from servers.web.resume import ResumedQuery, requested_start
 
 bp = Blueprint("elevenlabs_speech", __name__)
 LINES = "application/x-ndjson"
-QUERY = {"output_format": f"one of {', '.join(formats.FORMATS)}"} | resume.QUERY
 
 
 class TextToSpeech(Lenient):
@@ -37,14 +36,19 @@ class TextToSpeech(Lenient):
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 
-class TextToSpeechQuery(Lenient):
-    output_format: str = formats.DEFAULT
+class TextToSpeechQuery(ResumedQuery):
+    output_format: formats.Name = formats.DEFAULT
 
 
 @bp.post("/v1/text-to-speech/<voice_id>")
 @bp.post("/v1/text-to-speech/<voice_id>/stream")
 @operation(
-    "Speak a text, sent as it is made", body=TextToSpeech, query=QUERY, replies=sorted(formats.CONTENT_TYPES)
+    "Speak a text, sent as it is made",
+    body=TextToSpeech,
+    query=TextToSpeechQuery,
+    headers=NAMED,
+    replies=sorted(formats.CONTENT_TYPES),
+    errors=OF_SPEAKING,
 )
 def speech(voice_id: str) -> Response:
     spoken = Spoken(voice_id)
@@ -52,7 +56,14 @@ def speech(voice_id: str) -> Response:
 
 
 @bp.post("/v1/text-to-speech/<voice_id>/stream/with-timestamps")
-@operation("The same, with the times of its characters", body=TextToSpeech, query=QUERY, replies=(LINES,))
+@operation(
+    "The same, with the times of its characters",
+    body=TextToSpeech,
+    query=TextToSpeechQuery,
+    headers=NAMED,
+    replies=(LINES,),
+    errors=OF_SPEAKING,
+)
 def speech_with_times(voice_id: str) -> Response:
     spoken = Spoken(voice_id)
     return spoken.reply((_line(piece) for piece in spoken.pieces), LINES)
@@ -64,7 +75,7 @@ class Spoken:
     def __init__(self, voice_id: str) -> None:
         asked, door, who = json_body(TextToSpeech), requests(SPEAKING), requester()
         check_texts(asked.text, door.limits, "text")
-        self.format = formats.output_format(TextToSpeechQuery.parse(request.args.to_dict()).output_format)
+        self.format = formats.output_format(TextToSpeechQuery.of_request().output_format)
         speaker = Speaker.of(
             door, voice_id, asked.model_id, asked.language_code, asked.seed, self.format, who.owner
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from http import HTTPStatus
 from typing import Annotated
 
 from flask import Blueprint, Response, request
@@ -9,41 +11,48 @@ from pydantic import Field
 
 from servers.elevenlabs import formats
 from servers.elevenlabs.conversation import Conversation
-from servers.elevenlabs.messages import Lenient
 from servers.elevenlabs.spoken import Speaker
-from servers.errors import InvalidRequest
+from servers.errors import (
+    EngineUnavailable,
+    Forbidden,
+    InvalidRequest,
+    MissingExtra,
+    UnknownModel,
+    UnknownVoice,
+    UpgradeRequired,
+)
 from servers.jobs.request import IDEMPOTENCY_KEY, Requester
-from servers.web import resume
 from servers.web.auth import current_owner
 from servers.web.door import SPEAKING
 from servers.web.handshake import websocket
 from servers.web.openapi import operation
+from servers.web.query import Query
 from servers.web.requester import requests
-from servers.web.resume import requested_start
+from servers.web.resume import ResumedQuery, requested_start
 
 KEY = "idempotency_key"
 bp = Blueprint("elevenlabs_stream_input", __name__)
-QUERY = {
-    "model_id": "a model of models.yaml; eleven_… is what the server asks by default",
-    "output_format": f"one of {', '.join(formats.FORMATS)}",
-    "language_code": "of the speech",
-    "seed": "the same one again makes the same audio again",
-    "auto_mode": "true: each message is spoken as it comes",
-    "inactivity_timeout": "seconds, up to 180, for which the client may say nothing",
-    "sync_alignment": "true: times count from the start of the context's audio",
-}
-RESUMED = {KEY: "as the header Idempotency-Key, which a browser cannot send"} | resume.QUERY
+NOT_HERE = (UpgradeRequired, Forbidden, UnknownModel, UnknownVoice, EngineUnavailable, MissingExtra)
+"""Why there is no conversation; what goes wrong in one is told as docs/websocket.md has it."""
 
 
-class StreamQuery(Lenient):
-    model_id: str | None = None
-    language_code: str | None = None
-    output_format: str = formats.DEFAULT
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    inactivity_timeout: Annotated[int, Field(ge=1, le=180)] = 20
-    auto_mode: bool = False
-    sync_alignment: bool = False
-    enable_ssml_parsing: bool = False
+class StreamQuery(Query):
+    model_id: Annotated[
+        str | None, Field(description="a model of models.yaml; eleven_… is what the server asks by default")
+    ] = None
+    language_code: Annotated[str | None, Field(description="of the speech")] = None
+    output_format: formats.Name = formats.DEFAULT
+    seed: Annotated[
+        int | None, Field(ge=0, lt=2**63, description="the same one again makes the same audio again")
+    ] = None
+    inactivity_timeout: Annotated[
+        int, Field(ge=1, le=180, description="seconds for which the client may say nothing")
+    ] = 20
+    auto_mode: Annotated[bool, Field(description="each message is spoken as it comes")] = False
+    sync_alignment: Annotated[
+        bool, Field(description="times count from the start of the context's audio")
+    ] = False
+    enable_ssml_parsing: Annotated[bool, Field(description="not possible here: only false is")] = False
 
     def check(self) -> None:
         """Raises InvalidRequest for what cannot be done."""
@@ -51,27 +60,36 @@ class StreamQuery(Lenient):
             raise InvalidRequest("SSML is not understood here", param="enable_ssml_parsing")
 
 
+class ResumedStreamQuery(StreamQuery, ResumedQuery):
+    idempotency_key: Annotated[
+        str | None, Field(description=f"as the header {IDEMPOTENCY_KEY}, which a browser cannot send")
+    ] = None
+
+
+conversation = partial(operation, replies=(), successes=(HTTPStatus.SWITCHING_PROTOCOLS,), errors=NOT_HERE)
+
+
 @bp.get("/v1/text-to-speech/<voice_id>/stream-input")
-@operation("A WebSocket: text in, audio out", query=QUERY | RESUMED)
+@conversation("A WebSocket: text in, audio out", query=ResumedStreamQuery)
 def stream_input(voice_id: str) -> Response:
     return _conversation(voice_id, has_contexts=False)
 
 
 @bp.get("/v1/text-to-speech/<voice_id>/multi-stream-input")
-@operation("A WebSocket for several texts, each in a context of its own", query=QUERY)
+@conversation("A WebSocket for several texts, each in a context of its own")
 def multi_stream_input(voice_id: str) -> Response:
     return _conversation(voice_id, has_contexts=True)
 
 
 def _conversation(voice_id: str, *, has_contexts: bool) -> Response:
-    query = StreamQuery.parse(request.args.to_dict())
+    query = StreamQuery.of_request()
     query.check()
     format = formats.output_format(query.output_format)
     who = _requester(has_contexts)
     start = requested_start(format.codec, "output_format", who)
     door = requests(SPEAKING)
     speaker = Speaker.of(door, voice_id, query.model_id, query.language_code, query.seed, format, who.owner)
-    conversation = Conversation(
+    talk = Conversation(
         speaker,
         who,
         query.inactivity_timeout,
@@ -80,7 +98,7 @@ def _conversation(voice_id: str, *, has_contexts: bool) -> Response:
         has_contexts=has_contexts,
         start=start,
     )
-    return websocket(conversation)
+    return websocket(talk)
 
 
 def _requester(has_contexts: bool) -> Requester:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
@@ -26,6 +26,8 @@ from servers.settings import Settings, settings
 from servers.speech import Noun, is_audio
 
 NO_NUL = r"^[^\x00]*$"  # no database keeps one in a text
+LONGEST_KEY = 200
+IdempotencyKey = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY, pattern=NO_NUL)]
 NOTHING = Position(attempt=0, samples=0)
 """The position of a client that has nothing of a job's audio yet."""
 
@@ -43,7 +45,7 @@ class Submission(Noun):
     """Seconds from now: a job that is still queued then expires."""
     expires: bool = True
     """Whether it also expires when nobody has polled it for heartbeat_timeout_s."""
-    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200, pattern=NO_NUL)
+    idempotency_key: IdempotencyKey | None = None
     """The same one again gives the first job again; POST /jobs also takes it as a header."""
     batch_key: str | None = Field(default=None, max_length=200, pattern=NO_NUL)
     """Only jobs with the same one are given to the model together; "" is never with another."""

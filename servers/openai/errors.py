@@ -5,10 +5,12 @@ The body has the same shape on all paths: {"error": {"message", "type", "param",
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Blueprint, Response
 
 from servers.errors import InvalidRequest, SkylarkError, UnknownModel
-from servers.web import errors
+from servers.web import errors, openapi
 
 UNPROCESSABLE = InvalidRequest.http_status
 
@@ -19,11 +21,15 @@ def install(bp: Blueprint) -> None:
 
 def reply(error: SkylarkError) -> Response:
     response = errors.reply(error)
-    response.status_code = status(error)
+    response.status_code = status(type(error))
     return response
 
 
-def status(error: SkylarkError) -> int:
-    if isinstance(error, UnknownModel):
+def status(kind: type[SkylarkError]) -> int:
+    if issubclass(kind, UnknownModel):
         return 404
-    return 400 if error.http_status == UNPROCESSABLE else error.http_status
+    return 400 if kind.http_status == UNPROCESSABLE else kind.http_status
+
+
+operation = partial(openapi.operation, status=status)
+"""What a view of these paths says of itself."""

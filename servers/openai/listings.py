@@ -7,15 +7,15 @@ from typing import Any
 from flask import Blueprint
 
 from servers.backends.base import About
-from servers.errors import UnknownModel
+from servers.errors import EngineUnavailable, UnknownModel
 from servers.jobs.requests import Requests
 from servers.openai import errors
+from servers.openai.errors import operation
 from servers.openai.names import DEFAULT
 from servers.settings import settings
 from servers.speech import ModelSpec, Voice
 from servers.web.auth import current_owner
 from servers.web.door import SPEAKING
-from servers.web.openapi import operation
 from servers.web.requester import requests
 
 bp = Blueprint("openai_listings", __name__)
@@ -34,7 +34,7 @@ def models() -> dict[str, Any]:
 
 
 @bp.get("/v1/models/<path:name>")
-@operation("One of them")
+@operation("One of them", errors=(UnknownModel,))
 def model(name: str) -> dict[str, Any]:
     known = _models(requests(SPEAKING))
     for each in known:
@@ -46,7 +46,7 @@ def model(name: str) -> dict[str, Any]:
 
 
 @bp.get("/v1/audio/voices")
-@operation("What a request's voice may be")
+@operation("What a request's voice may be", errors=(EngineUnavailable,))
 def voices() -> dict[str, Any]:
     """Of all models that the server asks to speak, by what they say of themselves; "default" comes first."""
     door = requests(SPEAKING)

@@ -6,39 +6,35 @@ import base64
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain
-from typing import Any, Literal
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
-from pydantic import Field
 
 from servers.audio.encode import FORMATS
 from servers.audio.pcm import to_int16
 from servers.audio.streaming import StreamEncoder
 from servers.errors import InvalidRequest, SkylarkError
-from servers.jobs.request import Item, Request, Result
-from servers.jobs.requests import QueueOptions
+from servers.jobs.request import Request, Result
 from servers.jobs.to_bucket import Destination, uploaded
-from servers.limits import check_texts
 from servers.openai import errors
+from servers.openai.errors import operation
 from servers.openai.names import DEFAULT, VoiceId, model_named, voice_named
 from servers.openai.server_sent_events import EVENTS, event, failure
-from servers.settings import Limits
-from servers.speech import Chunk, ModelSpec, Speed, Text
+from servers.openai.speech_body import TASK, SpeechBody
+from servers.speech import Chunk, ModelSpec
 from servers.spoken.cache import Entry
 from servers.spoken.recall import Recall
-from servers.web import resume
 from servers.web.body import json_body
 from servers.web.described import linked
 from servers.web.door import SPEAKING
-from servers.web.openapi import JSON, operation
+from servers.web.failures import OF_BUCKETS, OF_SPEAKING
+from servers.web.openapi import JSON
 from servers.web.request_ids import request_id
-from servers.web.requester import requester, requests
-from servers.web.resume import BYTES_PER_SAMPLE, POSITIONED, requested_start
-from servers.web.s3_output import S3Output
+from servers.web.requester import NAMED, requester, requests
+from servers.web.resume import BYTES_PER_SAMPLE, LAST_EVENT, POSITIONED, ResumedQuery, requested_start
 
 bp = Blueprint("openai_speech", __name__)
 errors.install(bp)
-TASK = "synthesize"
 HEADER_BYTES = {"wav": 44}
 STREAMED = "streamed"
 """What is written as it is made differs from a file: nothing in it says how long it is."""
@@ -47,36 +43,14 @@ CHARS_PER_TOKEN = 4
 """How OpenAI estimates the tokens of a text; nothing is billed by it here."""
 
 
-class SpeechBody(QueueOptions, S3Output):
-    """The body: OpenAI's fields, and `language`, `seed` and how it is queued."""
-
-    input: Text
-    voice: str | VoiceId | None = None
-    instructions: str | None = None
-    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
-    speed: Speed | None = None
-    stream_format: Literal["audio", "sse"] = "audio"
-    language: str | None = None
-    seed: int | None = Field(default=None, ge=0, lt=2**63)
-
-    def check(self, limits: Limits) -> None:
-        """Raises InvalidRequest or TooLarge naming the field."""
-        check_texts(self.input, limits, "input")
-        check_texts(self.instructions, limits, "instructions")
-
-    def item(self) -> Item:
-        fields = {"instruct": self.instructions, "speed": self.speed, "language": self.language}
-        payload = {"task": TASK, "text": self.input, "voice": voice_named(self.voice), "seed": self.seed}
-        given = {name: value for name, value in (payload | fields).items() if value is not None}
-        return Item(given, {"text": "input", "instruct": "instructions"})
-
-
 @bp.post("/v1/audio/speech")
 @operation(
     "Speak a text, sent as it is made",
     body=SpeechBody,
-    query=resume.QUERY,
+    query=ResumedQuery,
+    headers=NAMED | LAST_EVENT,
     replies=(*(format.content_type for format in FORMATS.values()), EVENTS, JSON),
+    errors=(*OF_SPEAKING, *OF_BUCKETS),
 )
 def speech() -> Response:
     asked, door, who = json_body(SpeechBody), requests(SPEAKING), requester()

@@ -12,16 +12,18 @@ from servers.errors import InvalidRequest, SkylarkError
 from servers.jobs.request import Request, Result
 from servers.jobs.requests import QueueOptions
 from servers.openai import errors
+from servers.openai.errors import operation
 from servers.openai.names import model_named
 from servers.openai.server_sent_events import EVENTS, event, failure
 from servers.speech import Prompt, Temperature
 from servers.text.languages import NAMES
 from servers.text.subtitles import CONTENT_TYPES, subtitles
 from servers.web.door import LISTENING
-from servers.web.openapi import JSON, operation
+from servers.web.failures import OF_LISTENING
+from servers.web.openapi import JSON
 from servers.web.recordings import FILE, AudioItem, recording_form, saved
 from servers.web.request_ids import request_id
-from servers.web.requester import requester, requests
+from servers.web.requester import NAMED, requester, requests
 
 bp = Blueprint("openai_transcriptions", __name__)
 errors.install(bp)
@@ -84,7 +86,9 @@ class TranslationForm(RecordingForm):
 @operation(
     "What is said in a recording",
     form=TranscriptionForm,
+    headers=NAMED,
     replies=(JSON, "text/plain", *CONTENT_TYPES.values(), EVENTS),
+    errors=OF_LISTENING,
 )
 def transcriptions() -> Response | dict[str, Any]:
     form = _form(TranscriptionForm)
@@ -103,7 +107,9 @@ def transcriptions() -> Response | dict[str, Any]:
 @operation(
     "The same in English",
     form=TranslationForm,
+    headers=NAMED,
     replies=(JSON, "text/plain", *CONTENT_TYPES.values()),
+    errors=OF_LISTENING,
 )
 def translations() -> Response | dict[str, Any]:
     form = _form(TranslationForm)

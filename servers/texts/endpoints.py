@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from flask import Blueprint, current_app
 from flask.blueprints import BlueprintSetupState
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
-from servers.errors import TooLarge
+from servers.errors import BackendFailed, DeadlineExceeded, JobCancelled, MissingExtra, TooLarge
 from servers.extras import require
 from servers.settings import settings
 from servers.speech import Noun
+from servers.text.segment import STRATEGIES
 from servers.texts.workers import Workers
 from servers.web.body import json_body
 from servers.web.disconnect import client_connected
@@ -23,13 +24,17 @@ TIMES_THE_LIMIT = 10
 """A text here may be a chapter: so many times longer than one that is spoken."""
 
 
+ERRORS = (BackendFailed, DeadlineExceeded, JobCancelled, MissingExtra)
+Strategy = Annotated[str, WithJsonSchema({"type": "string", "enum": list(STRATEGIES)})]
+
+
 class Segmentation(Noun):
     """The body of POST /cpu/segment."""
 
     text: str
     language: str = "english"
-    strategy: str = "char_count"
-    max_chars: Annotated[int, Field(ge=1)] = 300
+    strategy: Strategy = "char_count"
+    max_chars: Annotated[int, Field(ge=1, lt=2**31)] = 300
 
 
 class Normalization(Noun):
@@ -47,14 +52,14 @@ def _assemble(state: BlueprintSetupState) -> None:
 
 
 @bp.post("/cpu/segment")
-@operation("Cut a text into pieces", body=Segmentation)
+@operation("Cut a text into pieces", body=Segmentation, errors=ERRORS)
 def segment() -> dict[str, Any]:
     require("spacy", "spacy")
     return {"segments": _done("segment", json_body(Segmentation))}
 
 
 @bp.post("/cpu/normalize")
-@operation("Write a text as it is spoken", body=Normalization)
+@operation("Write a text as it is spoken", body=Normalization, errors=ERRORS)
 def normalize() -> dict[str, Any]:
     require("nemo", "nemo_text_processing", "pynini")
     grammars = str(settings().data_dir / "grammars")

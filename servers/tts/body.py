@@ -12,7 +12,7 @@ from servers.jobs.request import Item
 from servers.jobs.requests import QueueOptions
 from servers.limits import check_texts
 from servers.openai.names import voice_named
-from servers.openai.speech import SpeechBody
+from servers.openai.speech_body import SpeechBody
 from servers.settings import Limits, Tts
 from servers.speech import Speed, Text
 from servers.tts.names import TASK

@@ -13,7 +13,15 @@ from servers.audio.encode import encode
 from servers.audio.pcm import to_int16
 from servers.audio.reference import clip_length_s, clip_samples
 from servers.cloned_voices import NAME, ClonedVoice
-from servers.errors import InvalidRequest
+from servers.errors import (
+    AudioTooLong,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    StorageFailed,
+    UnknownModel,
+    UnsupportedAudio,
+)
 from servers.jobs.requests import Requests
 from servers.limits import check_texts
 from servers.openai.names import DEFAULT
@@ -27,6 +35,7 @@ from servers.web.requester import requests
 bp = Blueprint("cloned", __name__)
 SAMPLE_RATE = 24_000
 """Of the clips as they are kept, in Hz: what Qwen3-TTS listens at."""
+OF_MAKING = (UnsupportedAudio, AudioTooLong, UnknownModel, Conflict, StorageFailed)
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -44,7 +53,7 @@ class NewVoice(Recording):
 
 
 @bp.post("/v1/voices")
-@operation("Make a voice of a recording", body=NewVoice, form=NewVoice)
+@operation("Make a voice of a recording", body=NewVoice, form=NewVoice, errors=OF_MAKING)
 def add() -> dict[str, Any]:
     asked, field = form_or_json(NewVoice)
     door, owner = requests(), current_owner()
@@ -58,7 +67,7 @@ def add() -> dict[str, Any]:
 
 
 @bp.delete("/v1/voices/<name>")
-@operation("Remove a voice that was made here, and its recording")
+@operation("Remove a voice that was made here, and its recording", errors=(NotFound, StorageFailed))
 def remove(name: str) -> dict[str, Any]:
     requests().cloned_voices.remove(current_owner(), name)
     return {"id": name, "deleted": True, "status": "ok"}

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from servers.audio.encode import check_format, encode_file
 from servers.audio.reference import clip_length_s
-from servers.errors import InvalidRequest, SkylarkError
+from servers.errors import AudioTooLong, InvalidRequest, SkylarkError, UnsupportedAudio
 from servers.jobs.request import Done, Item, Requester
 from servers.jobs.requests import QueueOptions
 from servers.jobs.to_bucket import Uploaded, uploaded
@@ -22,10 +22,11 @@ from servers.storage import storing
 from servers.web.batch import BATCH_REPLIES, Outcome, batch_reply
 from servers.web.body import json_body
 from servers.web.described import described, linked
+from servers.web.failures import OF_BUCKETS, OF_SPEAKING
 from servers.web.openapi import operation
 from servers.web.recordings import Base64, Reference, decoded, saved_reference
 from servers.web.replies import base64_of, dumps
-from servers.web.requester import requester, requests
+from servers.web.requester import NAMED, requester, requests
 from servers.web.s3_output import S3Output
 
 bp = Blueprint("generate", __name__)
@@ -123,7 +124,13 @@ class Generation(QueueOptions, S3Output):
 
 
 @bp.post("/generate_batch")
-@operation("Speak texts, all in one reply", body=Generation, replies=BATCH_REPLIES)
+@operation(
+    "Speak texts, all in one reply",
+    body=Generation,
+    headers=NAMED,
+    replies=BATCH_REPLIES,
+    errors=(*OF_SPEAKING, *OF_BUCKETS, UnsupportedAudio, AudioTooLong),
+)
 def generate_batch() -> Response:
     asked = json_body(Generation)
     asked.check(requests().limits)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 from uuid import UUID, uuid4
@@ -16,7 +17,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import FileWrapper
 
 from servers.audio.encode import FORMATS, content_type, encode_file
-from servers.errors import InvalidRequest, RangeNotSatisfiable, SkylarkError
+from servers.errors import InvalidRequest, NotFound, RangeNotSatisfiable, SkylarkError
 from servers.jobs.request import Done, Item, Request, Requester
 from servers.jobs.requests import Requests
 from servers.jobs.to_bucket import Destination, put
@@ -31,14 +32,15 @@ from servers.tts.backlog import Backlog, Place, backlog_s, places_of
 from servers.tts.body import TtsBody
 from servers.tts.generated import GeneratedAudio
 from servers.tts.names import speaking_model
-from servers.web import errors, resume
+from servers.web import errors
 from servers.web.auth import current_owner
 from servers.web.body import json_body
+from servers.web.failures import OF_BUCKETS, OF_SPEAKING
 from servers.web.openapi import JSON, operation
 from servers.web.replies import base64_of, dumps
 from servers.web.request_ids import request_id
-from servers.web.requester import requester, requests
-from servers.web.resume import requested_start
+from servers.web.requester import NAMED, requester, requests
+from servers.web.resume import FROM, ResumedQuery, requested_start
 
 bp = Blueprint("speak", __name__)
 BACKLOG, GENERATED = "skylark.tts_backlog", "skylark.generated_audio"
@@ -48,6 +50,10 @@ IN_MEMORY = 4_194_304
 """Bytes of audio that are sent with a Content-Length; more is kept in a file, and sent in pieces."""
 FILE = "file"
 JOB_ID = "X-Job-Id"
+RANGE = {
+    "Range": {"type": "string", "description": "the bytes that are wanted, as bytes=0-99"},
+    "If-None-Match": {"type": "string", "description": "the ETag of what the client has"},
+}
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -81,8 +87,10 @@ class Order:
 @operation(
     "Speak one text, in the reply, into a file or a bucket, or as it is made",
     body=TtsBody,
-    query=resume.QUERY,
+    query=ResumedQuery,
+    headers=NAMED,
     replies=(JSON, *SOUNDS),
+    errors=(*OF_SPEAKING, *OF_BUCKETS),
 )
 def tts() -> Response:
     door = requests()
@@ -117,7 +125,7 @@ def _start(asked: TtsBody, who: Requester) -> int:
     """Raises InvalidRequest where something else than a stream is to be gone on with."""
     start = requested_start(asked.format, "format", who)
     if start and not asked.stream:
-        raise InvalidRequest(f"{resume.FROM!r} is for a stream", param=resume.FROM)
+        raise InvalidRequest(f"{FROM!r} is for a stream", param=FROM)
     return start
 
 
@@ -221,7 +229,13 @@ def _json(before: dict[str, Any], audio: IO[bytes], after: dict[str, Any]) -> It
 
 
 @bp.get("/v1/audio/<uuid:audio_id>")
-@operation("The file that it was spoken into, or a range of its bytes", replies=SOUNDS)
+@operation(
+    "The file that it was spoken into, or a range of its bytes",
+    headers=RANGE,
+    replies=SOUNDS,
+    successes=(HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED),
+    errors=(NotFound, RangeNotSatisfiable),
+)
 def audio(audio_id: UUID) -> Response:
     """All of it, or the range of bytes that the client has asked for."""
     generated: GeneratedAudio = current_app.extensions[GENERATED]

@@ -5,9 +5,10 @@ Nothing is made up.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from flask import Blueprint, request
+from flask import Blueprint
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from servers.backends.base import About
 from servers.elevenlabs.voices import labelled
@@ -18,7 +19,9 @@ from servers.openai.listings import cloned_voices, told_about, voices_of
 from servers.speech import ModelSpec
 from servers.tts.names import speaking_model
 from servers.web.auth import current_owner
+from servers.web.failures import OF_LOADING
 from servers.web.openapi import operation
+from servers.web.query import Query
 from servers.web.requester import requests
 
 bp = Blueprint("voices", __name__)
@@ -26,19 +29,36 @@ Told = list[tuple[ModelSpec, About | None]]
 TRUTHS = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
+def _flag(text: object) -> bool:
+    """Raises InvalidRequest."""
+    told = str(text)
+    if told.casefold() not in TRUTHS:
+        raise InvalidRequest(f"'refresh' is true or false, and not {told[:40]!r}", param="refresh")
+    return TRUTHS[told.casefold()]
+
+
+Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "string", "enum": list(TRUTHS)})]
+
+
+class VoicesQuery(Query):
+    model: Annotated[str | None, Field(description="one of them")] = None
+    refresh: Annotated[Flag, Field(description="true: asked anew, which may load it")] = False
+
+
 @bp.get("/v1/voices")
 @operation(
     "Who can speak, by what the models say of themselves",
-    query={"model": "one of them", "refresh": "true: asked anew, which may load it"},
+    query=VoicesQuery,
+    errors=OF_LOADING,
 )
 def voices() -> dict[str, Any]:
     """Of ?model=, or of all that the server asks. `known` is false for a model that was never loaded, and
     that cannot be asked without: ?refresh=true then loads it.
     """
-    door, refresh = requests(), _flag("refresh")
-    specs = _named(request.args["model"], door) if "model" in request.args else _asked(door)
-    told = [(spec, _anew(spec, door) if refresh else told_about(spec, door)) for spec in specs]
-    own = [] if "model" in request.args and not _clones(told) else cloned_voices(door, current_owner())
+    door, query = requests(), VoicesQuery.of_request()
+    specs = _asked(door) if query.model is None else _named(query.model, door)
+    told = [(spec, _anew(spec, door) if query.refresh else told_about(spec, door)) for spec in specs]
+    own = [] if query.model is not None and not _clones(told) else cloned_voices(door, current_owner())
     return {
         "models": [_described(spec, about) for spec, about in told],
         "voices": [*map(labelled, own), *_theirs(told)],
@@ -46,7 +66,7 @@ def voices() -> dict[str, Any]:
 
 
 @bp.get("/v1/voices/<name>")
-@operation("One voice; of a cloned one also what it was made of")
+@operation("One voice; of a cloned one also what it was made of", errors=(NotFound,))
 def voice(name: str) -> dict[str, Any]:
     return one_voice(name, requests())
 
@@ -102,10 +122,3 @@ def _described(spec: ModelSpec, about: About | None) -> dict[str, Any]:
         "default_voice": None if about is None else about.default_voice,
         "languages": [] if about is None else list(about.languages),
     }
-
-
-def _flag(name: str) -> bool:
-    text = request.args.get(name, "")
-    if text.casefold() not in TRUTHS:
-        raise InvalidRequest(f"{name!r} is true or false, and not {text[:40]!r}", param=name)
-    return TRUTHS[text.casefold()]

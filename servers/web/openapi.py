@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,18 +18,47 @@ from flask import Blueprint, Flask, current_app, render_template_string
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
-from servers.errors import BY_CODE
+from servers.errors import InvalidRequest, Unauthorized
 from servers.speech import Noun
+from servers.web.auth import OPEN_PATHS
+from servers.web.failures import (
+    ALWAYS,
+    OF_BODIES,
+    REQUEST_ID,
+    Kind,
+    Kinds,
+    error_schema,
+    http_status,
+    responses,
+)
+from servers.web.query import Query
 
 JSON, FORM = "application/json", "multipart/form-data"
 ATTRIBUTE = "openapi_operation"
 REFERENCE = "#/components/schemas/{model}"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+WITH_CONTENT = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 PAGE = Path(__file__).with_name("openapi.html")
 DISTRIBUTION = "skylark-speech"
 PARAMETER = re.compile(r"<(?:(?P<kind>[^:<>]+):)?(?P<name>[^<>]+)>")
+IN_PATHS: Mapping[str | None, dict[str, Any]] = {
+    None: {"type": "string", "pattern": "^[^/]+$"},
+    "path": {"type": "string", "minLength": 1},
+    "uuid": {"type": "string", "format": "uuid"},
+}
+"""What each of werkzeug's converters takes."""
 FILE = {"type": "string", "format": "binary", "description": "the recording"}
 """What a form sends in place of the base64 of JSON."""
+SECURITY_SCHEMES = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "elevenlabs_key": {"type": "apiKey", "in": "header", "name": "xi-api-key"},
+}
+REQUEST_ID_HEADER = {
+    "description": "the client's own, if it sent one",
+    "schema": {"type": "string"},
+    "required": True,
+}
 View = TypeVar("View", bound=Callable[..., Any])
 bp = Blueprint("openapi", __name__)
 
@@ -40,10 +70,18 @@ class Operation:
     """The JSON that it takes."""
     form: type[Noun] | None = None
     """The fields of a form with a file that it takes; its `audio` is the file called `file`."""
-    query: Mapping[str, str] = field(default_factory=dict)
-    """Its parameters after the question mark, and what they mean."""
+    query: type[Query] | None = None
+    """Its parameters after the question mark."""
+    headers: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """Headers of the request that it goes by, and the schema of each."""
     replies: Sequence[str] = (JSON,)
     """The content types of its 200."""
+    successes: Sequence[HTTPStatus] = (HTTPStatus.OK,)
+    """The statuses that are no error: another one than 200 and 206 has no content."""
+    errors: Kinds = ()
+    """What it may answer besides; those of all requests, of bodies and of keys need not be told."""
+    status: Callable[[Kind], int] = http_status
+    """The status that an error has here."""
 
 
 def operation(summary: str, **more: Any) -> Callable[[View], View]:
@@ -79,42 +117,41 @@ def operations(app: Flask) -> Iterator[tuple[Rule, str, Operation | None]]:
 def document(app: Flask) -> dict[str, Any]:
     described = [(rule, method, each) for rule, method, each in operations(app) if each is not None]
     nouns = dict.fromkeys(each.body for _, _, each in described if each.body is not None)
-    references, schemas = models_json_schema([(noun, "validation") for noun in nouns], ref_template=REFERENCE)
+    told, schemas = models_json_schema([(noun, "validation") for noun in nouns], ref_template=REFERENCE)
+    references = {noun: told[noun, "validation"] for noun in nouns}
     paths: dict[str, Any] = {}
     for rule, method, each in described:
-        place = paths.setdefault(PARAMETER.sub(r"{\g<name>}", rule.rule), {})
-        place[method.lower()] = _operation(
-            rule, each, {noun: references[noun, "validation"] for noun in nouns}
-        )
+        path = PARAMETER.sub(r"{\g<name>}", rule.rule)
+        name = re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_")
+        found = {"operationId": name} | _operation(rule, each, references)
+        paths.setdefault(path, {})[method.lower()] = found
     return {
         "openapi": "3.1.0",
         "info": {"title": f"Skylark, {app.name}", "version": version(DISTRIBUTION)},
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": schemas.get("$defs", {}) | {"Error": _error_schema()},
-            "securitySchemes": {
-                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-                "bearer": {"type": "http", "scheme": "bearer"},
-            },
+            "schemas": schemas.get("$defs", {}) | {"Error": error_schema()},
+            "headers": {"RequestId": REQUEST_ID_HEADER},
+            "securitySchemes": SECURITY_SCHEMES,
         },
-        "security": [{"key": []}, {"bearer": []}],
+        "security": [{scheme: []} for scheme in SECURITY_SCHEMES],
     }
 
 
 def _operation(rule: Rule, said: Operation, references: Mapping[type[Noun], Any]) -> dict[str, Any]:
+    is_open = rule.rule in OPEN_PATHS
+    errors = (*ALWAYS, *(OF_BODIES if said.body or said.form else ()), *said.errors)
+    if said.query or said.headers:
+        errors = (*errors, InvalidRequest)
     found: dict[str, Any] = {
         "summary": said.summary,
-        "operationId": rule.endpoint,
-        "parameters": [*_in_path(rule), *_in_query(said)],
-        "responses": {
-            "200": {"description": "done", "content": {kind: {} for kind in said.replies}},
-            "default": {
-                "description": "a typed error",
-                "content": {JSON: {"schema": {"$ref": REFERENCE.format(model="Error")}}},
-            },
-        },
+        "parameters": [*_in_path(rule), *_in_query(said), *_in_headers(said)],
+        "responses": {str(status.value): _success(status, said) for status in said.successes}
+        | responses(errors if is_open else (*errors, Unauthorized), said.status, JSON),
     }
-    content = {}
+    if is_open:
+        found["security"] = []
+    content: dict[str, Any] = {}
     if said.body is not None:
         content[JSON] = {"schema": references[said.body]}
     if said.form is not None:
@@ -124,37 +161,55 @@ def _operation(rule: Rule, said: Operation, references: Mapping[type[Noun], Any]
     return found
 
 
+def _success(status: HTTPStatus, said: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": status.phrase, "headers": REQUEST_ID}
+    if status in WITH_CONTENT:
+        found["content"] = {kind: {} for kind in said.replies}
+    return found
+
+
 def _in_path(rule: Rule) -> Iterator[dict[str, Any]]:
     for found in PARAMETER.finditer(rule.rule):
-        kind = {"type": "string", "format": "uuid"} if found["kind"] == "uuid" else {"type": "string"}
-        yield {"name": found["name"], "in": "path", "required": True, "schema": kind}
+        yield {"name": found["name"], "in": "path", "required": True, "schema": IN_PATHS[found["kind"]]}
 
 
 def _in_query(said: Operation) -> Iterator[dict[str, Any]]:
-    for name, meaning in said.query.items():
-        yield {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
+    if said.query is None:
+        return
+    for name, schema in _without_null(said.query.model_json_schema())["properties"].items():
+        yield {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
+
+
+def _in_headers(said: Operation) -> Iterator[dict[str, Any]]:
+    for name, schema in said.headers.items():
+        kind = dict(schema)
+        yield {"name": name, "in": "header", "description": kind.pop("description"), "schema": kind}
 
 
 def _form_schema(noun: type[Noun]) -> dict[str, Any]:
     """The noun's fields, its audio as a file; all by themselves, for a form has no references."""
-    schema = noun.model_json_schema()
+    schema = _without_null(noun.model_json_schema())
     properties = dict(schema["properties"])
     properties.pop("audio", None)
     required = [name for name in schema.get("required", ()) if name != "audio"]
     inner = {"$defs": schema["$defs"]} if "$defs" in schema else {}
     fields = {"file": FILE} | properties
-    return {"type": "object", "properties": fields, "required": ["file", *required], **inner}
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": ["file", *required],
+        "additionalProperties": False,
+    } | inner
 
 
-def _error_schema() -> dict[str, Any]:
-    text = {"type": "string"}
-    properties = {
-        "code": {"type": "string", "enum": sorted(BY_CODE)},
-        "message": text,
-        "param": {"type": ["string", "null"], "description": "the field at fault"},
-        "type": text,
-        "request_id": text,
-        "retry_after_s": {"type": "number"},
-    }
-    error = {"type": "object", "properties": properties, "required": ["code", "message", "param"]}
-    return {"type": "object", "properties": {"error": error}, "required": ["error"]}
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same for what is sent as text, in which nothing is null: a field is there or it is not."""
+    return schema | {"properties": {name: _there(each) for name, each in schema["properties"].items()}}
+
+
+def _there(schema: dict[str, Any]) -> dict[str, Any]:
+    rest = {name: each for name, each in schema.items() if name != "default" or each is not None}
+    kinds = [each for each in rest.pop("anyOf", ()) if each != {"type": "null"}]
+    if len(kinds) > 1:
+        return rest | {"anyOf": kinds}
+    return rest | (kinds[0] if kinds else {})

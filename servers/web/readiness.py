@@ -27,7 +27,7 @@ def install(app: Flask) -> None:
 
 
 @bp.get("/ready")
-@operation("200 when a request would be served")
+@operation("200 when a request would be served", errors=(EngineUnavailable, ModelLoadFailed))
 def ready() -> dict[str, str]:
     check_ready(requests())
     return {"status": "ready"}

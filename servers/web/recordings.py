@@ -29,7 +29,7 @@ from servers.web.openapi import FORM
 EXTENSION = "skylark.uploads"
 FILE = "file"
 """What a form calls its recording."""
-BASE64 = {"type": "string", "contentEncoding": "base64"}
+BASE64 = {"type": "string", "minLength": 1, "contentEncoding": "base64"}
 Base64 = Annotated[str, WithJsonSchema(BASE64)]
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from flask import Flask, current_app, request
 
-from servers.jobs.request import IDEMPOTENCY_KEY, Requester
+from servers.jobs.request import IDEMPOTENCY_KEY, LONGEST_KEY, Requester
 from servers.jobs.requests import Requests
 from servers.web.app import on_terminate
 from servers.web.auth import current_owner
@@ -15,6 +16,17 @@ from servers.web.disconnect import connection, on_leave
 
 EXTENSION = "skylark.requests"
 OWN = ""
+
+
+def key_header(longest: int) -> dict[str, dict[str, Any]]:
+    """The Idempotency-Key of a server that takes one so long, as an operation's header."""
+    meaning = "the same one again is the same request again: it is answered with what was made"
+    key = {"type": "string", "pattern": r"^\S(.*\S)?$", "minLength": 1, "maxLength": longest}
+    return {IDEMPOTENCY_KEY: key | {"description": meaning}}
+
+
+NAMED = key_header(LONGEST_KEY)
+"""Of the endpoints whose jobs can be asked for again."""
 Others = Mapping[str, Callable[[], Requests]]
 NO_OTHERS: Others = MappingProxyType({})
 

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import re
+from typing import Annotated
+
 from flask import request
+from pydantic import Field
 
 from servers.errors import InvalidRequest
 from servers.jobs.request import IDEMPOTENCY_KEY, Requester
+from servers.web.query import Query
 
 BYTES_PER_SAMPLE = 2
 POSITIONED = ("pcm", "wav")
 """Formats of which a reply can begin at any sample."""
 FROM, LAST_EVENT_ID = "from", "Last-Event-ID"
-QUERY = {FROM: "the sample from which it is gone on with, of a request with an Idempotency-Key"}
+LARGEST = 10**12
+"""No audio has so many samples."""
+LAST_EVENT = {
+    LAST_EVENT_ID: {
+        "type": "string",
+        "pattern": "^[0-9]{1,12}$",
+        "description": "the id of the last event that the client has: it is gone on with after it",
+    }
+}
+
+
+class ResumedQuery(Query):
+    start: Annotated[
+        int | None,
+        Field(
+            alias=FROM,
+            ge=0,
+            lt=LARGEST,
+            description="the sample from which it is gone on with, of a request with an Idempotency-Key",
+        ),
+    ] = None
 
 
 def requested_start(format: str, param: str, who: Requester) -> int:
@@ -19,20 +44,27 @@ def requested_start(format: str, param: str, who: Requester) -> int:
 
     Raises InvalidRequest, also where the request has no name by which it could be told to be the same.
     """
-    name, text = (FROM, request.args[FROM]) if FROM in request.args else _last_event()
-    if text is None:
+    name, start = FROM, ResumedQuery.of_request().start
+    if start is None:
+        name, start = LAST_EVENT_ID, _last_event()
+    if start is None:
         return 0
-    if not text.isdecimal():
-        raise InvalidRequest(f"{name!r} is a number of samples, and not {text[:40]!r}", param=name)
     if who.idempotency_key is None:
         message = f"{name!r} goes on with a request that was sent before: send its {IDEMPOTENCY_KEY} again"
         raise InvalidRequest(message, param=IDEMPOTENCY_KEY)
-    if int(text) and format not in POSITIONED:
+    if start and format not in POSITIONED:
         raise InvalidRequest(
             f"{name!r} is possible with {' and '.join(POSITIONED)}, and not with {format}", param=param
         )
+    return start
+
+
+def _last_event() -> int | None:
+    """Raises InvalidRequest."""
+    text = request.headers.get(LAST_EVENT_ID)
+    if text is None:
+        return None
+    if not re.fullmatch("[0-9]{1,12}", text):
+        message = f"{LAST_EVENT_ID!r} is a number of samples, and not {text[:40]!r}"
+        raise InvalidRequest(message, param=LAST_EVENT_ID)
     return int(text)
-
-
-def _last_event() -> tuple[str, str | None]:
-    return LAST_EVENT_ID, request.headers.get(LAST_EVENT_ID)

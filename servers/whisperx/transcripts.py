@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
@@ -14,12 +15,13 @@ from servers.limits import check_count
 from servers.text.subtitles import CONTENT_TYPES, subtitles
 from servers.web.batch import BATCH_REPLIES, Outcome, batch_reply
 from servers.web.body import json_body
+from servers.web.failures import OF_LISTENING
 from servers.web.lines import LINES, accepts_lines, lines_reply
 from servers.web.openapi import JSON, operation
 from servers.web.recordings import AudioItem, form_or_json, saved
 from servers.web.replies import dumps
 from servers.web.request_ids import request_id
-from servers.web.requester import requester, requests
+from servers.web.requester import NAMED, requester, requests
 from servers.whisperx.bodies import (
     AlignBatchBody,
     AlignBody,
@@ -33,28 +35,29 @@ REPLIES = (JSON, *CONTENT_TYPES.values(), LINES)
 FIELDS = ("text", "language", "duration_s", "segments", "words")
 JUDGEMENT = ("score", "warning")
 """What an alignment has besides."""
+hearing = partial(operation, headers=NAMED, errors=OF_LISTENING)
 
 
 @bp.post("/transcribe")
-@operation("What is said in a recording", body=TranscribeBody, form=TranscribeBody, replies=REPLIES)
+@hearing("What is said in a recording", body=TranscribeBody, form=TranscribeBody, replies=REPLIES)
 def transcribe() -> Result | Response:
     return _single_reply(TranscribeBody)
 
 
 @bp.post("/align")
-@operation("When each word of a text is said", body=AlignBody, form=AlignBody, replies=REPLIES)
+@hearing("When each word of a text is said", body=AlignBody, form=AlignBody, replies=REPLIES)
 def align() -> Result | Response:
     return _single_reply(AlignBody)
 
 
 @bp.post("/transcribe_batch")
-@operation("The same of several recordings", body=TranscribeBatchBody, replies=BATCH_REPLIES)
+@hearing("The same of several recordings", body=TranscribeBatchBody, replies=BATCH_REPLIES)
 def transcribe_batch() -> Response:
     return _batch_reply(TranscribeBatchBody)
 
 
 @bp.post("/align_batch")
-@operation("The same of several recordings and texts", body=AlignBatchBody, replies=BATCH_REPLIES)
+@hearing("The same of several recordings and texts", body=AlignBatchBody, replies=BATCH_REPLIES)
 def align_batch() -> Response:
     return _batch_reply(AlignBatchBody)
 

@@ -73,12 +73,23 @@ def test_every_route_is_in_the_document(app: Flask, client: FlaskClient) -> None
                 assert parameter["in"] != "path" or f"{{{parameter['name']}}}" in path
 
 
+def test_every_operation_has_a_name_of_its_own_and_says_which_errors_it_has(client: FlaskClient) -> None:
+    paths = client.get("/openapi.json").json["paths"]
+    told = [each for methods in paths.values() for each in methods.values()]
+    assert len({each["operationId"] for each in told}) == len(told)
+    for each in told:
+        assert "default" not in each["responses"]
+        assert {"400", "429", "500"} < set(each["responses"])
+        assert ("401" in each["responses"]) == ("security" not in each)
+
+
 def test_every_reference_is_of_a_schema_that_is_there(client: FlaskClient) -> None:
     document = client.get("/openapi.json").json
-    found = set(references(document["paths"]))
+    found = set(references(document))
     assert found
     for each in found:
-        assert each.rpartition("/")[2] in document["components"]["schemas"]
+        _, components, kind, name = each.split("/")
+        assert name in document[components][kind]
 
 
 def test_a_noun_is_told_with_its_limits_and_a_form_with_its_file(configure: object) -> None:
@@ -92,6 +103,31 @@ def test_a_noun_is_told_with_its_limits_and_a_form_with_its_file(configure: obje
     assert fields["file"]["format"] == "binary"
     assert "audio" not in fields
     assert "timestamp_granularities[]" in fields
+
+
+def test_what_a_form_sends_is_never_null(configure: object) -> None:
+    """In JSON's body it may be: a form has the field or it has not."""
+    document = create_whisperx(StandInEngine()).test_client().get("/openapi.json").json
+    content = document["paths"]["/transcribe"]["post"]["requestBody"]["content"]
+    form = content["multipart/form-data"]["schema"]["properties"]
+    assert (form["priority"]["type"], form["priority"]["maximum"]) == ("integer", 1_000_000)
+    json = document["components"]["schemas"]["TranscribeBody"]["properties"]
+    assert {"type": "null"} in json["priority"]["anyOf"]
+
+
+def test_openais_paths_have_openais_statuses(configure: object) -> None:
+    paths = create_tts(StandInEngine()).test_client().get("/openapi.json").json["paths"]
+    assert "unknown_model" in paths["/v1/audio/speech"]["post"]["responses"]["404"]["description"]
+    assert "422" not in paths["/v1/audio/speech"]["post"]["responses"]
+    assert "unknown_model" in paths["/v1/tts"]["post"]["responses"]["422"]["description"]
+
+
+def test_a_websocket_is_told_as_the_upgrade_that_it_is(configure: object) -> None:
+    paths = create_tts(StandInEngine()).test_client().get("/openapi.json").json["paths"]
+    said = paths["/v1/text-to-speech/{voice_id}/stream-input"]["get"]["responses"]
+    assert "content" not in said["101"]
+    assert {"101", "403", "426"} < set(said)
+    assert "200" not in said
 
 
 def test_the_page_has_every_path_and_loads_nothing_from_elsewhere(client: FlaskClient) -> None:

@@ -3,31 +3,60 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Blueprint, Response, current_app, request
+from pydantic import Field
 
 from servers.engine.playback import Playback
 from servers.engine.service import HEARTBEAT_EVERY_S, RETRY_AFTER_S, Service
-from servers.engine.submission import Batch, Caller, Stream, Submission
-from servers.errors import EngineUnavailable, InvalidRequest, SkylarkError
+from servers.engine.submission import LONGEST_KEY, Batch, Caller, Stream, Submission
+from servers.errors import (
+    Conflict,
+    EngineUnavailable,
+    InvalidRequest,
+    JobNotFound,
+    NotFound,
+    SkylarkError,
+    StorageFailed,
+    UnknownModel,
+    UnsupportedAudio,
+)
 from servers.jobs.client import OWNER_HEADER, RATE_HEADER
 from servers.jobs.job import Job
+from servers.jobs.request import IDEMPOTENCY_KEY
 from servers.jobs.stream_events import Accepted, AudioChunk, Broken, Ended, Event, Waiting, to_line
 from servers.web.auth import current_owner, over_unix_socket
 from servers.web.body import json_body, json_object
 from servers.web.disconnect import client_connected, connection
 from servers.web.openapi import operation
+from servers.web.query import Query
+from servers.web.requester import key_header
 
 bp = Blueprint("jobs", __name__)
 SERVICE, PLAYBACK = "skylark.service", "skylark.playback"
 MAX_WAIT_S = 60.0
 LARGEST = 2**40
+ASKING = (EngineUnavailable, StorageFailed)
+"""The errors of whoever asks the queue."""
+OF_A_JOB = (*ASKING, JobNotFound)
+SUBMITTING = (*ASKING, Conflict, UnknownModel, UnsupportedAudio)
+
+
+class Wait(Query):
+    """What GET /jobs/<id> takes."""
+
+    wait: Annotated[float, Field(ge=0, lt=LARGEST, description="seconds to wait for its end")] = 0.0
+
+
+class From(Query):
+    """What GET /jobs/<id>/audio takes."""
+
+    start: Annotated[int, Field(alias="from", ge=0, lt=LARGEST, description="its first sample")] = 0
 
 
 def service() -> Service:
@@ -48,23 +77,28 @@ def caller() -> Caller:
 
 
 @bp.post("/jobs")
-@operation("Submit a job", body=Submission)
+@operation("Submit a job", body=Submission, headers=key_header(LONGEST_KEY), errors=SUBMITTING)
 def submit() -> dict[str, Any]:
     submission = json_body(Submission)
-    if (key := request.headers.get("Idempotency-Key")) is not None:
+    if (key := request.headers.get(IDEMPOTENCY_KEY)) is not None:
         submission = Submission.parse(submission.model_dump() | {"idempotency_key": key})
     (job_id,) = service().submit([submission], caller())
     return {"job_id": job_id}
 
 
 @bp.post("/jobs/batch")
-@operation("Submit jobs, all or none", body=Batch)
+@operation("Submit jobs, all or none", body=Batch, errors=SUBMITTING)
 def submit_batch() -> dict[str, Any]:
     return {"job_ids": service().submit(json_body(Batch).jobs, caller())}
 
 
 @bp.post("/jobs/stream")
-@operation("Submit jobs and hear what becomes of them", body=Stream, replies=("application/x-ndjson",))
+@operation(
+    "Submit jobs and hear what becomes of them",
+    body=Stream,
+    replies=("application/x-ndjson",),
+    errors=SUBMITTING,
+)
 def stream() -> Response:
     """Takes jobs; gives their audio as it is made, and each job once it has ended: a JSON object a line."""
     asked, who, connected = _stream_body(), caller(), connection()
@@ -85,7 +119,7 @@ def _stream_body() -> Stream:
     """An error of a single job names its fields plainly, as POST /jobs does."""
     body = json_object()
     try:
-        return Stream.parse(body)
+        return Stream.parse(body, strict=True)
     except InvalidRequest as error:
         jobs = body.get("jobs")
         if error.param is not None and isinstance(jobs, list) and len(jobs) == 1:
@@ -116,27 +150,27 @@ def _events(
 
 
 @bp.get("/jobs/<uuid:job_id>")
-@operation("A job", query={"wait": "seconds to wait for its end"})
+@operation("A job", query=Wait, errors=OF_A_JOB)
 def get(job_id: UUID) -> dict[str, Any]:
-    wait_s = min(_number("wait"), MAX_WAIT_S)
+    wait_s = min(Wait.of_request().wait, MAX_WAIT_S)
     return service().poll(str(job_id), caller(), wait_s, client_connected).to_dict()
 
 
 @bp.delete("/jobs/<uuid:job_id>")
-@operation("Withdraw a job that has not begun")
+@operation("Withdraw a job that has not begun", errors=OF_A_JOB)
 def withdraw(job_id: UUID) -> dict[str, Any]:
     service().withdraw(str(job_id), caller())
     return {"job_id": str(job_id), "status": "cancelled"}
 
 
 @bp.post("/jobs/<uuid:job_id>/cancel")
-@operation("Cancel a job, running or not")
+@operation("Cancel a job, running or not", errors=OF_A_JOB)
 def cancel(job_id: UUID) -> dict[str, Any]:
     return service().cancel(str(job_id), caller(), client_connected).to_dict()
 
 
 @bp.get("/jobs/<uuid:job_id>/events")
-@operation("What becomes of a job", replies=("text/event-stream",))
+@operation("What becomes of a job", replies=("text/event-stream",), errors=OF_A_JOB)
 def events(job_id: UUID) -> Response:
     """Server-sent events: `job` with the job each time that it changed, the last one when it has ended."""
     service().get(str(job_id), caller())
@@ -156,9 +190,14 @@ def _event(service: Service, job: Job | None) -> str:
 
 
 @bp.get("/jobs/<uuid:job_id>/audio")
-@operation("A job's audio as it is made", query={"from": "its first sample"}, replies=("audio/pcm",))
+@operation(
+    "A job's audio as it is made",
+    query=From,
+    replies=("audio/pcm",),
+    errors=(*OF_A_JOB, Conflict, NotFound),
+)
 def audio(job_id: UUID) -> Response:
-    sound = playback().play(str(job_id), caller(), int(_number("from")), connection())
+    sound = playback().play(str(job_id), caller(), From.of_request().start, connection())
     media_type = f"audio/pcm;rate={sound.sample_rate};channels=1;encoding=s16le"
     return Response(sound.chunks, mimetype=media_type, headers={RATE_HEADER: str(sound.sample_rate)})
 
@@ -170,18 +209,6 @@ def health() -> dict[str, Any]:
 
 
 @bp.get("/queue")
-@operation("What runs, waits and has ended")
+@operation("What runs, waits and has ended", errors=ASKING)
 def queue() -> dict[str, Any]:
     return service().queue(caller())
-
-
-def _number(name: str) -> float:
-    """A query parameter of at least 0. Raises InvalidRequest."""
-    text = request.args.get(name, "0")
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < LARGEST:
-        raise InvalidRequest(f"{name!r} must be a number from 0 to {LARGEST}, not {text!r}", param=name)
-    return number

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from pydantic import Field
 
 from servers.engine.model_control import ModelControl
+from servers.errors import Conflict, EngineUnavailable, UnknownModel
 from servers.speech import Noun
 from servers.web.body import json_body
 from servers.web.disconnect import client_connected
@@ -15,6 +16,7 @@ from servers.web.openapi import operation
 
 bp = Blueprint("models", __name__)
 CONTROL = "skylark.model_control"
+OF_A_MODEL = (UnknownModel, EngineUnavailable)
 
 
 class GpuConfig(Noun):
@@ -35,25 +37,25 @@ def models() -> Response:
 
 
 @bp.post("/models/<path:name>/load")
-@operation("Load a model")
+@operation("Load a model", errors=OF_A_MODEL)
 def load(name: str) -> dict[str, Any]:
     return control().load(name, client_connected)
 
 
 @bp.post("/models/<path:name>/unload")
-@operation("Unload a model")
+@operation("Unload a model", errors=(*OF_A_MODEL, Conflict))
 def unload(name: str) -> dict[str, Any]:
     return control().unload(name, client_connected)
 
 
 @bp.route("/models/<path:name>/pin", methods=["POST", "DELETE"])
-@operation("Keep a model loaded, or no longer")
+@operation("Keep a model loaded, or no longer", errors=OF_A_MODEL)
 def pin(name: str) -> dict[str, Any]:
     return control().pin(name, pinned=request.method == "POST")
 
 
 @bp.put("/gpu/config")
-@operation("How long an idle model stays", body=GpuConfig)
+@operation("How long an idle model stays", body=GpuConfig, errors=(EngineUnavailable,))
 def configure() -> dict[str, Any]:
     control().keep_idle_for(json_body(GpuConfig).idle_timeout_seconds)
     return {"idle_timeout_seconds": control().idle_timeout_s()}

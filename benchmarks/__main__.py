@@ -24,6 +24,7 @@ from benchmarks import (
     recognition,
     reply,
     resumes,
+    schemas,
     sentence,
     siege,
     streams,
@@ -44,6 +45,7 @@ BENCHMARKS = {
     "trace": lambda chosen: trace.measure(chosen.trace_jobs),
     "zombies": lambda chosen: zombies.measure(chosen.stops),
     "fuzz": lambda chosen: fuzz.measure(chosen.bodies),
+    "schemas": lambda chosen: schemas.measure(chosen.examples),
     "reply": lambda chosen: reply.measure(chosen.texts),
     "siege": lambda chosen: siege.measure(chosen.slow, chosen.waiting, chosen.seconds),
     "streams": lambda chosen: streams.measure(chosen.streams),
@@ -65,6 +67,9 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
     parser.add_argument("--seed", type=int, default=1, help="what their clients draw lots with")
     parser.add_argument("--bodies", type=int, default=2500, help="how many odd bodies are sent")
+    parser.add_argument(
+        "--examples", type=int, default=200, help="how many random requests each operation of a document has"
+    )
     parser.add_argument("--texts", type=int, default=500, help="how many texts one request has")
     parser.add_argument("--slow", type=int, default=1000, help="how many slow clients beset each port")
     parser.add_argument("--waiting", type=int, default=300, help="how many honest ones wait meanwhile")

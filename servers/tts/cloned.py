@@ -1,4 +1,4 @@
-"""POST /v1/voices makes a voice of a recording, for the key that sends it; DELETE /v1/voices/<name>."""
+"""POST /v1/voices makes a voice of a recording, for the key that sends it; DELETE /v1/voices/<voice_id>."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ bp = Blueprint("cloned", __name__)
 SAMPLE_RATE = 24_000
 """Of the clips as they are kept, in Hz: what Qwen3-TTS listens at."""
 OF_MAKING = (UnsupportedAudio, AudioTooLong, UnknownModel, Conflict, StorageFailed)
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"\w")]
+"""There is a word in it."""
 
 
 class NewVoice(Recording):
@@ -45,7 +46,7 @@ class NewVoice(Recording):
     name: Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
     reference_text: Line
     """The words that are said in it."""
-    consent: Annotated[str, StringConstraints(strip_whitespace=True, min_length=8)] = Field(
+    consent: Line = Field(
         description="how whoever is heard has agreed to this, in words; it is kept with the voice"
     )
     language: Line | None = None
@@ -59,6 +60,9 @@ def add() -> dict[str, Any]:
     door, owner = requests(), current_owner()
     for name in ("reference_text", "consent", "language", "description"):
         check_texts(getattr(asked, name), door.limits, name)
+    if len(asked.consent.split()) == 1:
+        message = "'consent' says in words how whoever is heard has agreed, as \"It is my own voice.\""
+        raise InvalidRequest(message, param="consent")
     _check_free(asked.name, door)
     door.cloning.model()
     voice, clip = _voice(asked, field)
@@ -66,11 +70,11 @@ def add() -> dict[str, Any]:
     return one_voice(voice.name, door)
 
 
-@bp.delete("/v1/voices/<name>")
+@bp.delete("/v1/voices/<voice_id>")
 @operation("Remove a voice that was made here, and its recording", errors=(NotFound, StorageFailed))
-def remove(name: str) -> dict[str, Any]:
-    requests().cloned_voices.remove(current_owner(), name)
-    return {"id": name, "deleted": True, "status": "ok"}
+def remove(voice_id: str) -> dict[str, Any]:
+    requests().cloned_voices.remove(current_owner(), voice_id)
+    return {"id": voice_id, "deleted": True, "status": "ok"}
 
 
 def _voice(asked: NewVoice, field: str) -> tuple[ClonedVoice, bytes]:

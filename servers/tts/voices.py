@@ -1,4 +1,4 @@
-"""GET /v1/voices and /v1/voices/<name>: who can speak, by what the models say of themselves.
+"""GET /v1/voices and /v1/voices/<voice_id>: who can speak, by what the models say of themselves.
 
 Nothing is made up.
 """
@@ -16,6 +16,7 @@ from servers.errors import EngineUnavailable, InvalidRequest, NotFound, SkylarkE
 from servers.jobs.client import RETRY_AFTER_S
 from servers.jobs.requests import Requests
 from servers.openai.listings import cloned_voices, told_about, voices_of
+from servers.openai.names import voice_named
 from servers.speech import ModelSpec
 from servers.tts.names import speaking_model
 from servers.web.auth import current_owner
@@ -65,20 +66,22 @@ def voices() -> dict[str, Any]:
     }
 
 
-@bp.get("/v1/voices/<name>")
+@bp.get("/v1/voices/<voice_id>")
 @operation("One voice; of a cloned one also what it was made of", errors=(NotFound,))
-def voice(name: str) -> dict[str, Any]:
-    return one_voice(name, requests())
+def voice(voice_id: str) -> dict[str, Any]:
+    return one_voice(voice_id, requests())
 
 
 def one_voice(name: str, door: Requests) -> dict[str, Any]:
-    """Raises NotFound."""
+    """Also by OpenAI's names, and the default one by that. Raises NotFound."""
     own = door.cloned_voices.find(current_owner(), name)
     if own is not None:
         (found,) = (each for each in cloned_voices(door, current_owner()) if each["name"] == own.name)
         return labelled(found) | own.model_dump(exclude={"clip"})
-    for each in _theirs([(spec, told_about(spec, door)) for spec in _asked(door)]):
-        if each["id"] == name:
+    told = [(spec, told_about(spec, door)) for spec in _asked(door)]
+    meant = voice_named(name) or next((about.default_voice for _, about in told if about is not None), None)
+    for each in _theirs(told):
+        if each["id"] == meant:
             return each
     raise NotFound(f"there is no voice {name[:80]!r}; GET /v1/voices lists them", param="name")
 

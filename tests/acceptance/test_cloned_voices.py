@@ -153,6 +153,7 @@ def test_json_with_base64_is_as_good_as_a_form(appliance):
         ({"name": "Alloy"}, (422, "invalid_request", "name")),
         ({"name": "de"}, (422, "invalid_request", "name")),
         ({"consent": "  "}, (422, "invalid_request", "consent")),
+        ({"consent": "true"}, (422, "invalid_request", "consent")),
         ({"reference_text": ""}, (422, "invalid_request", "reference_text")),
         ({"more": "x"}, (422, "invalid_request", "more")),
         ({"clip": b""}, (422, "unsupported_audio", "file")),

@@ -112,3 +112,13 @@ def test_why_a_model_cannot_be_loaded_is_the_error(qwen: Engine) -> None:
 def test_what_is_wrong_is_named(client: FlaskClient, query: str, code: str, param: str) -> None:
     error = client.get(f"/v1/voices{query}").json["error"]
     assert (error["code"], error["param"]) == (code, param)
+
+
+@pytest.mark.parametrize("name", ["default", "alloy", "en-US+klatt4"])
+def test_one_voice_is_told_by_each_of_its_names(client: FlaskClient, name: str) -> None:
+    assert client.get(f"/v1/voices/{name}").json["voice_id"] == "en-US+klatt4"
+
+
+def test_a_voice_that_nobody_has_is_not_found(client: FlaskClient) -> None:
+    reply = client.get("/v1/voices/nobody")
+    assert (reply.status_code, reply.json["error"]["code"]) == (404, "not_found")

@@ -19,6 +19,7 @@ from benchmarks import (
     fuzz_audio,
     kill,
     load,
+    peers,
     queue,
     qwen,
     recognition,
@@ -54,6 +55,7 @@ BENCHMARKS = {
     "arrivals": lambda chosen: arrivals.measure(chosen.seconds),
     "background": lambda chosen: background.measure(chosen.seconds),
     "fuzz-audio": lambda chosen: fuzz_audio.measure(chosen.files),
+    "peers": lambda chosen: peers.measure(chosen.peer, chosen.rounds, chosen.checkpoint),
     "recognition": lambda chosen: recognition.measure(chosen.minutes, chosen.whisper),
 }
 
@@ -80,6 +82,15 @@ def main() -> int:
     parser.add_argument(
         "--whisper", type=Path, help="a folder in ctranslate2's form; a tiny random one without"
     )
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="a server beside: see benchmarks/peers.py",
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="how often it and Skylark have their turn")
+    parser.add_argument("--checkpoint", type=Path, help="the Qwen3-TTS that it and Skylark speak with")
     parser.add_argument("--store", choices=kill.STORES, default="sqlite", help="where the queue is kept")
     parser.add_argument(
         "--side-by-side", type=int, default=1, metavar="N", help="engines that share the kills"

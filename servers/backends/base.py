@@ -95,7 +95,7 @@ class Description:
 
 
 class Arrivals(Protocol):
-    """What a generator that takes arrivals asks between two steps. Neither waits."""
+    """What a generator that takes arrivals asks between two steps. None of it waits."""
 
     def joined(self) -> Sequence[Noun]:
         """The requests that came since it was last asked.
@@ -107,6 +107,9 @@ class Arrivals(Protocol):
         """The indexes of requests that nobody waits for any more, each named once: nothing has to be yielded
         for them.
         """
+
+    def notify(self, call: Callable[[], None]) -> None:
+        """`call` is called, by another thread, when there is something new: for a generator that waits."""
 
 
 class Resumable(Noun):

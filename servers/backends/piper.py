@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +16,13 @@ from pydantic import Field
 
 from servers import voicepacks
 from servers.audio.resample import resample
+from servers.backends._at_once import at_once
 from servers.backends._espeak_ng.library import short_path
 from servers.backends._piper.durations import telling_durations
 from servers.backends._piper.packs import FAMILY, Pack, all_packs
 from servers.backends._piper.voices import Chosen, Voices
 from servers.backends._piper.word_times import WordTimes
-from servers.backends.base import About, Backend, Description, Options, SynthesisItems, one_by_one
+from servers.backends.base import About, Arrivals, Backend, Description, Options, SynthesisItems
 from servers.errors import ModelLoadFailed
 from servers.extras import require
 from servers.settings import settings
@@ -33,6 +36,9 @@ LONGEST_CHARS = 400
 LARGEST_SEED = 2**63 - 1
 EXTERNAL_DATA = "session.model_external_initializers_file_folder_path"
 """onnxruntime's key for where the weights are that a model has in files of their own."""
+SPINNING = "session.intra_op.allow_spinning"
+"""onnxruntime's key for whether threads wait for their next step in a loop: a third of the time that a text
+takes of the processors is that, and somebody else's."""
 log = logging.getLogger(__name__)
 
 
@@ -53,7 +59,13 @@ class PiperOptions(Options):
     resident: Annotated[int, Field(ge=1)] = 2
     """So many packs stay loaded, the latest used ones."""
     cpu_threads: Annotated[int, Field(ge=0)] = 0
-    """0 is one for each core."""
+    """Of one text; 0 is one for each core."""
+    at_once: Annotated[int, Field(ge=0)] = 0
+    """So many texts are spoken at once; 0 is one for each core."""
+
+    @property
+    def places(self) -> int:
+        return self.at_once or os.cpu_count() or 1
 
 
 class Piper(Backend):
@@ -62,10 +74,18 @@ class Piper(Backend):
     requests = {"synthesize": PiperUtterance}  # noqa: RUF012 - the contract says ClassVar
     honours = frozenset({"voice", "language", "seed", "speed"})
     options = PiperOptions
+    takes_arrivals = frozenset({"synthesize"})
 
     _options: PiperOptions
     _voices: Voices
     _loaded: OrderedDict[str, Any]
+    _loading: threading.RLock
+    """Held by the thread that loads a voice, or looks which are."""
+
+    @classmethod
+    def batch_limit(cls, options: Options) -> int:
+        assert isinstance(options, PiperOptions)
+        return options.places
 
     @classmethod
     def check(cls, options: Options) -> None:
@@ -85,7 +105,7 @@ class Piper(Backend):
         self._voices = _voices(self._options)
         for broken in self._voices.broken:
             log.warning("%s", broken.error.message, extra={"action": "voice_pack"})
-        self._loaded = OrderedDict()
+        self._loaded, self._loading = OrderedDict(), threading.RLock()
         self._piper(self._voices.named(self._voices.default).pack)
         return _about(self._voices)
 
@@ -93,10 +113,14 @@ class Piper(Backend):
         for _ in self.synthesize([PiperUtterance(text=text)]):
             pass
 
-    def synthesize(self, utterances: Sequence[Utterance]) -> SynthesisItems:
-        return one_by_one(utterances, self._spoken)
+    def synthesize(self, utterances: Sequence[Utterance], arrivals: Arrivals | None = None) -> SynthesisItems:
+        """Whoever arrives is begun as soon as one of the texts has ended, or at once where there is room.
 
-    def _spoken(self, wanted: Utterance) -> Iterator[Chunk | Speech]:
+        One text leaves cores idle: it is spoken by many small steps, which cannot all be divided.
+        """
+        return at_once(utterances, self._spoken, self._options.places, arrivals)
+
+    def _spoken(self, wanted: Utterance) -> Generator[Chunk | Speech, None, None]:
         assert isinstance(wanted, PiperUtterance)
         voice = self._voices.chosen(wanted.voice, wanted.language)
         words = words_to_speak(wanted.text, voice.language)
@@ -129,20 +153,23 @@ class Piper(Backend):
 
     def _piper(self, pack: Pack) -> Any:
         """The pack's PiperVoice, loaded now unless it is still there from before."""
-        if pack.name not in self._loaded:
-            voicepacks.check_hashes(pack.sha256)
-            self._loaded[pack.name] = self._read(pack)
-        self._loaded.move_to_end(pack.name)
-        while len(self._loaded) > self._options.resident:
-            self._loaded.popitem(last=False)
-        return self._loaded[pack.name]
+        with self._loading:
+            if pack.name not in self._loaded:
+                voicepacks.check_hashes(pack.sha256)
+                self._loaded[pack.name] = self._read(pack)
+            self._loaded.move_to_end(pack.name)
+            while len(self._loaded) > self._options.resident:
+                self._loaded.popitem(last=False)
+            return self._loaded[pack.name]
 
     def _seeded(self, pack: Pack, seed: int) -> Any:
         """The pack's PiperVoice in a session of its own, which draws its lots from the seed it began with."""
         import onnxruntime
 
-        onnxruntime.set_seed(seed % LARGEST_SEED)
-        return dataclasses.replace(self._piper(pack), session=self._session(pack))
+        piper = self._piper(pack)
+        with self._loading:  # the seed is everybody's whose session is made after it
+            onnxruntime.set_seed(seed % LARGEST_SEED)
+            return dataclasses.replace(piper, session=self._session(pack))
 
     def _read(self, pack: Pack) -> Any:
         """Raises ModelLoadFailed naming the file that cannot be used."""
@@ -163,6 +190,7 @@ class Piper(Backend):
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._options.cpu_threads
+        options.add_session_config_entry(SPINNING, "0")
         options.add_session_config_entry(EXTERNAL_DATA, str(pack.model.parent))
         try:
             model = telling_durations(pack.model) or str(pack.model)

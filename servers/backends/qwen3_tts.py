@@ -22,6 +22,7 @@ from contextlib import redirect_stdout
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from servers.backends._arrivals import NumberedArrivals
 from servers.backends._qwen3_tts.folder import Checkpoint
 from servers.backends._qwen3_tts.request import QwenOptions, QwenUtterance
 from servers.backends._qwen3_tts.speakers import Speakers
@@ -126,7 +127,7 @@ class Qwen3Tts(Backend):
 
         Arrivals are asked before each frame, and again before its audio is decoded, which takes as long.
         """
-        batch, asked = self._batch(), _NumberedArrivals(arrivals or _NoArrivals(), len(utterances))
+        batch, asked = self._batch(), NumberedArrivals(arrivals, len(utterances))
         together_first = sorted(enumerate(utterances), key=lambda each: self._has_to_be_alone(each[1]))
         yield from self._add(batch, together_first)
         while True:
@@ -171,34 +172,6 @@ class Qwen3Tts(Backend):
         size = self._components.prompts.tokens
         prepared = PreparedUtterance.of(asked, voice, language, self._options, self._defaults, size)
         return Generation(prepared, self._components)
-
-
-class _NumberedArrivals:
-    """What arrives, with the indexes that follow a batch of `count`; without what was cancelled meanwhile."""
-
-    def __init__(self, arrivals: Arrivals, count: int) -> None:
-        self._arrivals, self._next = arrivals, count
-        self.gone: set[int] = set()
-        """Whoever was cancelled so far."""
-        self.came = False
-        """Whether anybody came when it was last asked, cancelled or not."""
-
-    def joined(self) -> list[tuple[int, Noun]]:
-        joined = list(enumerate(self._arrivals.joined(), self._next))
-        self._next += len(joined)
-        self.came = bool(joined)
-        self.gone.update(self._arrivals.cancelled())
-        return [(index, request) for index, request in joined if index not in self.gone]
-
-
-class _NoArrivals:
-    """The arrivals of a batch that nobody joins."""
-
-    def joined(self) -> Sequence[Noun]:
-        return ()
-
-    def cancelled(self) -> Sequence[int]:
-        return ()
 
 
 def imported() -> Any:

@@ -35,6 +35,7 @@ class CurrentRun:
         self._parse: Parse | None = None
         self._asked = Asked.GO_ON
         self._changed = threading.Condition()
+        self._tell: Callable[[], None] = lambda: None
 
     def take(self, order: Message) -> None:
         with self._changed:
@@ -48,6 +49,7 @@ class CurrentRun:
                 case asked:
                     self._asked = Asked(asked)
             self._changed.notify_all()
+            self._tell()
 
     @property
     def is_open(self) -> bool:
@@ -78,6 +80,10 @@ class CurrentRun:
             named = {index for index in self._unwanted if index < self.taken}
             self._unwanted -= named
         return [place for index in named if (place := self._place(index)) is not None]
+
+    def notify(self, call: Callable[[], None]) -> None:
+        with self._changed:
+            self._tell = call
 
     def _place(self, index: int) -> int | None:
         """Which of those that the generator was given it is, if it is one of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -16,10 +17,10 @@ from servers.settings import settings
 from servers.speech import Chunk, ModelSpec, Speech, Word
 from servers.text.normalize import spoken_words
 from tests.backends import onnx_files, tiny_piper
-from tests.backends.contract import Bad, Good, SpeakingContract, items, result
+from tests.backends.contract import ArrivalsContract, Bad, Good, Same, SpeakingContract, items, result
 
 TEXT = "The end of the road — is $45.50, Mr. O'Neil! It was a long one. Nobody went there again."
-RUSSIAN = "Привет, как дела?"
+RUSSIAN = "Привет, как дела? Я дома. А ты?"
 
 
 def piper_installed() -> None:
@@ -44,7 +45,7 @@ def loaded(voicepacks: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
         patch.setenv("SKYLARK_MODELS_DIR", str(tmp_path_factory.mktemp("models")))
         settings.cache_clear()
         backend = Piper()
-        about = backend.load(spec(cpu_threads=1), "cpu")
+        about = backend.load(spec(cpu_threads=1, at_once=2), "cpu")
     settings.cache_clear()
     return backend, about
 
@@ -63,7 +64,7 @@ def about(loaded: tuple[Piper, About]) -> About:
     return loaded[1]
 
 
-class TestPiper(SpeakingContract):
+class TestPiper(SpeakingContract, ArrivalsContract):
     kind = Piper
 
     @pytest.fixture
@@ -74,6 +75,10 @@ class TestPiper(SpeakingContract):
             PiperUtterance(text="Hello.", voice="many:bob", seed=3),
         ]
         return {"synthesize": some}
+
+    @pytest.fixture
+    def same(self) -> Same:
+        return [PiperUtterance(text=TEXT, seed=1), PiperUtterance(text=RUSSIAN, language="ru", seed=2)]
 
     @pytest.fixture
     def bad(self) -> Bad:
@@ -253,6 +258,27 @@ def test_only_so_many_packs_stay_loaded(backend):
 def test_what_looks_like_phonemes_is_said_as_text(backend):
     plain, marked = (len(audio(backend, text=text, seed=1)) for text in ("one two", "one [[two]]"))
     assert plain == marked
+
+
+def test_texts_are_spoken_at_once_and_sound_as_if_each_were_alone(backend):
+    wanted = [
+        {"text": TEXT, "seed": 1},
+        {"text": RUSSIAN, "language": "ru", "seed": 2},
+        {"voice": "low", "seed": 3},
+        {"voice": "many:bob", "seed": 4},
+    ]
+    asked = [PiperUtterance.model_validate({"text": TEXT} | each) for each in wanted]
+    together: dict[int, list[np.ndarray]] = {}
+    for index, item in backend.synthesize(asked):
+        if isinstance(item, Chunk):
+            together.setdefault(index, []).append(item.samples)
+    for index, each in enumerate(wanted):
+        assert np.array_equal(np.concatenate(together[index]), audio(backend, **each))
+
+
+def test_so_many_texts_are_spoken_at_once_as_its_options_say():
+    assert Piper.batch_limit(PiperOptions(at_once=3)) == 3
+    assert Piper.batch_limit(PiperOptions()) == os.cpu_count()
 
 
 def test_closing_stops_a_long_text(backend):

@@ -117,3 +117,13 @@ def test_a_paused_run_says_so_and_waits_until_it_is_told_more(run, outbox, then,
     run.take({"op": then, "run": 5})
     thread.join(10)
     assert answers == [goes_on]
+
+
+def test_whoever_waits_for_news_is_called_when_somebody_comes_or_leaves(run):
+    begin(run)
+    calls = []
+    run.notify(lambda: calls.append([each.text for each in run.joined()]))
+    join(run, "2")
+    run.take({"op": "cancel", "run": 5, "index": 0})
+    assert calls == [["2"], []]
+    assert list(run.cancelled()) == [0]

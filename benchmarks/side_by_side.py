@@ -17,8 +17,10 @@ import urllib3
 from benchmarks.figures import Figure, median, percentile
 from tests.acceptance.processes import Session
 
-LEAST = 8
-"""Requests of a round; many clients send two each."""
+SHORTEST = 2
+"""Requests of a turn; more clients send one each. What else the machine does changes: turns are short."""
+FEWEST = 16
+"""Requests at one number of clients, on each side."""
 PATIENCE_S = 600.0
 LEAST_AUDIO_BYTES = 20_000
 """Half a second of it: less is no sentence."""
@@ -57,14 +59,14 @@ class Met:
 
 
 def in_turn(sides: Sequence[Side], clients: int, rounds: int) -> list[Met]:
-    """What each side met. Who begins changes with each round; one before them warms up."""
-    found = [Met() for _ in sides]
+    """What each side met, in `rounds` turns or more. Who begins changes; a first turn warms up."""
+    found, count = [Met() for _ in sides], max(SHORTEST, clients)
     for side in sides:
-        send(side, clients, clients, Met())
-    for round_number in range(rounds):
+        send(side, clients, min(count, FEWEST), Met())
+    for turn in range(max(rounds, FEWEST // count)):
         order = list(zip(sides, found, strict=True))
-        for side, met in order[:: -1 if round_number % 2 else 1]:
-            send(side, clients, max(LEAST, 2 * clients), met)
+        for side, met in order[:: -1 if turn % 2 else 1]:
+            send(side, clients, count, met)
     return found
 
 

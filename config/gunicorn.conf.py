@@ -5,6 +5,7 @@ from pathlib import Path
 
 from servers import child, logs
 from servers.settings import ROOT, settings
+from servers.web.serve import graceful_s
 
 chdir = str(ROOT)
 worker_class = "servers.web.worker.Worker"  # which has the limits on connections
@@ -12,7 +13,7 @@ workers = 1  # one registry, one engine; with more, set PROMETHEUS_MULTIPROC_DIR
 preload_app = False  # nothing is shared by forking
 max_requests = 0  # a worker is never replaced in the middle of work
 timeout = 0  # a job may take long; its deadline is limits.request_timeout_s
-graceful_timeout = int(settings().engine.drain_s) + 10  # supervisord's stopwaitsecs is above the most of this
+graceful_timeout = int(graceful_s(settings()))
 umask = 0o077  # of a Unix socket: only its owner may connect
 control_socket_disable = True  # one default path for all servers
 accesslog = None  # the app writes one structured line for each request

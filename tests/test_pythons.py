@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from servers import __version__
 from servers.settings import ROOT
 
 BASH = shutil.which("bash") or "/bin/bash"
@@ -84,3 +85,8 @@ def test_the_scripts_know_the_versions_that_the_project_allows():
     assert sorted(versions.split()) == ["3.11", "3.12", "3.13"]
     assert allowed == ">=3.11,<3.14"
     assert ".".join(map(str, sys.version_info[:2])) in versions.split()
+
+
+def test_the_package_says_the_version_that_the_project_has():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__

@@ -24,8 +24,9 @@ from servers.settings import ROOT, Settings
 from servers.supervision.configuration import SOCKET, environment, prepare
 from servers.supervision.lock import LOCK
 from servers.supervision.processes import stop_groups
+from servers.web.serve import graceful_s
 
-STOP_S = 100.0
+STOP_S = 105.0
 """Above stopwaitsecs for the doors and then for the engine."""
 ORPHAN_STOP_S = 35.0
 RPC_S = 5.0
@@ -151,7 +152,7 @@ class Appliance:
                 running = 0
         if not running:
             return "stopping"
-        longest_s = at_most_s(self._settings.engine.drain_s)
+        longest_s = at_most_s(self._settings)
         jobs = "1 job" if running == 1 else f"{running} jobs"
         return f"waiting for {jobs} in hand, at most {longest_s:.0f} s; Ctrl-C again ends it at once"
 
@@ -168,9 +169,9 @@ class Appliance:
                 os.killpg(pid, signal.SIGKILL)
 
 
-def at_most_s(drain_s: float) -> float:
-    """How long the doors and then the engine may take to end: config/gunicorn.conf.py has the doors' time."""
-    return drain_s + 10 + drain_s
+def at_most_s(loaded: Settings) -> float:
+    """How long the doors and then the engine may take to end."""
+    return loaded.web.stop_notice_s + graceful_s(loaded) + loaded.engine.drain_s
 
 
 def _rpc(socket: Path) -> ServerProxy:

@@ -21,13 +21,12 @@ from servers.cli.output import complain
 from servers.errors import SkylarkError
 from servers.jobs.client import JobsClient
 from servers.settings import ROOT, Settings, settings
-from servers.supervision.processes import DEFAULT_PORT_BASE, DOORS, PROCESSES, Process, port_variables
+from servers.supervision.processes import DEFAULT_PORT_BASE, DOORS, PROCESSES, port_variables
 from servers.supervision.running import Running, announced
 
 Questions = dict[str, Callable[[], object]]
 """By the name of a process; one raises Unreachable or SkylarkError until that is ready."""
 READY_S = 120.0
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 def start(port_base: int | None, *, once: bool) -> None:
@@ -51,7 +50,7 @@ def start(port_base: int | None, *, once: bool) -> None:
                 _wait_until_ready(appliance, _questions(loaded, servers, engine))
             load_ahead(main_job.TASKS, main_job.LANGUAGE, loaded)
             main_job.run(servers, loaded.data_dir)
-            main_job.invite(client, {door.name: _url(door, loaded) for door in DOORS})
+            main_job.invite(client, {door.name: door.url(loaded) for door in DOORS})
             if not once:
                 _serve(appliance)
     print("stopped", flush=True)
@@ -68,7 +67,7 @@ def _appliance(loaded: Settings) -> Iterator[Appliance]:
 @contextmanager
 def _announced(loaded: Settings) -> Iterator[None]:
     """The command line finds it from any folder; where it cannot, that is said, and the rest goes on."""
-    urls = {door.url_key: _url(door, loaded) for door in DOORS if door.url_key}
+    urls = {door.url_key: door.url(loaded) for door in DOORS if door.url_key}
     socket = str(loaded.engine_socket)
     with ExitStack() as stack:
         try:
@@ -97,20 +96,14 @@ def _client(loaded: Settings) -> ClientConfig:
             "api_keys: only the hashes of the keys are known here, and a key is needed to speak the example: "
             "set TTS_API_KEY"
         )
-    urls = {door.url_key: _url(door, loaded) for door in DOORS if door.url_key}
+    urls = {door.url_key: door.url(loaded) for door in DOORS if door.url_key}
     return ClientConfig(**urls, api_key=key)
-
-
-def _url(door: Process, loaded: Settings) -> str:
-    host, port = door.address(loaded)
-    host = ANY_ADDRESS.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _questions(loaded: Settings, servers: Servers, engine: JobsClient) -> Questions:
     """What to ask each process that can be asked; the engine answers on its socket."""
     return {
-        process.name: partial(servers.get, f"{_url(process, loaded)}{process.ready_path}")
+        process.name: partial(servers.get, f"{process.url(loaded)}{process.ready_path}")
         if process.port_setting
         else engine.health
         for process in PROCESSES

@@ -49,6 +49,7 @@ class Fleet:
                 max_batch=_max_batch(backends(spec.backend), spec.options, limits.max_concurrency_per_model),
                 pinned=spec.pin,
                 wanted=spec.key in at_start,
+                awaited=spec.pin or spec.preload,
             )
             for spec in catalog
         }
@@ -189,7 +190,7 @@ class Fleet:
     def unload(self, key: Model) -> None:
         """Let it leave now, unless it has work in hand."""
         model = self.models[key]
-        model.wanted = False
+        model.wanted = model.awaited = False
         if model.is_resident and model.run is None:
             self.evict(key)
 

@@ -71,6 +71,7 @@ class ModelControl:
             "tasks": list(backend_class(model.spec.backend, self._backends_path).requests),
             "state": _name_of(model),
             "pinned": model.pinned,
+            "awaited": model.awaited,
             "vram_mb": model.spec.vram_mb,
             "about": model.about.model_dump(mode="json") if model.about else None,
             "error": model.load_error.to_dict() if model.load_error else None,

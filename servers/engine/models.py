@@ -48,6 +48,8 @@ class ModelState:
     """Loaded, and never evicted."""
     wanted: bool = False
     """To be loaded once no job waits for another."""
+    awaited: bool = False
+    """To be loaded at the start, which it has not been yet: no door is ready."""
     cramped: bool = False
     """It ran out of memory: all others leave before it is run or loaded once more."""
     runner: Runner | None = None
@@ -122,7 +124,7 @@ class ModelState:
     def loaded(self, about: About, now: float) -> None:
         self.phase, self.about = Phase.READY, about
         self.loaded_at = self.used_at = now
-        self.wanted, self.load_crashes = False, 0
+        self.wanted, self.awaited, self.load_crashes = False, False, 0
 
     def fail(self, error: SkylarkError, now: float) -> None:
         """It cannot be loaded; whatever process it had is on its way out."""
@@ -130,8 +132,10 @@ class ModelState:
         self.wanted, self.cramped, self.load_crashes = False, False, 0
 
     def forget_failure(self, now: float) -> None:
+        """One that is awaited is tried again: no door is ready, so nobody comes who would ask for it."""
         if self.load_error is not None and now - self.failed_at > LOAD_ERROR_S:
             self.load_error = None
+            self.wanted = self.wanted or self.awaited
 
     def begin(self, run: Run, now: float) -> None:
         self.phase, self.run, self.used_at, self.cramped = Phase.RUNNING, run, now, False

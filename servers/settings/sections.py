@@ -164,3 +164,4 @@ class Web(Section):
     allow_anonymous: bool = False
     max_connections_per_address: Annotated[int, Field(ge=1)] = 2_000
     max_websockets: Annotated[int, Field(ge=1)] = 200
+    stop_notice_s: Annotated[float, Field(ge=0, le=10)] = 0.0

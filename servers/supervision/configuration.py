@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from servers.atomic import write_atomically
-from servers.supervision.processes import Process, StopOrder, stop_groups
+from servers.supervision.processes import STOP_WAIT_S, Process, StopOrder, stop_groups
 
 NAME = "supervisord.conf"
 SOCKET = "ctl.sock"
@@ -15,18 +15,25 @@ SOCKET = "ctl.sock"
 START_S = 10
 """A process that ended sooner has not started."""
 
-HEAD = f"""\
+HEAD = """\
 ; The processes of the appliance, made from servers/supervision/processes.py at each start.
 ; `python -m servers.supervision` writes this and becomes supervisord; supervisorctl -c takes it too.
 
 [supervisord]
 nodaemon=true
+pidfile=%(here)s/supervisord.pid
+"""
+
+LOGGED = """\
 logfile=%(here)s/logs/supervisord.log
 logfile_maxbytes=10MB
 logfile_backups=1
-pidfile=%(here)s/supervisord.pid
 childlogdir=%(here)s/logs
+"""
 
+UNLOGGED = "logfile=/dev/null\nlogfile_maxbytes=0\nchildlogdir=%(here)s\n"
+
+REST = f"""
 [unix_http_server]
 file=%(here)s/{SOCKET}
 chmod=0700
@@ -37,6 +44,15 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 [supervisorctl]
 serverurl=unix://%(here)s/{SOCKET}
 
+; A child has started once it ran for startsecs, which is longer than a server needs to find out that it
+; cannot; otherwise it is given up after startretries.
+;
+; SIGTERM goes to gunicorn's arbiter alone (stopasgroup=false), which lets requests in hand end within its
+; graceful_timeout, and with it the engine its runners; stopwaitsecs is above that. Only what is left after
+; that is killed, and then with its children (killasgroup=true).
+"""
+
+LISTENER = """
 ; supervisord itself stays up with a child that it has given up.
 [eventlistener:supervision]
 command="%(ENV_SKYLARK_PYTHON)s" -m servers.supervision.listener
@@ -45,13 +61,6 @@ autorestart=true
 stdout_logfile=NONE
 stderr_logfile=/dev/fd/2
 stderr_logfile_maxbytes=0
-
-; A child has started once it ran for startsecs, which is longer than a server needs to find out that it
-; cannot; otherwise it is given up after startretries.
-;
-; SIGTERM goes to gunicorn's arbiter alone (stopasgroup=false), which lets requests in hand end within its
-; graceful_timeout of 30 s, and with it the engine its runners; stopwaitsecs is above that. Only what is left
-; after that is killed, and then with its children (killasgroup=true).
 """
 
 PROGRAM = """
@@ -62,13 +71,21 @@ startsecs={start_s}
 startretries=3
 autorestart=true
 stopsignal=TERM
-stopwaitsecs=45
+stopwaitsecs={stop_wait_s}
 stopasgroup=false
 killasgroup=true
 redirect_stderr=true
+"""
+
+TO_FILE = """\
 stdout_logfile=%(here)s/logs/{name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=3
+"""
+
+AS_EVENTS = """\
+stdout_logfile=NONE
+stdout_events_enabled=true
 """
 
 GROUP = """
@@ -88,22 +105,40 @@ def prepare(data_dir: Path) -> list[str]:
     return [sys.executable, "-m", "supervisor.supervisord", "-c", str(data_dir / NAME)]
 
 
+def prepare_container(data_dir: Path) -> Path:
+    """Writes the configuration for servers/supervision/container.py, which is told what the processes write,
+    and itself ends what is not to go on.
+    """
+    write_atomically(data_dir / NAME, (HEAD + UNLOGGED + REST + _groups(AS_EVENTS)).encode())
+    return data_dir / NAME
+
+
 def environment(data_dir: Path) -> dict[str, str]:
     """What the configuration takes from the environment, where no character of a path needs escaping."""
     return {"SKYLARK_DATA_DIR": str(data_dir), "SKYLARK_PYTHON": sys.executable}
 
 
 def render() -> str:
+    return HEAD + LOGGED + REST + LISTENER + _groups(TO_FILE)
+
+
+def _groups(output: str) -> str:
     groups = stop_groups()
-    return HEAD + "".join(
-        _group(order, processes, priority)
+    return "".join(
+        _group(order, processes, priority, output)
         for priority, (order, processes) in zip(range(len(groups), 0, -1), groups, strict=True)
     )
 
 
-def _group(order: StopOrder, processes: list[Process], priority: int) -> str:
+def _group(order: StopOrder, processes: list[Process], priority: int, output: str) -> str:
     programs = "".join(
-        PROGRAM.format(name=each.name, module=each.module, start_order=each.start_order, start_s=START_S)
+        (PROGRAM + output).format(
+            name=each.name,
+            module=each.module,
+            start_order=each.start_order,
+            start_s=START_S,
+            stop_wait_s=STOP_WAIT_S[order],
+        )
         for each in processes
     )
     names = ",".join(each.name for each in processes)

@@ -23,6 +23,15 @@ class StopOrder(IntEnum):
     ENGINE = 2
 
 
+STOP_WAIT_S = {StopOrder.DOORS: 55, StopOrder.ENGINE: 45}
+"""supervisord's stopwaitsecs: above the most of gunicorn's graceful_timeout, a door's with its stop_notice_s.
+All of them together are the 100 s within which a container ends.
+"""
+
+
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+
 @dataclass(frozen=True)
 class Process:
     name: str
@@ -50,6 +59,12 @@ class Process:
         assert self.port_setting is not None
         section = getattr(settings, self.port_setting.partition(".")[0])
         return section.host, section.port
+
+    def url(self, settings: Settings) -> str:
+        """Where this machine reaches it."""
+        host, port = self.address(settings)
+        host = ANY_ADDRESS.get(host, host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 PROCESSES = (

@@ -16,7 +16,7 @@ from servers.settings import settings
 from servers.web import auth, cors, errors, log, metrics, openapi, replies, request_ids
 
 MEGABYTE = 1_000_000
-TERMINATE = "skylark.on_terminate"
+TERMINATE, STOP_NOTICE_S = "skylark.on_terminate", "skylark.stop_notice_s"
 
 
 def create_app(
@@ -54,6 +54,11 @@ def on_terminate(app: Flask, callback: Callable[[], object]) -> None:
     The callback runs in a signal handler, so it must be quick and take no lock: it sets an event.
     """
     app.extensions[TERMINATE].append(callback)
+
+
+def stop_notice_s(app: Flask) -> float:
+    """How long it goes on to take requests once it was told to end."""
+    return float(app.extensions.get(STOP_NOTICE_S, 0))
 
 
 def terminate(app: Flask) -> None:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ from flask import Blueprint, Flask, current_app, render_template_string
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
+from servers import __version__
 from servers.errors import InvalidRequest, Unauthorized
 from servers.speech import Noun
 from servers.web.auth import OPEN_PATHS
@@ -39,7 +39,6 @@ REFERENCE = "#/components/schemas/{model}"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 WITH_CONTENT = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 PAGE = Path(__file__).with_name("openapi.html")
-DISTRIBUTION = "skylark-speech"
 PARAMETER = re.compile(r"<(?:(?P<kind>[^:<>]+):)?(?P<name>[^<>]+)>")
 IN_PATHS: Mapping[str | None, dict[str, Any]] = {
     None: {"type": "string", "pattern": "^[^/]+$"},
@@ -127,7 +126,7 @@ def document(app: Flask) -> dict[str, Any]:
         paths.setdefault(path, {})[method.lower()] = found
     return {
         "openapi": "3.1.0",
-        "info": {"title": f"Skylark, {app.name}", "version": version(DISTRIBUTION)},
+        "info": {"title": f"Skylark, {app.name}", "version": __version__},
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": schemas.get("$defs", {}) | {"Error": error_schema()},

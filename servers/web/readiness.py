@@ -12,23 +12,29 @@ from flask import Blueprint, Flask, current_app
 
 from servers.errors import EngineUnavailable, ModelLoadFailed, SkylarkError
 from servers.jobs.requests import Requests
+from servers.settings import settings
+from servers.web.app import STOP_NOTICE_S, on_terminate
 from servers.web.openapi import operation
 from servers.web.requester import requests
 
 ASK_S = 1.0
 RETRY_AFTER_S = 5.0
-STARTED_AT = "skylark.started_at"
+STARTED_AT, STOPPING = "skylark.started_at", "skylark.stopping"
 bp = Blueprint("readiness", __name__)
 
 
 def install(app: Flask) -> None:
-    """The app's uptime counts from here."""
+    """The app's uptime counts from here. Told to end it is not ready, and serves on for the notice's time."""
     app.extensions[STARTED_AT] = time.monotonic()
+    app.extensions[STOP_NOTICE_S] = settings().web.stop_notice_s
+    on_terminate(app, lambda: app.extensions.update({STOPPING: True}))
 
 
 @bp.get("/ready")
 @operation("200 when a request would be served", errors=(EngineUnavailable, ModelLoadFailed))
 def ready() -> dict[str, str]:
+    if current_app.extensions.get(STOPPING):
+        raise EngineUnavailable("the server is stopping", retry_after_s=RETRY_AFTER_S)
     check_ready(requests())
     return {"status": "ready"}
 
@@ -64,23 +70,26 @@ def health(door: Requests) -> dict[str, Any]:
 
 
 def check_ready(door: Requests) -> None:
-    """Raises EngineUnavailable or ModelLoadFailed unless the engine answers and the default model can run.
+    """Raises EngineUnavailable or ModelLoadFailed unless the engine answers, the default model can run, and
+    all that are to be loaded at the start have been.
 
-    A model that is not loaded is ready: its first request loads it.
+    Another model that is not loaded is ready: its first request loads it.
     """
     engine = door.client.health(timeout_s=ASK_S)
     if engine["status"] != "ok":
         why = f": {engine['error']['message']}" if "error" in engine else ""
         raise EngineUnavailable(f"the engine is {engine['status']}{why}", retry_after_s=RETRY_AFTER_S)
     model = door.preferred.first
-    for entry in door.client.models()["models"]:
-        if (entry["model_type"], entry["name"]) == model.key:
-            if entry["state"] == "failed":
-                message = (entry["error"] or {}).get("message", "no reason was given")
-                raise ModelLoadFailed(
-                    f"{model.name} cannot run: {message}", param="model", retry_after_s=RETRY_AFTER_S
-                )
-            return
-    raise ModelLoadFailed(
-        f"the engine does not have {model.name}", param="model", retry_after_s=RETRY_AFTER_S
-    )
+    entries = {(entry["model_type"], entry["name"]): entry for entry in door.client.models()["models"]}
+    if model.key not in entries:
+        raise ModelLoadFailed(
+            f"the engine does not have {model.name}", param="model", retry_after_s=RETRY_AFTER_S
+        )
+    for key, entry in entries.items():
+        if entry["state"] == "failed" and (key == model.key or entry["awaited"]):
+            message = (entry["error"] or {}).get("message", "no reason was given")
+            raise ModelLoadFailed(
+                f"{entry['name']} cannot run: {message}", param="model", retry_after_s=RETRY_AFTER_S
+            )
+        if entry["awaited"]:
+            raise EngineUnavailable(f"{'/'.join(key)} is still to be loaded", retry_after_s=RETRY_AFTER_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,12 +16,16 @@ CONFIG = ROOT / "config" / "gunicorn.conf.py"
 UNIX = "unix:"
 
 
-def serve(factory: str, *, bind: str, threads: int, also: Sequence[str] = ()) -> NoReturn:
+def serve(
+    factory: str, *, bind: str, threads: int, also: Sequence[str] = (), stop_notice_s: float = 0
+) -> NoReturn:
     """Replaces this process by gunicorn serving `factory` ("servers.tts.app:create_app()").
 
     An address is "host:port" or "unix:/path". Raises SettingsError if `check_exposure` does.
     """
     command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIG)]
+    if stop_notice_s:
+        command += ["--graceful-timeout", str(math.ceil(graceful_s(settings()) + stop_notice_s))]
     for address in (bind, *also):
         if not address.startswith(UNIX):
             check_exposure(address.rpartition(":")[0], settings())
@@ -33,7 +38,19 @@ def serve_door(factory: str, section: Callable[[Settings], Door]) -> NoReturn:
     """`serve` where that section of the settings says; what is wrong with them is said in one line."""
     with startup() as loaded:
         door = section(loaded)
-        serve(factory, bind=tcp_address(door.host, door.port), threads=door.threads)
+        serve(
+            factory,
+            bind=tcp_address(door.host, door.port),
+            threads=door.threads,
+            stop_notice_s=loaded.web.stop_notice_s,
+        )
+
+
+def graceful_s(loaded: Settings) -> float:
+    """gunicorn's graceful_timeout, which supervisord's stopwaitsecs is above: of a door for its requests in
+    hand, of the engine for its runners.
+    """
+    return loaded.engine.drain_s + 10
 
 
 def tcp_address(host: str, port: int) -> str:

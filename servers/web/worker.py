@@ -18,7 +18,7 @@ from gunicorn.workers.base import Worker as BaseWorker
 
 from servers.errors import QueueFull
 from servers.settings import settings
-from servers.web.app import terminate
+from servers.web.app import stop_notice_s, terminate
 from servers.web.bounds import Bounds
 from servers.web.listener import Listener
 
@@ -61,6 +61,7 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no types
             terminate(self.wsgi)
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0, self.cfg.graceful_timeout - LAST_S)):
+                    await asyncio.sleep(stop_notice_s(self.wsgi))
                     await asyncio.gather(*(listener.stop() for listener in self._listeners))
         finally:  # also where a signal ends it at once: no thread may wait for a client any more
             looking.cancel()

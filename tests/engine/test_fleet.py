@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from servers.backends.base import About
 from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.engine.device import Device
 from servers.engine.fleet import Fleet
+from servers.engine.models import LOAD_ERROR_S
+from servers.errors import ModelLoadFailed
 from servers.settings import Engine
 from servers.speech import ModelSpec
 
@@ -51,3 +54,29 @@ def test_what_is_wanted_at_the_start_is_loaded_before_anybody_asks(
 ) -> None:
     models = fleet(catalog, preload_models=everything).models
     assert (models[QWEN].wanted, models[ESPEAK].wanted) == (everything, True)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_models_yaml_names_for_the_start_is_awaited_until_it_is_loaded(
+    catalog: Catalog, everything: bool
+) -> None:
+    models = fleet(catalog, preload_models=everything).models
+    assert (models[QWEN].awaited, models[ESPEAK].awaited) == (False, True)
+    models[ESPEAK].loaded(About(), 1.0)
+    assert not models[ESPEAK].awaited
+
+
+def test_one_that_is_awaited_is_tried_again_once_its_failure_is_forgotten(catalog: Catalog) -> None:
+    models = fleet(catalog, preload_models=True).models
+    for model in models.values():
+        model.fail(ModelLoadFailed("not now"), 1.0)
+        model.forget_failure(1.0 + LOAD_ERROR_S)
+        assert not model.wanted
+        model.forget_failure(1.1 + LOAD_ERROR_S)
+    assert (models[QWEN].wanted, models[ESPEAK].wanted) == (False, True)
+
+
+def test_one_that_somebody_unloads_is_awaited_no_longer(catalog: Catalog) -> None:
+    served = fleet(catalog)
+    served.unload(ESPEAK)
+    assert not served.models[ESPEAK].awaited

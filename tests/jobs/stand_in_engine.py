@@ -60,6 +60,7 @@ class StandInEngine(JobsClient):
         self.samples = np.arange(RATE_HZ, dtype="<i2")
         self.away_calls = 0
         self.state = "unloaded"
+        self.awaited = False
         self.load_error: dict[str, Any] | None = None
         self.fault: SkylarkError | None = None
         """Why it is degraded."""
@@ -110,7 +111,7 @@ class StandInEngine(JobsClient):
     def models(self) -> dict[str, Any]:
         self._answer()
         names = [("espeak", "espeak-ng"), ("pocketsphinx", "en-us")]
-        entry = {"state": self.state, "error": self.load_error, "about": None}
+        entry = {"state": self.state, "awaited": self.awaited, "error": self.load_error, "about": None}
         return {"models": [{"model_type": kind, "name": name} | entry for kind, name in names]}
 
     def pass_time(self, seconds: float) -> None:

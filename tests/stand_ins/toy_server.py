@@ -10,8 +10,9 @@ import threading
 
 from flask import Blueprint, Flask, Response
 
+from servers.settings import settings
+from servers.web.app import STOP_NOTICE_S, on_terminate
 from servers.web.app import create_app as create_web_app
-from servers.web.app import on_terminate
 from servers.web.serve import serve
 
 bp = Blueprint("toys", __name__)
@@ -43,10 +44,17 @@ def health() -> dict[str, bool]:
 
 def create_app() -> Flask:
     app = create_web_app("toys", [bp], internal=True)
+    app.extensions[STOP_NOTICE_S] = settings().web.stop_notice_s
     on_terminate(app, told.set)
     return app
 
 
 if __name__ == "__main__":
     first, *also = sys.argv[1:]
-    serve("tests.stand_ins.toy_server:create_app()", bind=first, also=also, threads=4)
+    serve(
+        "tests.stand_ins.toy_server:create_app()",
+        bind=first,
+        also=also,
+        threads=4,
+        stop_notice_s=settings().web.stop_notice_s,
+    )

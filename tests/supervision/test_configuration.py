@@ -9,11 +9,13 @@ import sys
 import pytest
 from supervisor.options import ServerOptions
 
+from servers.settings import Engine, Settings, Web
 from servers.supervision import processes as table
-from servers.supervision.configuration import environment, prepare
-from servers.supervision.processes import PROCESSES, Process, StopOrder
+from servers.supervision.configuration import environment, prepare, prepare_container
+from servers.supervision.processes import PROCESSES, STOP_WAIT_S, Process, StopOrder
+from servers.web.serve import graceful_s
 
-GRACEFUL_TIMEOUT_S = 30
+CONTAINER_ENDS_S = 100
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_each_server_is_run_as_a_module_and_given_time_to_end(programs, process,
     program = programs[process.name]
     assert shlex.split(program.command) == [sys.executable, "-m", process.module]
     assert program.stdout_logfile == str(data_dir / "logs" / f"{process.name}.log")
-    assert program.stopwaitsecs > GRACEFUL_TIMEOUT_S
+    assert program.stopwaitsecs == STOP_WAIT_S[process.stop_order]
     assert (program.stopsignal, program.stopasgroup, program.killasgroup) == (signal.SIGTERM, False, True)
 
 
@@ -78,6 +80,36 @@ def test_everything_that_supervisord_writes_is_in_the_data_dir(read, data_dir):
     assert options.pidfile == str(data_dir / "supervisord.pid")
     (server,) = options.server_configs
     assert server["file"] == str(data_dir / "ctl.sock")
+
+
+def test_servers_have_the_time_that_gunicorn_may_take_and_a_container_ends_in_time():
+    most = Settings(
+        engine={"drain_s": _most(Engine, "drain_s")}, web={"stop_notice_s": _most(Web, "stop_notice_s")}
+    )
+    assert STOP_WAIT_S[StopOrder.DOORS] > graceful_s(most) + most.web.stop_notice_s
+    assert STOP_WAIT_S[StopOrder.ENGINE] > graceful_s(most)
+    assert sum(STOP_WAIT_S.values()) <= CONTAINER_ENDS_S
+
+
+def _most(section, name):
+    """The largest value that the setting may have."""
+    return section.model_json_schema()["properties"][name]["maximum"]
+
+
+def test_in_a_container_nothing_is_logged_to_files_and_nobody_else_listens_for_events(data_dir, monkeypatch):
+    data_dir.mkdir()
+    path = prepare_container(data_dir)
+    for name, value in environment(data_dir).items():
+        monkeypatch.setenv(name, value)
+    options = ServerOptions()
+    options.realize(["-c", str(path)])
+    assert options.logfile == "/dev/null"
+    programs = [process for group in options.process_group_configs for process in group.process_configs]
+    assert {program.name for program in programs} == {process.name for process in PROCESSES}
+    assert {(each.stdout_logfile, each.stdout_events_enabled, each.redirect_stderr) for each in programs} == {
+        (None, True, True)
+    }
+    assert list(data_dir.iterdir()) == [path]
 
 
 def test_it_is_written_anew_at_each_start(read, data_dir):

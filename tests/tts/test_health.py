@@ -5,6 +5,7 @@ from flask.testing import FlaskClient
 
 from servers.errors import ModelLoadFailed, StorageFailed
 from servers.tts.app import create_app
+from servers.web.app import terminate
 from tests.jobs.stand_in_engine import StandInEngine
 from tests.web.fixtures import Configure
 
@@ -63,6 +64,25 @@ def test_not_ready_when_the_default_model_failed(client: FlaskClient, engine: St
     assert (reply.status_code, reply.json["error"]["code"]) == (503, "model_load_failed")
     assert "no voices" in reply.json["error"]["message"]
     assert reply.headers["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize("state", ["unloaded", "loading"])
+def test_not_ready_while_a_model_is_still_to_be_loaded_at_the_start(
+    client: FlaskClient, engine: StandInEngine, state: str
+) -> None:
+    engine.state, engine.awaited = state, True
+    reply = client.get("/ready")
+    assert (reply.status_code, reply.json["error"]["code"]) == (503, "engine_unavailable")
+    assert "is still to be loaded" in reply.json["error"]["message"]
+    engine.state, engine.awaited = "ready", False
+    assert client.get("/ready").status_code == 200
+
+
+def test_told_to_end_it_is_not_ready_and_still_serves(client: FlaskClient) -> None:
+    terminate(client.application)
+    reply = client.get("/ready")
+    assert (reply.status_code, reply.json["error"]["message"]) == (503, "the server is stopping")
+    assert client.get("/health").status_code == 200
 
 
 def test_not_ready_without_an_engine(client: FlaskClient, engine: StandInEngine) -> None:

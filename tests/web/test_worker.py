@@ -32,7 +32,7 @@ runpy.run_module({MODULE!r}, run_name="__main__", alter_sys=True)
 
 
 class Toys:
-    def __init__(self, folder: Path, *python: str) -> None:
+    def __init__(self, folder: Path, *python: str, **settings: str) -> None:
         self.port, self.socket = free_port(), folder / "toys.sock"
         self.log = folder / "log"
         addresses = [f"unix:{self.socket}", f"127.0.0.1:{self.port}"]
@@ -40,7 +40,7 @@ class Toys:
             self._popen = subprocess.Popen(
                 [sys.executable, *(python or ("-m", MODULE)), *addresses],
                 cwd=ROOT,
-                env={**os.environ, "SKYLARK_DATA_DIR": str(folder)},
+                env={**os.environ, "SKYLARK_DATA_DIR": str(folder), **settings},
                 stdout=log,
                 stderr=log,
             )
@@ -83,9 +83,9 @@ class Toys:
 
 
 @contextmanager
-def toys(*python: str) -> Iterator[Toys]:
+def toys(*python: str, **settings: str) -> Iterator[Toys]:
     with tempfile.TemporaryDirectory(prefix="sky") as folder:
-        running = Toys(Path(folder), *python)
+        running = Toys(Path(folder), *python, **settings)
         try:
             eventually(running.healthy, "it answers")
             yield running
@@ -99,6 +99,15 @@ def test_sigterm_is_told_to_the_app_and_requests_in_hand_are_answered() -> None:
         assert idle.ask("/health").read()
         running.process.terminate()
         assert json.loads(waiting.answer().read()) == {"told": True}
+        assert running.ended() == 0
+
+
+def test_with_a_notice_it_takes_requests_for_a_while_after_it_was_told() -> None:
+    with toys(SKYLARK_WEB__STOP_NOTICE_S="3") as running:
+        waiting = running.waiting()
+        running.process.terminate()
+        assert json.loads(waiting.answer().read()) == {"told": True}
+        assert json.loads(running.client().ask("/health").read()) == {"ok": True}
         assert running.ended() == 0
 
 

@@ -71,18 +71,30 @@ def run() -> int:
     """Returns the exit code, once all have ended."""
     try:
         loaded = settings()
+        _log_to_stdout(loaded.log_level)
+        configuration = _prepare(loaded.data_dir)
     except SettingsError as error:
         raise SystemExit(f"skylark: {error}") from None
-    os.umask(0o077)  # what people say is the servers' user's alone
-    data_dir = loaded.data_dir
-    for folder in (data_dir, Path(os.environ.get("TMPDIR", "/tmp"))):
-        folder.mkdir(parents=True, exist_ok=True)
-    configuration = logs.config(loaded.log_level)
+    except OSError as error:
+        whose = f"user {os.getuid()} has to be able to write there, and there has to be room"
+        raise SystemExit(f"skylark: {error.filename}: {error.strerror}: {whose}") from None
+    os.environ.update(environment(loaded.data_dir))
+    os.chdir(ROOT)
+    return supervise(configuration)
+
+
+def _log_to_stdout(level: str) -> None:
+    configuration = logs.config(level)
     configuration["handlers"]["stderr"]["stream"] = "ext://sys.stdout"
     dictConfig(configuration)
-    os.environ.update(environment(data_dir))
-    os.chdir(ROOT)
-    return supervise(prepare_container(data_dir))
+
+
+def _prepare(data_dir: Path) -> Path:
+    """Raises OSError."""
+    os.umask(0o077)  # what people say is the servers' user's alone
+    for folder in (data_dir, Path(os.environ.get("TMPDIR", data_dir))):
+        folder.mkdir(parents=True, exist_ok=True)
+    return prepare_container(data_dir)
 
 
 def supervise(configuration: Path) -> int:

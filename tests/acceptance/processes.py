@@ -191,8 +191,40 @@ class Session(requests.Session):
         return super().request(method, url, **{"timeout": HTTP_S, **options})
 
 
-class Appliance:
-    """Everything, under supervisord, as it is in the image."""
+class Served:
+    """Everything, from the side of its clients: its doors over HTTP, its engine's socket, its processes."""
+
+    process: psutil.Process
+    """The one that has started the others."""
+    ports: dict[str, int]
+    jobs: JobsClient
+    http: Session
+
+    def wait_until_ready(self) -> None:
+        eventually(lambda: self.ready("tts") and self.ready("whisperx"), "both doors are ready", START_S)
+
+    def url(self, door: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports[door]}{path}"
+
+    def ready(self, door: str) -> bool:
+        try:
+            return self.http.get(self.url(door, "/ready")).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def post(self, door: str, path: str, **options) -> requests.Response:
+        return self.http.post(self.url(door, path), **options)
+
+    def family(self) -> list[psutil.Process]:
+        return self.process.children(recursive=True)
+
+    def named(self, module: str) -> list[psutil.Process]:
+        """The processes with that in their command line, parents first."""
+        return [p for p in self.family() if module in _command(p)]
+
+
+class Appliance(Served):
+    """Everything, under supervisord."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder, self.settings = folder, settings
@@ -219,28 +251,6 @@ class Appliance:
         self.process = psutil.Process(self._popen.pid)
         self.jobs = JobsClient(folder / "engine.sock")
         self.http = Session()
-
-    def wait_until_ready(self) -> None:
-        eventually(lambda: self.ready("tts") and self.ready("whisperx"), "both doors are ready", START_S)
-
-    def url(self, door: str, path: str) -> str:
-        return f"http://127.0.0.1:{self.ports[door]}{path}"
-
-    def ready(self, door: str) -> bool:
-        try:
-            return self.http.get(self.url(door, "/ready")).status_code == 200
-        except requests.ConnectionError:
-            return False
-
-    def post(self, door: str, path: str, **options) -> requests.Response:
-        return self.http.post(self.url(door, path), **options)
-
-    def family(self) -> list[psutil.Process]:
-        return self.process.children(recursive=True)
-
-    def named(self, module: str) -> list[psutil.Process]:
-        """The processes with that in their command line, parents first."""
-        return [p for p in self.family() if module in _command(p)]
 
     def stop(self) -> int:
         self._popen.terminate()

@@ -13,6 +13,7 @@ from benchmarks import (
     arbiters,
     arrivals,
     background,
+    containers,
     doors,
     endurance,
     fuzz,
@@ -41,6 +42,7 @@ BENCHMARKS = {
     "load": lambda chosen: load.measure(chosen.seconds),
     "queue": lambda _: queue.measure(),
     "kill": lambda chosen: kill.measure(chosen.kills, chosen.store, chosen.side_by_side),
+    "containers": lambda chosen: containers.measure(chosen.image, chosen.terms),
     "doors": lambda chosen: doors.measure(chosen.kills),
     "endurance": lambda chosen: endurance.measure(chosen.jobs),
     "trace": lambda chosen: trace.measure(chosen.trace_jobs),
@@ -95,6 +97,8 @@ def main() -> int:
     parser.add_argument(
         "--side-by-side", type=int, default=1, metavar="N", help="engines that share the kills"
     )
+    parser.add_argument("--image", help="the image that is measured; it is built without")
+    parser.add_argument("--terms", type=int, default=20, help="how often a container is sent SIGTERM")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)

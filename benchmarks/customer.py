@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,11 +71,17 @@ class Order:
         return numbered(self.number, 0, self.samples).astype("<i2").tobytes()
 
 
+Draw = Callable[[random.Random, int], Order]
+"""The order of that number, as the dice have it."""
+
+
 class Customer:
     """`serve` runs in a thread of its own until `leave`; it submits again, with the same key, what was not
     heard to be accepted."""
 
-    def __init__(self, client: JobsClient, dice: random.Random, waiting: int = WAITING) -> None:
+    def __init__(
+        self, client: JobsClient, dice: random.Random, waiting: int = WAITING, draw: Draw = Order.drawn
+    ) -> None:
         self.orders: dict[str, Order] = {}
         """What was accepted, by job id."""
         self.ended: dict[str, End] = {}
@@ -84,7 +91,7 @@ class Customer:
         """Every key that was ever sent."""
         self.repeated = 0
         """Submits whose answer was not heard."""
-        self._client, self._dice, self._waiting = client, dice, waiting
+        self._client, self._dice, self._waiting, self._draw = client, dice, waiting, draw
         self._leaving = threading.Event()
 
     def serve(self) -> None:
@@ -123,7 +130,7 @@ class Customer:
 
     def _submit(self, count: int) -> None:
         """Until it is heard, also while leaving: a job may have been accepted unheard."""
-        orders = [Order.drawn(self._dice, len(self.keys) + i + 1) for i in range(count)]
+        orders = [self._draw(self._dice, len(self.keys) + i + 1) for i in range(count)]
         self.keys += [order.key for order in orders]
         eventually(lambda: self._heard(orders), "a submit is heard", HEARD_S)
 

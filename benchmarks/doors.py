@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 import requests
 import soundfile
 
-from benchmarks.customer import NUMBERS, Customer, Order, is_numbered
+from benchmarks.customer import NUMBERS, Customer, Draw, Order, is_numbered
 from benchmarks.figures import Figure
 from benchmarks.kill import END_S, MAX_ATTEMPTS, kill_all
 from benchmarks.ledger import Ledger
 from servers.errors import EngineUnavailable
 from servers.jobs.job import Job, Status
 from servers.jobs.store import Store
-from tests.acceptance.processes import Appliance, Session, eventually, running_appliance
+from tests.acceptance.processes import Served, Session, eventually, running_appliance
 
 CLIENTS = 6
 VICTIMS: Mapping[str, int] = {
@@ -49,7 +49,7 @@ ALL = 1_000_000
 class Clients:
     """Who asks the tts door, again and again with the same key, until all its texts were spoken."""
 
-    appliance: Appliance
+    appliance: Served
     numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
     served: int = 0
     again: Counter[str] = field(default_factory=Counter)
@@ -72,6 +72,7 @@ class Clients:
         url = self.appliance.url("tts", "/generate_batch")
         try:
             with Session() as http:
+                http.headers.update(self.appliance.http.headers)
                 reply = http.post(url, json=body, headers=key)
         except LOST:  # the door was killed
             return self._once_more("connection lost")
@@ -110,10 +111,12 @@ def _order(number: int) -> Order:
 class Siege:
     """An appliance, clients at its door, one more at the job API, and kills."""
 
-    def __init__(self, appliance: Appliance, dice: random.Random) -> None:
+    def __init__(
+        self, appliance: Served, dice: random.Random, waiting: int = 6, draw: Draw = Order.drawn
+    ) -> None:
         self.appliance, self._dice = appliance, dice
         self.clients = Clients(appliance)
-        self.customer = Customer(appliance.jobs, random.Random(dice.random()), waiting=6)
+        self.customer = Customer(appliance.jobs, random.Random(dice.random()), waiting, draw)
         self.killed: Counter[str] = Counter()
 
     def lay(self, kills: int) -> None:
@@ -196,7 +199,10 @@ def besieged(kills: int, seed: int = 1) -> tuple[Siege, Ledger]:
 
 
 def measure(kills: int, seed: int = 1) -> list[Figure]:
-    siege, ledger = besieged(kills, seed)
+    return figures(*besieged(kills, seed))
+
+
+def figures(siege: Siege, ledger: Ledger) -> list[Figure]:
     clients, customer = siege.clients, siege.customer
     for fault in clients.faults[:10]:
         print(fault)

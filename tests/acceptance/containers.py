@@ -97,7 +97,7 @@ def has_weights() -> bool:
 class Container(Served):
     """One of the image, with a root that cannot be written, its doors at ports of this machine."""
 
-    def __init__(self, folder: Path, *options: str, **settings: str) -> None:
+    def __init__(self, folder: Path, *options: str, image: str = IMAGE, **settings: str) -> None:
         self.folder = folder
         self.ports = {door.name: free_port() for door in DOORS}
         inside = {door.name: door.address(Settings())[1] for door in DOORS}
@@ -105,7 +105,7 @@ class Container(Served):
         environment = [f"--env={name}={value}" for name, value in ({"TTS_API_KEY": KEY} | settings).items()]
         volumes = [f"--volume={STAND_INS}:/stand_ins:ro", f"--volume={folder}:{STATE}"]
         self.id = call(
-            "run", "--detach", "--read-only", *volumes, *published, *environment, *options, IMAGE
+            "run", "--detach", "--read-only", *volumes, *published, *environment, *options, image
         ).stdout.strip()
         self.jobs = JobsClient(folder / "engine.sock")
         self.http = Session()

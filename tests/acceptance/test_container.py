@@ -23,6 +23,7 @@ from tests.acceptance.containers import (
 from tests.acceptance.processes import alive, eventually
 from tests.acceptance.small_disk import Missing as NoDisk
 from tests.acceptance.small_disk import small_disk
+from tests.acceptance.switched import places
 
 LONG = {"text": "paced", "chunks": 160, "pace_s": 0.05}
 """Eight seconds: more than the engine of these tests waits for a job in hand."""
@@ -169,3 +170,25 @@ for path in ("/app/x", "/models/x", "/opt/venv/x", "/var/lib/skylark/x"):
     except OSError:
         print("refused")
 """
+
+
+def test_an_image_takes_anothers_place_once_it_is_smoked_and_makes_way_again(image, tmp_path):
+    with places(tmp_path) as both:
+        first = both.switch(image)
+        assert first.returncode == 0, first.stdout + first.stderr
+        assert both.serves(both.blue)
+
+        bad = both.switch(image, "--env=SKYLARK_TTS__MODEL_TYPE=nothing")
+        assert bad.returncode == 1
+        assert bad.stderr.endswith(f"was removed; {both.name}-blue serves on\n")
+        assert both.serves(both.blue)
+        assert both.told() == [both.blue]
+
+        second = both.switch(image)
+        assert second.returncode == 0, second.stdout + second.stderr
+        assert (both.serves(both.blue), both.serves(both.green)) == (False, True)
+
+        back = both.switch("--back")
+        assert back.returncode == 0, back.stdout + back.stderr
+        assert (both.serves(both.blue), both.serves(both.green)) == (True, False)
+        assert both.told() == [both.blue, both.green, both.blue]

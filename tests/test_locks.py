@@ -1,4 +1,4 @@
-"""The three locks: what scripts/up, scripts/test and the image install."""
+"""The locks: what scripts/up, scripts/test and the images install."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from servers.settings import ROOT
 
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ; (?P<marker>.+?))? \\$", re.MULTILINE)
-LOCKS = ("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock")
+LOCKS = ("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock", "requirements-image.lock")
 
 
 def pins(lock):
@@ -34,6 +34,12 @@ def test_skylarks_own_packages_have_one_version_on_the_gpu_as_well():
         name: cuda[name] for name in core & cuda.keys()
     }
     assert {"flask", "sqlalchemy", "numpy", "typer"} <= cuda.keys()
+
+
+def test_the_image_for_cpus_has_the_same_versions_and_nothing_for_developers():
+    assert pins("requirements-image.lock").items() <= pins("requirements.lock").items()
+    assert {"piper-tts", "faster-whisper", "boto3", "psycopg"} <= pins("requirements-image.lock").keys()
+    assert not {"pytest", "mypy", "ruff", "torch"} & pins("requirements-image.lock").keys()
 
 
 def test_only_one_lock_is_for_cuda():

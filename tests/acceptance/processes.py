@@ -224,9 +224,9 @@ class Served:
 
 
 class Appliance(Served):
-    """Everything, under supervisord."""
+    """Everything, under supervisord; `module` is what `python -m` starts."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, module: str = "servers.supervision", **settings: str) -> None:
         self.folder, self.settings = folder, settings
         self.ports = {door.name: free_port() for door in DOORS}
         (folder / "logs").mkdir()
@@ -241,7 +241,7 @@ class Appliance(Served):
         }
         with (folder / "logs" / "supervisord.out").open("ab") as out:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "servers.supervision"],
+                [sys.executable, "-m", module],
                 cwd=ROOT,
                 env=environment,
                 stdout=out,
@@ -254,6 +254,9 @@ class Appliance(Served):
 
     def stop(self) -> int:
         self._popen.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
         return self._popen.wait(120)
 
     def end(self) -> None:

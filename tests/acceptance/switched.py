@@ -36,7 +36,7 @@ class Places:
             "CONTAINER_ENGINE": engine(),
             "XDG_STATE_HOME": str(folder / "state"),
             "TTS_API_KEY": KEY,
-            "SKYLARK_ON_SWITCH": str(self._hook),
+            "ON_SWITCH": str(self._hook),
             "BLUE_PORT": str(self.blue),
             "GREEN_PORT": str(self.green),
             "NAME": self.name,

@@ -61,6 +61,7 @@ if [ "$1" != --version ]; then echo "nothing is to be installed" >&2; exit 1; fi
 """
 HTTP_ERROR = 22  # curl's exit code, where it is told that an answer may be one
 
+CONTAINER = "needs a container engine; tests/acceptance/test_container.py"
 NOT_RUN = {
     block.strip(): reason
     for block, reason in {
@@ -86,6 +87,22 @@ curl -sS http://127.0.0.1:5000/generate_batch -H 'Content-Type: application/json
         "skylark models pull whisper-base piper-en-us-joe": (
             "needs the registry, and 400 MB of disk; tests/acceptance/test_pulls.py"
         ),
+        "scripts/build-image cpu skylark:cpu": CONTAINER,
+        "scripts/smoke skylark:cpu\nscripts/smoke http://127.0.0.1:5000": CONTAINER,
+        'TTS_API_KEY="a long secret" docker compose --profile cpu up --detach': "needs docker, and an image",
+        "scripts/switch-image --back": CONTAINER,
+        "scripts/sbom skylark:cpu > sbom.json\nscripts/scan requirements-image.lock": (
+            "needs an image, and a registry for the programs that look"
+        ),
+        """
+TTS_API_KEY="a long secret" podman run --detach --name speech --read-only --stop-timeout 105 \\
+  --publish 127.0.0.1:5000:5000 --publish 127.0.0.1:5001:5001 --volume state:/var/lib/skylark/ \\
+  --env TTS_API_KEY skylark:cpu
+""": CONTAINER,
+        """
+MODELS="piper-en-us-joe whisper-small" scripts/build-image cpu skylark:next
+scripts/switch-image skylark:next
+""": CONTAINER,
         "skylark models verify": "nothing was pulled; tests/cli/test_models.py",
         "skylark models remove whisper-base piper-en-us-joe": "nothing was pulled; tests/cli/test_models.py",
     }.items()

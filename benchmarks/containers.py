@@ -22,9 +22,11 @@ WHILE_STARTING = 0.25
 """The part of the signals that come before it is ready."""
 UP_TO_S = 3.0
 LOOK_S = 0.02
-WAITING, CHUNKS = 2, (4, 4, 40, 100)
+WAITING, CHUNKS = 2, (4, 4, 20, 80)
 PACE_S = 0.3
-"""Jobs of 1, 12 and 30 s: the last are longer than the engine waits for one in hand."""
+"""Jobs of 1, 6 and 24 s: the last are longer than the engine waits for one in hand."""
+PATIENCE_S = 600.0
+"""Such a job may be in the way several times, for each signal may have it begin anew."""
 TEXT = "Good morning, and welcome."
 
 
@@ -77,6 +79,7 @@ class Terminated(Siege):
 
     def __init__(self, container: Container, dice: random.Random) -> None:
         super().__init__(container, dice, WAITING, _drawn)
+        self.clients.patience_s = PATIENCE_S
         self.ends = Ends()
 
     def kill(self) -> None:
@@ -98,7 +101,7 @@ class Terminated(Siege):
 
 def _drawn(dice: random.Random, number: int) -> Order:
     chunks = dice.choice(CHUNKS)
-    return Order(number % NUMBERS, chunks, PACE_S, "numbered", priority=10, together=False)
+    return Order(number % NUMBERS, chunks, PACE_S, "numbered", priority=20, together=False)
 
 
 def _terminated(image: str, terms: int, seed: int) -> list[Figure]:

@@ -55,6 +55,7 @@ class Clients:
     again: Counter[str] = field(default_factory=Counter)
     """Why a request was sent once more."""
     faults: list[str] = field(default_factory=list)
+    patience_s: float = END_S
     leaving: threading.Event = field(default_factory=threading.Event)
     _noting: threading.Lock = field(default_factory=threading.Lock)
 
@@ -65,7 +66,7 @@ class Clients:
 
     def _ask_for(self, numbers: list[int]) -> None:
         key = {"Idempotency-Key": uuid.uuid4().hex}
-        eventually(lambda: self._answered(numbers, key), "a request is answered", END_S)
+        eventually(lambda: self._answered(numbers, key), "a request is answered", self.patience_s)
 
     def _answered(self, numbers: list[int], key: dict[str, str]) -> bool:
         body = {"texts": [f"number {number}" for number in numbers], "model": "fake/numbered"}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 
+from servers.catalog import Catalog
 from servers.cli import config, main_job
 from servers.cli.appliance import Appliance, sole_user
 from servers.cli.checks import check_free, check_needed, check_settings
@@ -47,7 +48,7 @@ def start(port_base: int | None, *, once: bool) -> None:
         check_needed(loaded)
         with _appliance(loaded) as appliance, _announced(loaded), Servers(client) as servers:
             with closing(JobsClient(loaded.engine_socket)) as engine:
-                _wait_until_ready(appliance, _questions(loaded, servers, engine))
+                _wait_until_ready(appliance, _questions(loaded, servers, engine), _patience_s(loaded))
             load_ahead(main_job.TASKS, main_job.LANGUAGE, loaded)
             main_job.run(servers, loaded.data_dir)
             main_job.invite(client, {door.name: door.url(loaded) for door in DOORS})
@@ -111,14 +112,20 @@ def _questions(loaded: Settings, servers: Servers, engine: JobsClient) -> Questi
     }
 
 
-def _wait_until_ready(appliance: Appliance, questions: Questions) -> None:
+def _patience_s(loaded: Settings) -> float:
+    """A door is ready only once all that is to be loaded at the start has been."""
+    at_start = [model for model in Catalog.load(loaded.models_file) if model.pin or model.preload]
+    return READY_S + len(at_start) * loaded.engine.load_timeout_s
+
+
+def _wait_until_ready(appliance: Appliance, questions: Questions, patience_s: float) -> None:
     """Prints a line for each. Raises CommandFailed when one cannot get ready, or not in time."""
     begun = time.monotonic()
     waiting, trouble = dict(questions), ""
     while waiting:
         elapsed_s = time.monotonic() - begun
-        if elapsed_s > READY_S:
-            raise CommandFailed(f"not ready after {READY_S:.0f} s: {', '.join(waiting)}: {trouble}")
+        if elapsed_s > patience_s:
+            raise CommandFailed(f"not ready after {patience_s:.0f} s: {', '.join(waiting)}: {trouble}")
         appliance.check(starting=True)
         for name, ask in list(waiting.items()):
             try:

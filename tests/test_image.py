@@ -1,0 +1,90 @@
+"""What the image is made from: its files agree with each other and with the settings."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from servers.backends.load import check_models
+from servers.catalog import Catalog
+from servers.checkpoints.catalogue import Catalogue
+from servers.jobs.preferred import Preferred
+from servers.settings import ROOT, Settings
+from servers.supervision.processes import DOORS, STOP_WAIT_S
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+BUILD = (ROOT / "scripts" / "build-image").read_text()
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+VARIANTS = {
+    name: {"models": models, "speaks": speaks, "listens": listens}
+    for name, models, speaks, listens in re.findall(
+        r'^ *(\w+)\) models="([^"]+)" speaks=(\S+) listens=(\S+) ;;$', BUILD, re.MULTILINE
+    )
+}
+
+
+def environment() -> dict[str, str]:
+    """What the image's processes find, but what depends on the variant."""
+    (last,) = re.findall(r"^ENV (PATH=.*)$", DOCKERFILE, re.MULTILINE)
+    return {name: value.strip("'") for name, value in re.findall(r"(\w+)=('[^']*'|\S+)", last)}
+
+
+def test_the_variables_of_the_image_are_settings_and_its_ports_are_theirs(monkeypatch):
+    for name, value in environment().items():
+        if name.startswith("SKYLARK_"):
+            monkeypatch.setenv(name, value)
+    loaded = Settings()
+    (exposed,) = re.findall(r"^EXPOSE (.*)$", DOCKERFILE, re.MULTILINE)
+    assert [int(port) for port in exposed.split()] == [door.address(loaded)[1] for door in DOORS]
+    assert {door.address(loaded)[0] for door in DOORS} == {"0.0.0.0"}
+    (state,) = re.findall(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE)
+    written = [loaded.data_dir, loaded.engine_socket, loaded.generated_audio, *loaded.engine.roots()]
+    assert all(path.is_relative_to(state) for path in written)
+    assert environment()["TMPDIR"].startswith(state)
+    assert loaded.web.stop_notice_s > 0
+
+
+@pytest.mark.parametrize("variant", ["cpu", "cuda"])
+def test_a_variants_models_are_those_that_are_pulled_for_it(variant, monkeypatch):
+    file = ROOT / "config" / f"models.{variant}.yaml"
+    catalog, known = Catalog.load(file), Catalogue.load(ROOT / "config" / "checkpoints.yaml")
+    check_models(catalog, file, [])
+    pulled = VARIANTS[variant]["models"].split()
+    assert known.to_pull(pulled, file).keys() == set(pulled)
+    assert {name for spec in catalog for name in known.needed_by(spec)} <= set(pulled)
+
+    monkeypatch.setenv("SKYLARK_TTS__MODEL_TYPE", VARIANTS[variant]["speaks"])
+    monkeypatch.setenv("SKYLARK_WHISPERX__MODEL_TYPE", VARIANTS[variant]["listens"])
+    loaded = Settings()
+    preloaded = {spec.backend for spec in catalog if spec.preload}
+    assert preloaded == {loaded.tts.model_type[0], loaded.whisperx.model_type[0]}
+    for door in (loaded.tts, loaded.whisperx):
+        assert Preferred.of(door, catalog).candidates
+
+
+@pytest.mark.parametrize("service", ["cpu", "gpu"])
+def test_compose_gives_a_service_the_time_to_end_and_the_volume_that_the_image_has(service):
+    found = COMPOSE["services"][service]
+    assert found["profiles"] == [service]
+    assert int(found["stop_grace_period"].removesuffix("s")) > sum(STOP_WAIT_S.values())
+    (volume,) = found["volumes"]
+    name, _, path = volume.partition(":")
+    assert name in COMPOSE["volumes"]
+    assert f"VOLUME {path}\n" in DOCKERFILE
+    assert (found["read_only"], found["restart"]) == (True, "on-failure")
+    assert "TTS_API_KEY" in found["environment"]
+
+
+def test_what_the_dockerfile_copies_is_in_the_builds_context():
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = [
+        source
+        for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, re.MULTILINE)
+        for source in line.split()[:-1]
+    ]
+    assert copied
+    for source in copied:
+        assert f"!{source}" in ignored
+        assert (ROOT / source).exists()

@@ -24,7 +24,7 @@ from benchmarks.ledger import Ledger
 from servers.errors import EngineUnavailable
 from servers.jobs.job import Job, Status
 from servers.jobs.store import Store
-from tests.acceptance.processes import Served, Session, eventually, running_appliance
+from tests.acceptance.processes import Appliance, Served, Session, eventually, running_appliance
 
 CLIENTS = 6
 VICTIMS: Mapping[str, int] = {

@@ -101,6 +101,11 @@ class Requests:
         """What the model can be asked to do."""
         return list(backend_class(model.backend, self._search_path).requests)
 
+    def takes(self, model: ModelSpec, task: str, field: str) -> bool:
+        """Whether requests of the task may have that field where this model is asked."""
+        requests = backend_class(model.backend, self._search_path).requests
+        return task in requests and field in requests[task].model_fields
+
     def submit(
         self,
         options: QueueOptions,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response
@@ -31,6 +32,8 @@ GRANULARITIES = "timestamp_granularities[]"
 TRANSCRIBE = "transcribe"
 Granularity = Literal["word", "segment"]
 WITH_SPEAKERS = "diarized_json"
+WORDS = "words"
+"""The field of a payload that asks for the time of each word, where the model can be told not to give it."""
 
 
 class RecordingForm(QueueOptions, AudioItem):
@@ -46,6 +49,11 @@ class RecordingForm(QueueOptions, AudioItem):
     @property
     def translated(self) -> bool:
         return False
+
+    @property
+    def tells_times(self) -> bool:
+        """Whether the reply depends on when its words are said: to know that takes a seventh of the time."""
+        return self.response_format not in ("json", "text")
 
     def field_names(self, field: str) -> dict[str, str]:
         """What a model cannot do was asked for by the format, or by the endpoint."""
@@ -65,6 +73,11 @@ class TranscriptionForm(RecordingForm):
         if self.stream and self.response_format not in ("json", "text", WITH_SPEAKERS):
             message = f"a stream is of json, text or {WITH_SPEAKERS}, and not of {self.response_format}"
             raise InvalidRequest(message, param="response_format")
+
+    @property
+    def tells_times(self) -> bool:
+        """A stream is sent sentence by sentence."""
+        return self.stream or super().tells_times
 
     def payload(self, audio_path: str) -> dict[str, Any]:
         speakers = {"diarize": True} if self.response_format == WITH_SPEAKERS else {}
@@ -131,8 +144,12 @@ def _form(kind: type[Any]) -> Any:
 
 def _submitted(form: RecordingForm) -> Request:
     door, who = requests(LISTENING), requester()
-    options = form.model_copy(update={"model": model_named(form.model, door, TRANSCRIBE)})
-    return door.submit(options, saved({FILE: form}, who, door.limits), who)
+    model = door.model(model_named(form.model, door, TRANSCRIBE), form.payload(""))
+    options = form.model_copy(update={"model": "/".join(model.key)})
+    items = saved({FILE: form}, who, door.limits)
+    if not form.tells_times and door.takes(model, TRANSCRIBE, WORDS):
+        items = [replace(item, payload=item.payload | {WORDS: False}) for item in items]
+    return door.submit(options, items, who)
 
 
 def _reply(result: Result, form: RecordingForm) -> Response | dict[str, Any]:

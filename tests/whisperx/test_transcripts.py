@@ -542,3 +542,25 @@ def test_a_client_that_leaves_has_its_job_cancelled_and_its_recording_removed(
     reply.close()
     assert telling.cancelled == list(telling.jobs)
     assert list(uploads.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_left_out"),
+    [
+        ({}, True),
+        ({"response_format": "text"}, True),
+        ({"stream": "true"}, False),
+        ({"response_format": "srt"}, False),
+        ({"response_format": "diarized_json"}, False),
+        ({"model": "pocketsphinx/en-us"}, False),
+    ],
+)
+def test_words_are_not_timed_for_an_openai_reply_that_tells_no_times(
+    client: FlaskClient, engine: StandInEngine, fields: dict[str, str], is_left_out: bool
+) -> None:
+    """Of a model that can leave them out; to others nothing is said that they would refuse."""
+    engine.outcome = lambda payload: transcript(payload) | {"segments": [], "words": []}
+    reply = client.post("/v1/audio/transcriptions", **form(**{"model": "faster_whisper/base"} | fields))
+    assert reply.status_code == 200, reply.text
+    (payload,) = engine.payloads
+    assert payload.get("words") is (False if is_left_out else None)

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import requests
 
+from benchmarks.kill import kill_all
 from servers.jobs.client import JobsClient
 from servers.settings import ROOT
 from tests.acceptance.containers import (
@@ -117,8 +118,7 @@ def test_whatever_is_killed_comes_back_and_no_job_is_lost(container, victims):
     eventually(lambda: running(container.jobs, job), "a job runs")
     killed = [process for victim in victims for process in container.named(victim)]
     assert killed
-    for process in killed:
-        process.kill()
+    kill_all(killed)
     eventually(lambda: not alive(killed), "they are gone")
     container.wait_until_ready()
     ended = container.jobs.wait(job, timeout_s=120)

@@ -7,7 +7,7 @@
 #   image     packages, checkpoints and code, in the order in which they change
 #
 # A build may be given secrets, none of which is left in a layer: ca (a file of certificates) and pip (a pip.conf).
-ARG BASE_IMAGE=docker.io/library/debian:bookworm-slim
+ARG BASE_IMAGE=debian:bookworm-slim
 ARG WEIGHTS=pulled
 
 FROM ${BASE_IMAGE} AS base

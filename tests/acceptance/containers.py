@@ -27,7 +27,7 @@ KEY = "the key of the tests"
 USER = 10_001
 """Whom the image runs as."""
 STATE = "/var/lib/skylark"
-BASE_IMAGES = ("localhost/debian:bookworm-slim", "docker.io/library/debian:bookworm-slim")
+BASE_IMAGES = ("localhost/debian:bookworm-slim", "debian:bookworm-slim")
 BUILD_S, ENGINE_S, STOP_S = 900.0, 120.0, 105.0
 STOOD_IN = {
     "SKYLARK_MODELS_FILE": "/stand_ins/models.yaml",

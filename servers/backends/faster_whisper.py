@@ -59,7 +59,8 @@ class FasterWhisper(Backend):
         folder = Folder(options.checkpoint, "checkpoint", name)
         front = SileroFront(loading.whisper(folder, self._device, options.cpu_threads))
         recogniser = Recogniser(front, options.beam_size, options.max_new_tokens)
-        return LoadedModel(recogniser, NoAligners(), None, options)
+        at_once = options.chunks_at_once(self._device.kind)
+        return LoadedModel(recogniser, NoAligners(), None, options, at_once)
 
     def warm_up(self, text: str) -> None:  # noqa: ARG002 - it decodes a second of silence
         """A library that a GPU needs and that is missing shows here, and not in the first request."""

@@ -69,7 +69,8 @@ class Whisperx(Backend):
         recogniser = Recogniser(PipelineFront(pipeline), options.beam_size, options.max_new_tokens)
         folders = _alignment_folders(recogniser, options, name)
         self._aligners = loading.Aligners(folders, self._device.name, options.align_resident)
-        return LoadedModel(recogniser, self._aligners, self._diarizer(name, options), options)
+        diarizer, at_once = self._diarizer(name, options), options.chunks_at_once(self._device.kind)
+        return LoadedModel(recogniser, self._aligners, diarizer, options, at_once)
 
     def _diarizer(self, name: str, options: WhisperxOptions) -> Diarizer | None:
         if options.diarization is None:

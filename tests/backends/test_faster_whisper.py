@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 from servers.backends._whisper import chunks, transcription
-from servers.backends._whisper.options import WhisperRequest
+from servers.backends._whisper.options import WhisperOptions, WhisperRequest
+from servers.backends._whisper.recogniser import Recogniser
 from servers.backends.base import About
 from servers.backends.faster_whisper import FasterWhisper
 from servers.errors import (
@@ -178,6 +179,18 @@ def test_several_recordings_share_batches_and_are_heard_as_each_alone(backend, g
     assert [together[index].text for index in range(3)] == [transcribed(backend, path).text for path in paths]
 
 
+def test_on_a_cpu_the_first_are_answered_before_the_last_are_heard(backend, greeting, monkeypatch):
+    decoded = []
+    decode = Recogniser.decode
+    monkeypatch.setattr(Recogniser, "decode", lambda *a: decoded.append(len(a[1])) or decode(*a))
+    known = {
+        index: list(decoded)
+        for index, item in backend.transcribe([WhisperRequest(audio_path=greeting.path, language="en")] * 4)
+        if isinstance(item, Transcript)
+    }
+    assert known == {0: [2], 1: [2], 2: [2, 2], 3: [2, 2]}
+
+
 def test_prompt_and_temperature_reach_the_model(backend, greeting):
     plain = transcribed(backend, greeting.path, words=False).text
     assert transcribed(backend, greeting.path, words=False, prompt="Skylark, Wickhambly").text != plain
@@ -209,7 +222,8 @@ def test_torch_is_not_imported(checkpoint, greeting):
     code = f"""
 import sys
 from pathlib import Path
-from servers.backends._whisper.options import WhisperRequest
+from servers.backends._whisper.options import WhisperOptions, WhisperRequest
+from servers.backends._whisper.recogniser import Recogniser
 from servers.backends.faster_whisper import FasterWhisper
 from servers.speech import AlignRequest, ModelSpec
 backend = FasterWhisper()
@@ -242,6 +256,11 @@ def test_a_checkpoint_that_lacks_a_file_says_which_and_what_mends_it(checkpoint,
 def test_a_device_that_is_not_there_lists_those_that_are(checkpoint):
     with pytest.raises(ModelLoadFailed, match="possible here are cpu"):
         FasterWhisper().load(spec(checkpoint), "cuda:63")
+
+
+def test_how_much_is_decoded_at_once_is_the_devices_unless_it_is_said():
+    assert WhisperOptions(checkpoint="a").chunks_at_once("cuda") == 16
+    assert WhisperOptions(checkpoint="a", batch_size=5).chunks_at_once("cpu") == 5
 
 
 def test_what_is_read_at_once_is_more_than_a_window():

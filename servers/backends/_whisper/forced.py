@@ -119,7 +119,7 @@ class ForcedAligner:
 
     def _batches(self, audio: BinaryIO, stretches: Sequence[Stretch]) -> Iterator[list[VadChunk]]:
         chunks = cut(blocks(audio, SAMPLE_RATE, BLOCK_S), stretches)
-        while batch := list(islice(chunks, self._model.options.batch_size)):
+        while batch := list(islice(chunks, self._model.batch_size)):
             yield batch
 
 

@@ -51,6 +51,7 @@ class LoadedModel:
     aligners: Aligners
     diarizer: Diarizer | None
     options: WhisperOptions
+    batch_size: int
 
     def language(self, wanted: str | None) -> str | None:
         """Whisper's code, None where it is to be detected. Raises InvalidRequest."""

@@ -176,7 +176,7 @@ class Transcription:
             prompt=request.prompt,
             temperature=request.temperature or 0.0,
             translate=request.translate,
-            batch_size=request.batch_size or self._model.options.batch_size,
+            batch_size=request.batch_size or self._model.batch_size,
             words=_wants_words(request) and active.language not in self._model.aligners.languages,
         )
 

@@ -1,0 +1,280 @@
+"""Whether the machine is stopped: pure, of what CloudWatch, EC2 and the holds said, and of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import pairwise
+
+SKEW_S = 60.0
+"""So much may two clocks differ before what one says is from the other's future."""
+
+
+class Action(StrEnum):
+    KEEP = "keep"
+    ALARM = "alarm"  # keep it, and tell a person
+    STOP = "stop"
+    EMPTY = "empty"  # its group would start it again: the group's desired capacity is set to 0
+
+
+@dataclass(frozen=True)
+class Point:
+    """A metric's value in the minute that begins `at`."""
+
+    at: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What the machine published, in the order of time."""
+
+    last_request_at: Sequence[Point] = ()  # the last moment at which a request came or ended
+    active: Sequence[Point] = ()  # queued, running, loading, training, uploads
+    heartbeat: Sequence[Point] = ()
+    since: float = 0.0  # of what was before that, nothing was asked
+
+
+@dataclass(frozen=True)
+class Group:
+    """The Auto Scaling group that the machine belongs to."""
+
+    name: str
+    desired: int
+    minimum: int = 0
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The machine, as EC2 has it; a state of "" says that there is none."""
+
+    id: str = ""
+    state: str = ""
+    launched_at: float = 0.0  # of its last start, as EC2 tells it
+    spot: str = ""  # "one-time", "persistent", or "" for on demand
+    group: Group | None = None
+    protected: bool = False  # from being scaled in
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Somebody wants the machine to run until then. One that nobody can read has a `fault`."""
+
+    until: float = 0.0
+    by: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    idle_s: float = 900.0
+    grace_s: float = 900.0
+    fresh_s: float = 300.0  # older news is none
+    blind_s: float = 3600.0  # so long without news is an alarm
+
+
+@dataclass(frozen=True)
+class Decision:
+    action: Action
+    reason: str  # one word, for those who count
+    why: str  # a sentence, for those who read
+    idle_s: float | None = None
+
+    @property
+    def stops(self) -> bool:
+        return self.action in (Action.STOP, Action.EMPTY)
+
+
+DEFAULTS = Limits()
+
+
+def decide(
+    metrics: Metrics, instance: Instance, hold: Hold | None, now: float, limits: Limits = DEFAULTS
+) -> Decision:
+    """What becomes of the machine. The first case that applies:
+
+    1. It does not run, or its group was emptied already: there is nothing to stop.
+    2. It started just now: it stays.
+    3. Nothing was heard for an hour of something that decides: an alarm, and no stop.
+    4. Its clock is ahead of ours: an alarm, for nobody can say how long it was idle.
+    5. There is work, whatever else is not known: it stays.
+    6. Somebody holds it: it stays. A hold that cannot be read holds, and is an alarm.
+    7. Something that decides was not heard lately: it stays.
+    8. It was not idle long enough: it stays.
+    9. It cannot be stopped, or shall not be: an alarm that says what a person can do.
+    10. Its group would start it again: the group is emptied. Else it is stopped.
+    """
+    metrics = _of_this_start(metrics, instance.launched_at)
+    idle_s = max(0.0, now - idle_since(metrics, instance, now, limits))
+    found = (
+        _not_running(instance)  # 1
+        or _starting(instance, now, limits)  # 2
+        or _blind(metrics, instance, now, limits)  # 3
+        or _ahead(metrics, now)  # 4
+        or _busy(metrics, now, limits)  # 5
+        or _held(hold, now)  # 6
+        or _unheard(metrics, now, limits)  # 7
+        or _not_yet(idle_s, limits)  # 8
+        or _unstoppable(instance)  # 9
+        or _stop(instance, idle_s)  # 10
+    )
+    return replace(found, idle_s=idle_s) if instance.state == "running" else found
+
+
+def idle_since(metrics: Metrics, instance: Instance, now: float, limits: Limits = DEFAULTS) -> float:
+    """The last moment at which there was work, or at which nobody can say that there was none."""
+    requests = [min(point.value, now) for point in metrics.last_request_at]
+    busy = [point.at for point in metrics.active if point.value > 0]
+    return max(instance.launched_at, _heard_since(metrics, instance, limits), *requests, *busy)
+
+
+def _heard_since(metrics: Metrics, instance: Instance, limits: Limits) -> float:
+    """Since when the machine told of its work without a gap: what was done in a gap, nobody knows."""
+    begin = max(instance.launched_at, metrics.since)
+    moments = [begin, *(point.at for point in metrics.active)]
+    gaps = [after for before, after in pairwise(moments) if after - before > limits.fresh_s]
+    return max(gaps, default=instance.launched_at)
+
+
+def _of_this_start(metrics: Metrics, launched_at: float) -> Metrics:
+    """A machine that was stopped and started has metrics of its former run, which say nothing of this one."""
+
+    def since(points: Sequence[Point]) -> tuple[Point, ...]:
+        # A point's minute begins up to 60 s before what it tells of.
+        return tuple(point for point in points if point.at > launched_at - 60)
+
+    last_request_at, active = since(metrics.last_request_at), since(metrics.active)
+    return Metrics(last_request_at, active, since(metrics.heartbeat), metrics.since)
+
+
+def _not_running(instance: Instance) -> Decision | None:
+    if instance.group and instance.group.desired == 0:
+        return _keep("emptied", f"the group {instance.group.name} wants no machine: nothing is to be stopped")
+    if not instance.state:
+        return _keep("gone", "there is no machine: somebody terminated it, or its group has not started one")
+    if instance.state == "pending":
+        return _keep("starting", f"{instance.id} is starting")
+    if instance.state != "running":
+        return _keep("not_running", f"{instance.id} is {instance.state}: nothing is to be stopped")
+    return None
+
+
+def _starting(instance: Instance, now: float, limits: Limits) -> Decision | None:
+    up_s = now - instance.launched_at
+    if up_s >= limits.grace_s:
+        return None
+    return _keep("grace", f"{instance.id} started {up_s:.0f} s ago, and has {limits.grace_s:.0f} s of grace")
+
+
+def _blind(metrics: Metrics, instance: Instance, now: float, limits: Limits) -> Decision | None:
+    if now - instance.launched_at < limits.blind_s:
+        return None
+    unheard = _silent(metrics, now, limits.blind_s)
+    if not unheard:
+        return None
+    return _alarm(
+        "blind",
+        f"{instance.id} runs, and published no {' and no '.join(unheard)} for {limits.blind_s / 60:.0f} min:"
+        " nobody knows whether it works, and it is not stopped. Look at its publisher, or stop it yourself",
+    )
+
+
+def _ahead(metrics: Metrics, now: float) -> Decision | None:
+    latest = metrics.last_request_at[-1].value if metrics.last_request_at else 0.0
+    if latest <= now + SKEW_S:
+        return None
+    return _alarm(
+        "clock",
+        f"its last request is {latest - now:.0f} s in the future: its clock or ours is wrong, and it is not"
+        " stopped until that is mended",
+    )
+
+
+def _busy(metrics: Metrics, now: float, limits: Limits) -> Decision | None:
+    # What is dated in the future counts too: that it was busy is a reason to keep it at any date.
+    work = [point.value for point in metrics.active if point.at > now - limits.fresh_s and point.value > 0]
+    if not work:
+        return None
+    return _keep("busy", f"it has {work[-1]:g} pieces of work, queued or running")
+
+
+def _held(hold: Hold | None, now: float) -> Decision | None:
+    if hold is None:
+        return None
+    if hold.fault:
+        return _alarm("hold_unreadable", f"a hold cannot be read, and holds until it is mended: {hold.fault}")
+    if hold.until <= now:
+        return None
+    return _keep("held", f"{hold.by or 'somebody'} holds it for another {hold.until - now:.0f} s")
+
+
+def _unheard(metrics: Metrics, now: float, limits: Limits) -> Decision | None:
+    unheard = _silent(metrics, now, limits.fresh_s)
+    if unheard:
+        return _keep(
+            "no_data", f"no {' and no '.join(unheard)} for {limits.fresh_s:.0f} s: that is no reason to stop"
+        )
+    if any(not point.value >= 0 for point in metrics.active if point.at > now - limits.fresh_s):
+        return _keep("no_data", "its ActiveRequests is no count: that is no reason to stop")
+    return None
+
+
+def _silent(metrics: Metrics, now: float, within_s: float) -> list[str]:
+    """The metrics of which nothing was heard in so many seconds."""
+    series = {
+        "Heartbeat": metrics.heartbeat,
+        "ActiveRequests": metrics.active,
+        "LastRequestAt": metrics.last_request_at,
+    }
+    return [
+        name
+        for name, points in series.items()
+        if not any(now - within_s < point.at <= now + SKEW_S for point in points)
+    ]
+
+
+def _not_yet(idle_s: float, limits: Limits) -> Decision | None:
+    if idle_s >= limits.idle_s:
+        return None
+    return _keep(
+        "recent", f"it was idle for {idle_s:.0f} s of the {limits.idle_s:.0f} after which it is stopped"
+    )
+
+
+def _unstoppable(instance: Instance) -> Decision | None:
+    group = instance.group
+    if group and group.minimum > 0:
+        return _alarm(
+            "minimum",
+            f"the group {group.name} has a minimum of {group.minimum}: set it to 0, and it can be emptied",
+        )
+    if group and instance.protected:
+        return _alarm(
+            "protected",
+            f"{instance.id} is protected from being scaled in: take that away, and it can be stopped",
+        )
+    if not group and instance.spot and instance.spot != "persistent":
+        return _alarm(
+            "one_time_spot",
+            f"{instance.id} is of a one-time spot request, which cannot be stopped: terminate it, and use"
+            " a group (capacity fleet) or a persistent request",
+        )
+    return None
+
+
+def _stop(instance: Instance, idle_s: float) -> Decision:
+    idle = f"no work for {idle_s:.0f} s"
+    if instance.group:
+        return Decision(
+            Action.EMPTY, "idle", f"{idle}: the group {instance.group.name} is to have no machine"
+        )
+    return Decision(Action.STOP, "idle", f"{idle}: {instance.id} is to stop")
+
+
+def _keep(reason: str, why: str) -> Decision:
+    return Decision(Action.KEEP, reason, why)
+
+
+def _alarm(reason: str, why: str) -> Decision:
+    return Decision(Action.ALARM, reason, why)

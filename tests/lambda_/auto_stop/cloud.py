@@ -1,0 +1,159 @@
+"""moto's AWS in this process: a machine that has been idle, and faults on the way to it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from moto import mock_aws
+
+from auto_stop.environment import Environment, read
+from auto_stop.handler import Noticed, run
+
+REGION, IMAGE = "eu-central-1", "ami-12c6146b"
+HOLDS = "/skylark/speech/holds"
+UP_S, QUIET_S = 7200.0, 1800.0
+PLENTY_MS = 60_000.0
+
+
+@cache
+def _client(service: str, _of: str) -> Any:
+    """They take half a second to make, and serve all tests: moto is beneath them."""
+    return boto3.client(service, region_name=REGION, config=Config(retries={"total_max_attempts": 1}))
+
+
+@dataclass
+class Cloud:
+    """Its clock is two hours after everything was made."""
+
+    now: float = field(default_factory=lambda: time.time() + UP_S)
+    noticed: Noticed = field(default_factory=lambda: Noticed({}))
+    called: list[str] = field(default_factory=list)  # "ec2.StopInstances" …, in order
+    variables: dict[str, str] = field(default_factory=dict)
+    left_ms: float = PLENTY_MS
+    _before: dict[str, Callable[[int], Any]] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """The function's: its calls are counted, and can fail."""
+        client = _client(service, "the function")
+        client.meta.events.register("before-call", self._calling, unique_id="cloud")
+        return client
+
+    def outside(self, service: str) -> Any:
+        """A client of somebody else: without faults, and not counted."""
+        return _client(service, "somebody else")
+
+    def _calling(self, model: Any, **_: Any) -> Any:
+        name = f"{model.service_model.service_name}.{model.name}"
+        self.called.append(name)
+        meanwhile = self._before.get(name)
+        return meanwhile(self.called.count(name)) if meanwhile else None
+
+    def before(self, call: str, meanwhile: Callable[[int], Any]) -> None:
+        """`meanwhile` is called with 1 before the first such call, with 2 before the second …"""
+        self._before[call] = meanwhile
+
+    def refuse(self, call: str, code: str, status: int = 400) -> None:
+        answer = {"Error": {"Code": code, "Message": "as it was told"}, "ResponseMetadata": {}}
+        self.before(call, lambda _: (SimpleNamespace(status_code=status), answer))
+
+    def run(self) -> dict[str, Any]:
+        return run(self.settings(), self.client, lambda: self.now, lambda: self.left_ms, self.noticed)
+
+    def settings(self) -> Environment:
+        return read(self.variables)
+
+    def publish(self, name: str, value: float, at: float) -> None:
+        self._put([_datum(name, value, at)])
+
+    def be_idle(self) -> None:
+        """It published each minute, and had no work for half an hour."""
+        last, data = self.now - QUIET_S, []
+        for at in (self.now - 60 * back for back in range(30, -1, -1)):
+            data += [_datum("Heartbeat", 1, at), _datum("ActiveRequests", 0, at)]
+            data += [_datum("LastRequestAt", min(last, at), at)]
+        self._put(data)
+
+    def _put(self, data: list[dict[str, Any]]) -> None:
+        self.outside("cloudwatch").put_metric_data(Namespace="Skylark", MetricData=data)
+
+    def hold(self, by: str, for_s: float) -> None:
+        value = json.dumps({"until": self.now + for_s, "by": by})
+        self.write_hold(by, value)
+
+    def write_hold(self, by: str, value: str) -> None:
+        self.outside("ssm").put_parameter(Name=f"{HOLDS}/{by}", Value=value, Type="String", Overwrite=True)
+
+    def state(self) -> str:
+        found = self.outside("ec2").describe_instances(InstanceIds=[self.variables["INSTANCE_ID"]])
+        return str(found["Reservations"][0]["Instances"][0]["State"]["Name"])
+
+    def notices(self) -> list[dict[str, Any]]:
+        """What was told to a person, the first first."""
+        queue = self.variables["QUEUE_URL"]
+        found = self.outside("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        return [json.loads(json.loads(message["Body"])["Message"]) for message in found.get("Messages", [])]
+
+
+def _datum(name: str, value: float, at: float) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(at, UTC)
+    dimensions = [{"Name": "Appliance", "Value": "speech"}]
+    return {"MetricName": name, "Value": value, "Timestamp": moment, "Dimensions": dimensions}
+
+
+@contextmanager
+def cloud() -> Iterator[Cloud]:
+    """Nothing runs in it yet."""
+    with mock_aws():
+        made = Cloud()
+        topic = made.outside("sns").create_topic(Name="skylark")["TopicArn"]
+        queue = made.outside("sqs").create_queue(QueueName="people")["QueueUrl"]
+        arn = f"arn:aws:sqs:{REGION}:123456789012:people"
+        made.outside("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        made.variables = {
+            "APPLIANCE": "speech",
+            "HOLD_PARAMETER": HOLDS,
+            "TOPIC_ARN": topic,
+            "QUEUE_URL": queue,
+        }
+        yield made
+        for service in ("cloudwatch", "ec2", "autoscaling", "ssm", "sns"):
+            _client(service, "the function").meta.events.unregister("before-call", unique_id="cloud")
+
+
+def an_instance(cloud: Cloud, **how: Any) -> str:
+    """One that the function is told of."""
+    made = cloud.outside("ec2").run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1, **how)
+    cloud.variables["INSTANCE_ID"] = made["Instances"][0]["InstanceId"]
+    return cloud.variables["INSTANCE_ID"]
+
+
+def a_group(cloud: Cloud, desired: int = 1, minimum: int = 0) -> None:
+    """One with a machine."""
+    autoscaling = cloud.outside("autoscaling")
+    autoscaling.create_launch_configuration(
+        LaunchConfigurationName="skylark", ImageId=IMAGE, InstanceType="g5.xlarge"
+    )
+    autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName="skylark",
+        LaunchConfigurationName="skylark",
+        MinSize=minimum,
+        MaxSize=1,
+        DesiredCapacity=desired,
+        AvailabilityZones=[f"{REGION}a"],
+    )
+    cloud.variables["ASG_NAME"] = "skylark"
+
+
+def desired_capacity(cloud: Cloud) -> int:
+    (group,) = cloud.outside("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    return int(group["DesiredCapacity"])

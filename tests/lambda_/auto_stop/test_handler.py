@@ -1,0 +1,373 @@
+"""The function against moto's AWS: what it does, what it says, and what comes in its way."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("moto", reason="moto, the AWS of the tests, is not installed")
+
+from botocore.exceptions import ConnectTimeoutError
+
+from auto_stop import handler
+from tests.lambda_.auto_stop.cloud import UP_S, Cloud, a_group, an_instance, cloud, desired_capacity
+
+STOP, DESIRE = "ec2.StopInstances", "autoscaling.SetDesiredCapacity"
+METRICS, HOLDS = "cloudwatch.GetMetricData", "ssm.GetParametersByPath"
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # seconds, in each test
+    with cloud() as made:
+        yield made
+
+
+@pytest.fixture
+def idle(aws) -> Cloud:
+    an_instance(aws)
+    aws.be_idle()
+    return aws
+
+
+@pytest.fixture
+def idle_group(aws) -> Cloud:
+    a_group(aws)
+    aws.be_idle()
+    return aws
+
+
+def test_an_idle_machine_is_stopped(idle):
+    answer = idle.run()
+    assert (answer["action"], answer["reason"], answer["did"]) == ("stop", "idle", "stop")
+    assert idle.state() == "stopped"
+
+
+def test_one_line_of_json_says_what_the_answer_says(idle, capsys):
+    answer = idle.run()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line) == answer
+    assert answer["appliance"] == "speech"
+    assert answer["instance"] == idle.variables["INSTANCE_ID"]
+    assert answer["idle_s"] == pytest.approx(1800, abs=60)
+    assert "no work for" in answer["why"]
+
+
+def test_it_looks_twice_before_it_stops(idle):
+    idle.run()
+    before = idle.called[: idle.called.index(STOP)]
+    assert before.count(METRICS) == 2
+    assert before.count(HOLDS) == 2
+
+
+def test_it_looks_at_the_holds_last_of_all(idle):
+    idle.run()
+    assert idle.called[idle.called.index(STOP) - 1] == HOLDS
+
+
+def test_it_looks_once_where_it_does_not_stop(idle):
+    idle.publish("ActiveRequests", 3, idle.now)
+    assert idle.run()["reason"] == "busy"
+    assert idle.called.count(METRICS) == 1
+    assert idle.state() == "running"
+
+
+def test_a_second_run_has_nothing_to_do(idle):
+    idle.run()
+    answer = idle.run()
+    assert (answer["reason"], answer["did"]) == ("not_running", "nothing")
+
+
+def test_a_dry_run_says_what_it_would_do(idle):
+    idle.variables["DRY_RUN"] = "true"
+    answer = idle.run()
+    assert (answer["action"], answer["did"], answer["dry_run"]) == ("stop", "nothing", True)
+    assert idle.state() == "running"
+
+
+def test_a_dry_run_tells_no_person(aws):
+    an_instance(aws)
+    aws.variables["DRY_RUN"] = "true"
+    assert aws.run()["action"] == "alarm"
+    assert aws.notices() == []
+
+
+def test_anothers_metrics_are_not_looked_at(idle):
+    idle.variables["APPLIANCE"] = "another"
+    assert idle.run()["reason"] == "blind"
+
+
+def test_aws_calls_it_with_an_environment_and_a_context(idle, monkeypatch):
+    for name, value in idle.variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(handler.time, "time", lambda: idle.now)
+    assert handler.handler({}, None)["did"] == "stop"
+
+
+# Holds
+
+
+def test_a_hold_is_read_from_below_the_path(idle):
+    idle.hold("maria", 3600)
+    answer = idle.run()
+    assert (answer["reason"], answer["did"]) == ("held", "nothing")
+    assert "maria" in answer["why"]
+
+
+def test_more_holds_than_a_page_has_are_all_read(idle):
+    for number in range(12):
+        idle.hold(f"start-{number:02}", 60 if number == 11 else -60)
+    assert idle.run()["reason"] == "held"
+
+
+def test_a_hold_that_ended_is_none(idle):
+    idle.hold("maria", -1)
+    assert idle.run()["did"] == "stop"
+
+
+def test_two_starts_and_a_stop_at_once(idle):
+    def two_starts(count):
+        if count == 2:
+            idle.hold("start-gpu-anna", 600)
+            idle.hold("start-gpu-ben", 900)
+
+    idle.before(HOLDS, two_starts)
+    answer = idle.run()
+    assert (answer["action"], answer["reason"]) == ("keep", "held")
+    assert answer["why"].startswith("at the second look: start-gpu-ben")
+    assert idle.state() == "running"
+
+
+def test_work_that_comes_between_the_looks_keeps_it(idle):
+    idle.before(METRICS, lambda count: idle.publish("ActiveRequests", 1, idle.now) if count == 2 else None)
+    answer = idle.run()
+    assert (answer["reason"], answer["did"]) == ("busy", "nothing")
+
+
+def test_a_start_that_comes_after_the_last_look_is_told_to_a_person(idle):
+    idle.before(STOP, lambda _: idle.hold("start-gpu", 600))
+    answer = idle.run()
+    assert answer["held_too_late"]
+    assert answer["did"] == "stop"
+    (notice,) = idle.notices()
+    assert notice["reason"] == "held_too_late"
+    assert "start-gpu" in notice["why"]
+
+
+def test_a_hold_that_cannot_be_read_keeps_it_and_is_told(idle):
+    idle.write_hold("maria", "until tomorrow")
+    assert idle.run()["did"] == "notice"
+    assert "holds/maria" in idle.notices()[0]["why"]
+
+
+# Alarms
+
+
+def test_a_blind_machine_is_told_and_not_stopped(aws):
+    an_instance(aws)
+    answer = aws.run()
+    assert (answer["action"], answer["reason"], answer["did"]) == ("alarm", "blind", "notice")
+    assert aws.notices()[0]["appliance"] == "speech"
+    assert aws.state() == "running"
+
+
+def test_an_alarm_is_told_once_an_hour(aws):
+    an_instance(aws)
+    began = aws.now
+    did = []
+    for minutes in (0, 1, 59, 60, 61):
+        aws.now = began + 60 * minutes
+        did.append(aws.run()["did"])
+    assert did == ["notice", "nothing", "nothing", "notice", "nothing"]
+
+
+def test_an_alarm_that_could_not_be_told_is_told_by_the_next_run(aws):
+    an_instance(aws)
+    aws.refuse("sns.Publish", "AccessDenied", 403)
+    with pytest.raises(handler.Failed):
+        aws.run()
+    aws.before("sns.Publish", lambda _: None)
+    assert aws.run()["did"] == "notice"
+
+
+# Groups and spot
+
+
+def test_a_group_is_emptied(idle_group):
+    answer = idle_group.run()
+    assert (answer["action"], answer["did"]) == ("empty", "empty")
+    assert desired_capacity(idle_group) == 0
+    assert STOP not in idle_group.called
+
+
+def test_an_emptied_group_is_left_alone(idle_group):
+    idle_group.run()
+    assert idle_group.run()["reason"] == "emptied"
+    assert idle_group.called.count(DESIRE) == 1
+
+
+def test_an_instance_that_belongs_to_a_group_is_not_stopped_but_its_group_emptied(idle_group):
+    (group,) = idle_group.outside("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    del idle_group.variables["ASG_NAME"]
+    idle_group.variables["INSTANCE_ID"] = group["Instances"][0]["InstanceId"]
+    assert idle_group.run()["did"] == "empty"
+    assert desired_capacity(idle_group) == 0
+    assert STOP not in idle_group.called
+
+
+def test_a_group_with_a_minimum_is_told(aws):
+    a_group(aws, minimum=1)
+    aws.be_idle()
+    assert aws.run()["reason"] == "minimum"
+    assert desired_capacity(aws) == 1
+
+
+def test_the_machine_that_a_group_starts_for_one_that_was_terminated_by_hand_has_its_grace(idle_group):
+    (group,) = idle_group.outside("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    ids = [member["InstanceId"] for member in group["Instances"]]
+    idle_group.outside("ec2").terminate_instances(InstanceIds=ids)
+    idle_group.now -= UP_S
+    answer = idle_group.run()
+    assert (answer["reason"], answer["did"]) == ("grace", "nothing")
+    assert answer["instance"] not in ids
+
+
+def test_a_group_that_is_not_there_is_an_error_that_says_where_to_look(aws):
+    aws.variables["ASG_NAME"] = "skylark"
+    with pytest.raises(handler.Failed, match="ASG_NAME"):
+        aws.run()
+
+
+@pytest.mark.parametrize(
+    ("kind", "did", "reason"), [("one-time", "notice", "one_time_spot"), ("persistent", "stop", "idle")]
+)
+def test_a_spot_request_is_stopped_if_it_can_be(aws, kind, did, reason):
+    options = {"MarketType": "spot", "SpotOptions": {"SpotInstanceType": kind}}
+    an_instance(aws, InstanceMarketOptions=options)
+    aws.be_idle()
+
+    def asked(_):
+        return SimpleNamespace(status_code=200), {"SpotInstanceRequests": [{"Type": kind}]}
+
+    aws.before("ec2.DescribeSpotInstanceRequests", asked)
+    answer = aws.run()
+    assert (answer["did"], answer["reason"]) == (did, reason)
+
+
+# What comes in its way
+
+
+def test_an_instance_that_was_terminated_by_hand_is_no_error(idle):
+    idle.outside("ec2").terminate_instances(InstanceIds=[idle.variables["INSTANCE_ID"]])
+    answer = idle.run()
+    assert (answer["action"], answer["reason"]) == ("keep", "gone")
+
+
+def test_an_instance_that_nobody_knows_is_no_error(aws):
+    aws.variables["INSTANCE_ID"] = "i-0123456789abcdef0"
+    assert aws.run()["reason"] == "gone"
+
+
+def test_an_instance_that_is_terminated_between_the_look_and_the_stop_is_no_error(idle):
+    idle.refuse(STOP, "InvalidInstanceID.NotFound")
+    assert idle.run()["did"] == "nothing"
+
+
+def test_a_stop_that_another_run_was_faster_with_is_no_error(idle):
+    idle.refuse(STOP, "IncorrectInstanceState")
+    assert idle.run()["did"] == "nothing"
+
+
+@pytest.mark.parametrize("call", [METRICS, HOLDS, "ec2.DescribeInstances", STOP])
+@pytest.mark.parametrize("code", ["Throttling", "ThrottlingException", "RequestLimitExceeded"])
+def test_throttling_is_left_to_the_next_run(idle, call, code):
+    idle.refuse(call, code)
+    answer = idle.run()
+    assert answer["did"] == "nothing"
+    assert code in answer["fault"]
+    idle.before(call, lambda _: None)
+    assert idle.run()["did"] == "stop"
+
+
+@pytest.mark.parametrize("call", [METRICS, HOLDS, "ec2.DescribeInstances", STOP])
+def test_expired_credentials_are_an_error_that_says_what_to_do(idle, call, capsys):
+    idle.refuse(call, "ExpiredToken", 403)
+    with pytest.raises(handler.Failed, match="logs in again"):
+        idle.run()
+    assert "ExpiredToken" in json.loads(capsys.readouterr().out)["fault"]
+    assert idle.state() == "running"
+
+
+def test_a_missing_permission_is_an_error_that_says_where_it_stands(idle):
+    idle.refuse(HOLDS, "AccessDeniedException")
+    with pytest.raises(handler.Failed, match=r"docs/cloud\.md"):
+        idle.run()
+    assert idle.state() == "running"
+
+
+def test_an_instance_that_is_protected_from_being_stopped_says_so(idle):
+    idle.refuse(STOP, "OperationNotPermitted")
+    with pytest.raises(handler.Failed, match="protected from being stopped"):
+        idle.run()
+
+
+def test_a_network_that_is_not_there_is_an_error_and_no_stop(idle):
+    def no_network(_):
+        raise ConnectTimeoutError(endpoint_url="https://monitoring")
+
+    idle.before(METRICS, no_network)
+    with pytest.raises(handler.Failed):
+        idle.run()
+    assert idle.state() == "running"
+
+
+def test_a_metric_that_cloudwatch_could_not_give_is_no_reason_to_stop(idle):
+    broken = {"Id": "active", "StatusCode": "InternalError", "Timestamps": [], "Values": []}
+    idle.before(METRICS, lambda _: (SimpleNamespace(status_code=200), {"MetricDataResults": [broken]}))
+    with pytest.raises(handler.Failed, match="ActiveRequests"):
+        idle.run()
+
+
+def test_a_stop_is_not_begun_with_too_little_time_left(idle):
+    idle.left_ms = 5000
+    answer = idle.run()
+    assert (answer["action"], answer["did"]) == ("stop", "nothing")
+    assert idle.state() == "running"
+
+
+class TimedOut(BaseException):
+    """As a function ends that has run too long: at once, wherever it is."""
+
+
+@pytest.mark.parametrize("nth", range(1, 9))
+def test_a_function_that_ends_half_way_is_made_good_by_the_next_run(idle, nth):
+    calls = [METRICS, HOLDS, "ec2.DescribeInstances", "autoscaling.DescribeAutoScalingInstances"]
+    call, at = (calls * 2)[nth - 1], 1 + (nth - 1) // len(calls)
+
+    def end(count):
+        if count == at:
+            raise TimedOut
+
+    idle.before(call, end)
+    with pytest.raises(TimedOut):
+        idle.run()
+    assert idle.state() == "running"
+    assert idle.run()["did"] == "stop"
+
+
+def test_a_function_that_ends_after_its_stop_leaves_nothing_to_do(idle):
+    def end(count):
+        if count == 3:
+            raise TimedOut
+
+    idle.before(HOLDS, end)
+    with pytest.raises(TimedOut):
+        idle.run()
+    assert idle.state() == "stopped"
+    assert idle.run()["reason"] == "not_running"
+    assert idle.called.count(STOP) == 1

@@ -20,6 +20,7 @@ from benchmarks import (
     fuzz_audio,
     kill,
     load,
+    month,
     peers,
     queue,
     qwen,
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "alignment": lambda _: alignment.measure(),
     "arbiters": lambda chosen: arbiters.measure(chosen.kills),
     "load": lambda chosen: load.measure(chosen.seconds),
+    "month": lambda chosen: month.measure(chosen.days, chosen.seed),
     "queue": lambda _: queue.measure(),
     "kill": lambda chosen: kill.measure(chosen.kills, chosen.store, chosen.side_by_side),
     "containers": lambda chosen: containers.measure(chosen.image, chosen.terms),
@@ -69,7 +71,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50, help="how often something is killed")
     parser.add_argument("--stops", type=int, default=20, help="how many runners are stopped past their lease")
     parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
-    parser.add_argument("--seed", type=int, default=1, help="what their clients draw lots with")
+    parser.add_argument("--seed", type=int, default=1, help="what lots are drawn with")
+    parser.add_argument("--days", type=int, default=2000, help="how many random days the months have")
     parser.add_argument("--bodies", type=int, default=2500, help="how many odd bodies are sent")
     parser.add_argument(
         "--examples", type=int, default=200, help="how many random requests each operation of a document has"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from auto_stop.decision import Group, Instance, Metrics, Point
+from auto_stop.decision import Action, Decision, Group, Hold, Instance, Limits, Metrics, Point, decide
 
 NOW = 1_900_000_020.0
 MINUTE, HOUR = 60.0, 3600.0
@@ -38,3 +38,18 @@ def metrics(
 
 
 IDLE = metrics()
+STOP, EMPTY, KEEP, ALARM = Action.STOP, Action.EMPTY, Action.KEEP, Action.ALARM
+
+
+def decided(
+    metrics: Metrics = IDLE,
+    instance: Instance = MACHINE,
+    hold: Hold | None = None,
+    now: float = NOW,
+    limits: Limits = Limits(),  # noqa: B008 - it is frozen
+) -> Decision:
+    return decide(metrics, instance, hold, now, limits)
+
+
+def outcome(decision: Decision) -> tuple[str, str]:
+    return decision.action, decision.reason

@@ -1,4 +1,4 @@
-"""When the machine stops, and when not: one sentence each."""
+"""When the machine stops for want of work, and when not: one sentence each."""
 
 from __future__ import annotations
 
@@ -7,26 +7,22 @@ from dataclasses import replace
 
 import pytest
 
-from auto_stop.decision import Action, Decision, Group, Hold, Instance, Limits, Metrics, Point, decide
-from tests.lambda_.auto_stop.a_machine import FLEET, HOUR, IDLE, MACHINE, MINUTE, NOW, every_minute, metrics
-
-
-def decided(
-    metrics: Metrics = IDLE,
-    instance: Instance = MACHINE,
-    hold: Hold | None = None,
-    now: float = NOW,
-    limits: Limits = Limits(),  # noqa: B008 - it is frozen
-) -> Decision:
-    return decide(metrics, instance, hold, now, limits)
-
-
-def outcome(decision: Decision) -> tuple[str, str]:
-    return decision.action, decision.reason
-
-
-STOP, EMPTY, KEEP, ALARM = Action.STOP, Action.EMPTY, Action.KEEP, Action.ALARM
-
+from auto_stop.decision import Hold, Limits, Metrics, Point
+from tests.lambda_.auto_stop.a_machine import (
+    ALARM,
+    FLEET,
+    HOUR,
+    IDLE,
+    KEEP,
+    MACHINE,
+    MINUTE,
+    NOW,
+    STOP,
+    decided,
+    every_minute,
+    metrics,
+    outcome,
+)
 
 # Idle
 
@@ -227,162 +223,3 @@ def test_a_clock_that_was_mended_is_no_alarm():
 
 def test_a_launch_in_the_future_is_a_start():
     assert outcome(decided(instance=replace(MACHINE, launched_at=NOW + MINUTE))) == (KEEP, "grace")
-
-
-# Grace
-
-
-def test_a_machine_that_has_just_started_stays():
-    assert outcome(decided(Metrics(), replace(MACHINE, launched_at=NOW - 10))) == (KEEP, "grace")
-
-
-def test_grace_ends_by_the_second():
-    limits = Limits(grace_s=1200)
-    assert outcome(decided(instance=replace(MACHINE, launched_at=NOW - 1199), limits=limits)) == (
-        KEEP,
-        "grace",
-    )
-    assert decided(instance=replace(MACHINE, launched_at=NOW - 1200), limits=limits).reason != "grace"
-
-
-def test_metrics_of_the_former_run_do_not_stop_a_machine_that_was_started_again():
-    restarted = replace(MACHINE, launched_at=NOW - 20 * MINUTE)
-    assert outcome(decided(metrics(until=NOW - 22 * MINUTE), restarted)) == (KEEP, "no_data")
-
-
-def test_work_of_the_former_run_does_not_keep_a_machine_that_was_started_again():
-    restarted = replace(MACHINE, launched_at=NOW - 30 * MINUTE)
-    former = metrics(0.0, work=lambda at: float(at < NOW - 31 * MINUTE))
-    assert outcome(decided(former, restarted)) == (STOP, "idle")
-
-
-def test_a_start_that_takes_long_is_not_idle_time():
-    slow = replace(MACHINE, launched_at=NOW - 40 * MINUTE)
-    assert outcome(decided(metrics(since=NOW - 10 * MINUTE), slow)) == (KEEP, "recent")
-
-
-def test_a_model_that_is_loading_is_work():
-    young = replace(MACHINE, launched_at=NOW - 16 * MINUTE)
-    loading = metrics(0.0, work=lambda _: 1.0, since=NOW - 14 * MINUTE)
-    assert outcome(decided(loading, young)) == (KEEP, "busy")
-
-
-# Holds
-
-
-def test_a_hold_keeps_an_idle_machine():
-    decision = decided(hold=Hold(NOW + HOUR, "maria"))
-    assert outcome(decision) == (KEEP, "held")
-    assert "maria" in decision.why
-
-
-def test_a_hold_ends_by_itself():
-    assert outcome(decided(hold=Hold(NOW))) == (STOP, "idle")
-
-
-def test_a_second_of_hold_is_hold():
-    assert outcome(decided(hold=Hold(NOW + 1))) == (KEEP, "held")
-
-
-def test_a_hold_that_cannot_be_read_holds_and_is_an_alarm():
-    decision = decided(hold=Hold(fault="/skylark/hold/maria is not JSON"))
-    assert outcome(decision) == (ALARM, "hold_unreadable")
-    assert "/skylark/hold/maria" in decision.why
-
-
-def test_a_hold_keeps_a_group_too():
-    assert outcome(decided(instance=FLEET, hold=Hold(NOW + 1))) == (KEEP, "held")
-
-
-def test_a_hold_written_between_two_looks_is_seen_by_the_second():
-    assert decided().stops
-    assert not decided(hold=Hold(NOW + HOUR, "start-gpu"), now=NOW + 1).stops
-
-
-def test_work_that_came_between_two_looks_is_seen_by_the_second():
-    assert decided().stops
-    later = replace(IDLE, active=(*IDLE.active, Point(NOW + 1, 1.0)))
-    assert outcome(decided(later, now=NOW + 2)) == (KEEP, "busy")
-
-
-def test_a_start_between_two_looks_is_seen_by_the_second():
-    assert decided().stops
-    assert outcome(decided(instance=replace(MACHINE, launched_at=NOW), now=NOW + 1)) == (KEEP, "grace")
-
-
-# States
-
-
-@pytest.mark.parametrize("state", ["stopped", "stopping", "shutting-down", "terminated"])
-def test_what_does_not_run_is_not_stopped(state):
-    assert outcome(decided(instance=replace(MACHINE, state=state))) == (KEEP, "not_running")
-
-
-def test_a_machine_that_is_starting_is_not_stopped():
-    assert outcome(decided(instance=replace(MACHINE, state="pending"))) == (KEEP, "starting")
-
-
-def test_a_machine_that_somebody_terminated_is_no_error():
-    assert outcome(decided(instance=Instance("i-0a"))) == (KEEP, "gone")
-
-
-def test_a_stopped_machine_has_no_blind_publisher():
-    assert outcome(decided(Metrics(), replace(MACHINE, state="stopped"))) == (KEEP, "not_running")
-
-
-def test_a_second_stop_finds_nothing_to_do():
-    assert decided().stops
-    assert not decided(instance=replace(MACHINE, state="stopping"), now=NOW + 1).stops
-
-
-# Groups and spot
-
-
-def test_of_a_group_the_desired_capacity_is_set_to_0():
-    decision = decided(instance=FLEET)
-    assert outcome(decision) == (EMPTY, "idle")
-    assert "skylark" in decision.why
-
-
-def test_a_group_that_was_emptied_is_left_alone():
-    emptied = replace(FLEET, group=Group("skylark", desired=0))
-    assert outcome(decided(instance=emptied)) == (KEEP, "emptied")
-
-
-def test_a_group_whose_machine_was_terminated_by_hand_is_about_to_start_one():
-    assert outcome(decided(instance=Instance(group=Group("skylark", desired=1)))) == (KEEP, "gone")
-
-
-def test_a_group_with_a_minimum_cannot_be_emptied():
-    decision = decided(instance=replace(FLEET, group=Group("skylark", desired=1, minimum=1)))
-    assert outcome(decision) == (ALARM, "minimum")
-    assert "set it to 0" in decision.why
-
-
-def test_what_is_protected_from_being_scaled_in_stays():
-    assert outcome(decided(instance=replace(FLEET, protected=True))) == (ALARM, "protected")
-
-
-def test_a_one_time_spot_request_cannot_be_stopped_and_that_is_said():
-    decision = decided(instance=replace(MACHINE, spot="one-time"))
-    assert outcome(decision) == (ALARM, "one_time_spot")
-    assert "terminate" in decision.why
-
-
-def test_a_persistent_spot_request_can_be_stopped():
-    assert outcome(decided(instance=replace(MACHINE, spot="persistent"))) == (STOP, "idle")
-
-
-def test_a_spot_instance_of_a_group_goes_with_its_group():
-    assert outcome(decided(instance=replace(FLEET, spot="one-time"))) == (EMPTY, "idle")
-
-
-def test_a_one_time_spot_request_that_is_not_idle_is_no_alarm():
-    spot = replace(MACHINE, spot="one-time")
-    assert outcome(decided(metrics(NOW - 60), spot)) == (KEEP, "recent")
-
-
-def test_a_decision_changes_nothing_that_it_is_given():
-    before = repr(IDLE)
-    decided()
-    assert repr(IDLE) == before

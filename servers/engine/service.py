@@ -169,6 +169,24 @@ class Service:
         except StorageFailed as error:
             return None, error
 
+    def activity(self) -> dict[str, Any]:
+        """How much there is to do, in numbers alone, whoever it is of. `training` are the running jobs that
+        can be interrupted, and not among `running`; `ended` the RECENT that were done last, newest first.
+        """
+        training = sum(job.preemptible for job in self._store.in_status(Status.RUNNING, RECENT))
+        loading = sum(model.phase is Phase.LOADING for model in self._core.models().values())
+        return {
+            "queued": self._store.count(Status.QUEUED),
+            "running": self._store.count(Status.RUNNING) - training,
+            "training": training,
+            "loading": loading,
+            "ended": [
+                {"finished_at": job.finished_at, "seconds": job.finished_at - job.started_at}
+                for job in self._store.recently_ended(RECENT)
+                if job.status is Status.DONE and job.finished_at and job.started_at and not job.preemptible
+            ],
+        }
+
     def queue(self, caller: Caller) -> dict[str, Any]:
         """`active` is the job that runs, the first of a batch; `queued` in the order of acceptance, RECENT of
         them at most; `waiting` how many are queued for each model, whoever they are of.

@@ -198,6 +198,18 @@ class JobsClient:
     def queue(self) -> dict[str, Any]:
         return self._call("GET", "/queue")
 
+    def activity(self) -> dict[str, Any]:
+        """{"queued", "running", "training", "loading", "ended": [{"finished_at", "seconds"} …]}."""
+        return self._call("GET", "/activity")
+
+    def metrics(self) -> str:
+        """What the engine counts of its requests, in Prometheus' text."""
+        with _engine_errors():
+            response = self._pool.request("GET", "/metrics")
+        if response.status >= 400:
+            _raise_error(response)
+        return response.data.decode()
+
     def models(self) -> dict[str, Any]:
         """{"models": [{"model_type", "name", "default", "tasks", "state", "about", "error"} …]}.
 

@@ -25,7 +25,7 @@ from pydantic_settings import (
 
 from servers import ROOT
 from servers.errors import SettingsError
-from servers.settings.sections import S3, Door, Engine, Limits, OpenAI, Section, Tts, Web, Whisperx
+from servers.settings.sections import S3, Door, Engine, Limits, Monitor, OpenAI, Section, Tts, Web, Whisperx
 from servers.settings.variables import E2E, E2E_DEFAULTS, REGION, SEED_VARIABLES, Variables
 from servers.yaml_files import not_yaml
 
@@ -35,6 +35,7 @@ __all__ = (
     "Door",
     "Engine",
     "Limits",
+    "Monitor",
     "OpenAI",
     "Section",
     "Settings",
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     openai: OpenAI = OpenAI()
     s3: S3 = S3()
     web: Web = Web()
+    monitor: Monitor = Monitor()
 
     @field_validator("s3")
     @classmethod

@@ -165,3 +165,14 @@ class Web(Section):
     max_connections_per_address: Annotated[int, Field(ge=1)] = 2_000
     max_websockets: Annotated[int, Field(ge=1)] = 200
     stop_notice_s: Annotated[float, Field(ge=0, le=10)] = 0.0
+
+
+class Monitor(Section):
+    """What is published of the machine; nothing where `appliance` is None."""
+
+    appliance: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")] | None = None
+    period_s: Annotated[float, Field(ge=1, le=3_600)] = 60.0
+    region: str | None = None
+    endpoint_url: str | None = None
+    imds_url: str | None = "http://169.254.169.254"
+    api_key: SecretStr | None = None

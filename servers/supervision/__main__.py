@@ -9,12 +9,14 @@ import sys
 
 from servers.settings import ROOT, SettingsError, settings
 from servers.supervision.configuration import environment, prepare
+from servers.supervision.processes import is_monitored
 
 if __name__ == "__main__":
     try:
-        data_dir = settings().data_dir
+        loaded = settings()
     except SettingsError as error:
         raise SystemExit(f"skylark: {error}") from None
-    command = [*prepare(data_dir), *sys.argv[1:]]
+    data_dir = loaded.data_dir
+    command = [*prepare(data_dir, monitored=is_monitored(loaded)), *sys.argv[1:]]
     os.chdir(ROOT)
     os.execve(sys.executable, command, os.environ | environment(data_dir))

@@ -96,20 +96,21 @@ priority={priority}
 """
 
 
-def prepare(data_dir: Path) -> list[str]:
+def prepare(data_dir: Path, *, monitored: bool = False) -> list[str]:
     """Writes the configuration, and makes the folder of the logs. Returns the command that runs supervisord,
     for the repository's root as its folder and `environment` as its environment.
     """
     (data_dir / "logs").mkdir(parents=True, exist_ok=True)
-    write_atomically(data_dir / NAME, render().encode())
+    write_atomically(data_dir / NAME, render(monitored=monitored).encode())
     return [sys.executable, "-m", "supervisor.supervisord", "-c", str(data_dir / NAME)]
 
 
-def prepare_container(data_dir: Path) -> Path:
+def prepare_container(data_dir: Path, *, monitored: bool = False) -> Path:
     """Writes the configuration for servers/supervision/container.py, which is told what the processes write,
     and itself ends what is not to go on.
     """
-    write_atomically(data_dir / NAME, (HEAD + UNLOGGED + REST + _groups(AS_EVENTS)).encode())
+    groups = _groups(AS_EVENTS, monitored=monitored)
+    write_atomically(data_dir / NAME, (HEAD + UNLOGGED + REST + groups).encode())
     return data_dir / NAME
 
 
@@ -118,12 +119,12 @@ def environment(data_dir: Path) -> dict[str, str]:
     return {"SKYLARK_DATA_DIR": str(data_dir), "SKYLARK_PYTHON": sys.executable}
 
 
-def render() -> str:
-    return HEAD + LOGGED + REST + LISTENER + _groups(TO_FILE)
+def render(*, monitored: bool = False) -> str:
+    return HEAD + LOGGED + REST + LISTENER + _groups(TO_FILE, monitored=monitored)
 
 
-def _groups(output: str) -> str:
-    groups = stop_groups()
+def _groups(output: str, *, monitored: bool) -> str:
+    groups = stop_groups(monitored=monitored)
     return "".join(
         _group(order, processes, priority, output)
         for priority, (order, processes) in zip(range(len(groups), 0, -1), groups, strict=True)

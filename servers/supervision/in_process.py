@@ -20,9 +20,10 @@ from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
 from servers import logs
-from servers.settings import ROOT, SettingsError, settings
+from servers.settings import ROOT, Settings, SettingsError, settings
 from servers.supervision.configuration import environment, prepare_container
 from servers.supervision.output import Output
+from servers.supervision.processes import MONITOR, is_monitored
 
 log = logging.getLogger("supervisord")
 
@@ -61,7 +62,7 @@ class Container(Supervisor):  # type: ignore[misc]
     def _changed(self, event: events.ProcessStateEvent) -> None:
         name = event.process.config.name
         self._output.end(name)
-        if isinstance(event, events.ProcessStateFatalEvent):
+        if isinstance(event, events.ProcessStateFatalEvent) and name != MONITOR.name:
             self.given_up = name
             log.critical("%s cannot be kept running: stopping everything", name, extra={"action": "give_up"})
             self.options.mood = SupervisorStates.SHUTDOWN
@@ -72,7 +73,7 @@ def run() -> int:
     try:
         loaded = settings()
         _log_to_stdout(loaded.log_level)
-        configuration = _prepare(loaded.data_dir)
+        configuration = _prepare(loaded)
     except SettingsError as error:
         raise SystemExit(f"skylark: {error}") from None
     except OSError as error:
@@ -89,12 +90,13 @@ def _log_to_stdout(level: str) -> None:
     dictConfig(configuration)
 
 
-def _prepare(data_dir: Path) -> Path:
+def _prepare(loaded: Settings) -> Path:
     """Raises OSError."""
     os.umask(0o077)  # what people say is the servers' user's alone
+    data_dir = loaded.data_dir
     for folder in (data_dir, Path(os.environ.get("TMPDIR", data_dir))):
         folder.mkdir(parents=True, exist_ok=True)
-    return prepare_container(data_dir)
+    return prepare_container(data_dir, monitored=is_monitored(loaded))
 
 
 def supervise(configuration: Path) -> int:

@@ -7,8 +7,6 @@ them, it ends once that process is gone, however it went.
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,9 @@ from typing import TextIO
 from supervisor import childutils
 
 from servers.settings import settings
+from servers.supervision import stopping
 from servers.supervision.lock import LOCK, is_held
+from servers.supervision.processes import MONITOR
 
 
 def main() -> None:
@@ -27,12 +27,12 @@ def main() -> None:
         reason = gone(lock) if watched_over else given_up(event, fields)
         if reason:
             print(f"skylark: {reason}", file=sys.stderr, flush=True)
-            os.kill(os.getppid(), signal.SIGTERM)
+            stopping.stop_everything()
             return
 
 
 def given_up(event: str, fields: dict[str, str]) -> str | None:
-    if event != "PROCESS_STATE_FATAL":
+    if event != "PROCESS_STATE_FATAL" or fields["processname"] == MONITOR.name:
         return None
     return f"{fields['processname']} cannot be kept running (its log says why): stopping everything"
 

@@ -72,6 +72,8 @@ PROCESSES = (
     Process("tts", "servers.tts", "tts.port", 2, StopOrder.DOORS, "/ready", "server_url"),
     Process("whisperx", "servers.whisperx", "whisperx.port", 2, StopOrder.DOORS, "/ready", "whisper_url"),
 )
+MONITOR = Process("monitor", "servers.monitor", None, 3, StopOrder.ENGINE, None)
+"""Runs where the settings name the appliance. It goes on while the doors end, and its loss ends nothing."""
 DOORS = tuple(process for process in PROCESSES if process.port_setting)
 
 DEFAULT_PORT_BASE = 5000
@@ -82,7 +84,12 @@ def port_variables(base: int) -> dict[str, str]:
     return {door.port_variable: str(base + n) for n, door in enumerate(DOORS)}
 
 
-def stop_groups() -> list[tuple[StopOrder, list[Process]]]:
+def stop_groups(*, monitored: bool = False) -> list[tuple[StopOrder, list[Process]]]:
     """The processes that are stopped together, in the order in which that happens."""
-    orders = sorted({process.stop_order for process in PROCESSES})
-    return [(order, [each for each in PROCESSES if each.stop_order == order]) for order in orders]
+    processes = (*PROCESSES, MONITOR) if monitored else PROCESSES
+    orders = sorted({process.stop_order for process in processes})
+    return [(order, [each for each in processes if each.stop_order == order]) for order in orders]
+
+
+def is_monitored(settings: Settings) -> bool:
+    return settings.monitor.appliance is not None

@@ -24,6 +24,7 @@ from servers.web.auth import ADMITS
 from servers.web.bounds import RETRY_AFTER_S, Bounds
 from servers.web.connection import Connection
 from servers.web.exchange import Exchange
+from servers.web.metrics import RECEIVING
 from servers.web.phases import Phase
 from servers.web.takeover import Takeover
 from servers.web.wsgi import Environ
@@ -56,7 +57,7 @@ class Address:
 
 
 class Listener:
-    """Its methods belong to the event loop, but for `post`, `reserve` and `release`."""
+    """Its methods belong to the event loop, but for `post`, `receiving`, `reserve` and `release`."""
 
     def __init__(self, app: Flask, sock: socket.socket, bounds: Bounds, threads: int) -> None:
         self.app = app
@@ -78,6 +79,7 @@ class Listener:
         self._spooled_size = 0
         self._stopped_at = 0.0
         self._empty = asyncio.Event()
+        app.extensions[RECEIVING].append(self.receiving)
 
     async def start(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -116,6 +118,10 @@ class Listener:
                 log.error("a connection failed", exc_info=error, extra={"action": "error"})
                 self._evict(connection)
         self._bound_unsent()
+
+    def receiving(self) -> int:
+        """How many requests are being received; for every thread."""
+        return sum(each.phase is Phase.RECEIVING for each in list(self._connections))
 
     def _all(self) -> list[Connection]:
         return [*self._connections, *self._talking]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,8 @@ from servers.errors import EngineUnavailable, JobNotFound, StorageFailed
 from servers.jobs.job import Job, Status
 from servers.jobs.store import Store
 from servers.settings import Engine
+
+NEW = Job(id="", model_type="fake", model="one")
 
 
 class FullStore(Store):
@@ -113,3 +116,27 @@ def test_the_events_of_a_job_end_with_it(service, store, job):
     assert next(events).status is Status.QUEUED
     service.withdraw(job.id, Caller())
     assert [event.status for event in events] == [Status.CANCELLED]
+
+
+def test_activity_is_in_numbers_and_a_training_is_not_among_the_running(service, store):
+    jobs = [replace(NEW, id=str(uuid.uuid4()), preemptible=n == 0) for n in range(4)]
+    store.submit(jobs, max_queued=9)
+    claimed = store.claim([job.id for job in jobs[:3]], 10.0)
+    store.finish(next(job for job in claimed if job.id == jobs[2].id), Status.DONE, 12.5, result={})
+    assert service.activity() == {
+        "queued": 1,
+        "running": 1,
+        "training": 1,
+        "loading": 0,
+        "ended": [{"finished_at": 12.5, "seconds": 2.5}],
+    }
+
+
+def test_activity_times_only_what_was_done(service, store):
+    jobs = [replace(NEW, id=str(uuid.uuid4()), preemptible=n == 0) for n in range(2)]
+    store.submit(jobs, max_queued=9)
+    for job, status in zip(
+        store.claim([job.id for job in jobs], 10.0), (Status.DONE, Status.FAILED), strict=True
+    ):
+        store.finish(job, status, 12.5)
+    assert service.activity()["ended"] == []

@@ -123,3 +123,12 @@ def test_a_new_door_is_one_entry(read, monkeypatch):
     monkeypatch.setattr(table, "PROCESSES", (*PROCESSES, door))
     (doors,) = (group for group in read().process_group_configs if group.name == "doors")
     assert {process.name for process in doors.process_configs} == {"tts", "whisperx", "rpc"}
+
+
+def test_the_monitor_runs_only_where_it_is_wanted(data_dir):
+    prepare(data_dir)
+    assert "servers.monitor" not in (data_dir / "supervisord.conf").read_text()
+    prepare(data_dir, monitored=True)
+    assert "servers.monitor" in (data_dir / "supervisord.conf").read_text()
+    prepare_container(data_dir, monitored=True)
+    assert "servers.monitor" in (data_dir / "supervisord.conf").read_text()

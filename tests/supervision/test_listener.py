@@ -39,6 +39,10 @@ def test_only_a_child_that_was_given_up_is_a_reason_to_stop():
     assert reason == "tts cannot be kept running (its log says why): stopping everything"
 
 
+def test_a_monitor_that_was_given_up_ends_nothing():
+    assert given_up("PROCESS_STATE_FATAL", {"processname": "monitor"}) is None
+
+
 def test_a_lock_is_held_for_as_long_as_its_process_has_it(lock):
     assert not is_held(lock)
     with lock.open("a") as holder:

@@ -6,7 +6,7 @@ import pytest
 
 from servers.cli.config import ClientConfig
 from servers.settings import Settings
-from servers.supervision.processes import DOORS, PROCESSES, port_variables, stop_groups
+from servers.supervision.processes import DOORS, PROCESSES, is_monitored, port_variables, stop_groups
 
 
 def test_every_process_has_a_name_and_a_module_of_its_own():
@@ -17,6 +17,17 @@ def test_every_process_has_a_name_and_a_module_of_its_own():
 def test_the_doors_are_stopped_together_and_then_the_engine():
     groups = [{process.name for process in group} for _, group in stop_groups()]
     assert groups == [{"tts", "whisperx"}, {"engine"}]
+
+
+def test_the_monitor_goes_on_while_the_doors_end():
+    groups = [{process.name for process in group} for _, group in stop_groups(monitored=True)]
+    assert groups == [{"tts", "whisperx"}, {"engine", "monitor"}]
+
+
+def test_an_appliance_is_monitored_once_it_has_a_name_for_it(monkeypatch):
+    assert not is_monitored(Settings())
+    monkeypatch.setenv("SKYLARK_MONITOR__APPLIANCE", "speech")
+    assert is_monitored(Settings())
 
 
 def test_the_nth_door_listens_at_the_base_plus_n(monkeypatch):

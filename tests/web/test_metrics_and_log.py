@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 
 import pytest
@@ -40,6 +41,34 @@ def test_a_client_cannot_invent_labels(make_app: Callable[[], Flask]) -> None:
 def test_each_app_counts_for_itself(make_app: Callable[[], Flask]) -> None:
     make_app().test_client().get("/health")
     assert "toys.health" not in make_app().test_client().get("/metrics").text
+
+
+LAST = "skylark_last_request_timestamp_seconds{"
+
+
+@pytest.mark.parametrize("path", ["/health", "/toys/health", "/health/", "/metrics", "/nowhere"])
+def test_who_only_looks_or_finds_nothing_is_no_last_request(make_app: Callable[[], Flask], path: str) -> None:
+    client = make_app().test_client()
+    client.get(path)
+    assert LAST not in client.get("/metrics").text
+
+
+def test_who_is_not_let_in_is_no_last_request(
+    configure: Callable[..., None], make_app: Callable[[], Flask]
+) -> None:
+    configure(TTS_API_KEY=SECRET)
+    client = make_app().test_client()
+    client.post("/things", json={"name": "a"})
+    assert LAST not in client.get("/metrics", headers={"X-API-Key": SECRET}).text
+
+
+def test_the_last_request_is_timed_even_if_it_failed(make_app: Callable[[], Flask]) -> None:
+    client = make_app().test_client()
+    before = time.time()
+    client.get("/full")
+    (line,) = [line for line in client.get("/metrics").text.splitlines() if line.startswith(LAST)]
+    assert before <= float(line.rpartition(" ")[2]) <= time.time()
+    assert 'server="toys"' in line
 
 
 def test_one_line_for_each_request(make_app: Callable[[], Flask], written: Callable[[], list[str]]) -> None:

@@ -212,3 +212,9 @@ def health() -> dict[str, Any]:
 @operation("What runs, waits and has ended", errors=ASKING)
 def queue() -> dict[str, Any]:
     return service().queue(caller())
+
+
+@bp.get("/activity")
+@operation("How much there is to do", errors=ASKING)
+def activity() -> dict[str, Any]:
+    return service().activity()

@@ -1,0 +1,1 @@
+"""What is published of the machine to CloudWatch: what decides, and what people look at."""

@@ -79,7 +79,7 @@ class Listener:
         self._spooled_size = 0
         self._stopped_at = 0.0
         self._empty = asyncio.Event()
-        app.extensions[RECEIVING].append(self.receiving)
+        app.extensions.setdefault(RECEIVING, []).append(self.receiving)
 
     async def start(self) -> None:
         self.loop = asyncio.get_running_loop()

@@ -91,6 +91,7 @@ def endpoints(recording: bytes, job_id: str) -> list[tuple[str, str, str, dict[s
         ("engine", "GET", f"/jobs/{job_id}/events", {}),
         ("engine", "GET", f"/jobs/{job_id}/audio", {}),
         ("engine", "GET", "/queue", {}),
+        ("engine", "GET", "/activity", {}),
         ("engine", "GET", "/models", {}),
         ("engine", "POST", "/models/fake/one/load", {}),
         ("engine", "POST", "/models/fake/one/pin", {}),

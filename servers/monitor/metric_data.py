@@ -113,11 +113,12 @@ def _more(count: int, earlier: int) -> int:
 
 
 def _last_request(readings: Readings, before: Before, now: float) -> dict[str, tuple[float, str]]:
-    """Only where all were heard: one that is silent may have been asked a moment ago."""
-    latest = _latest(readings, before)
-    if latest is None or readings.engine is None or None in readings.doors.values():
+    """Only where all were heard: one that is silent may have been asked a moment ago. 0 is never yet: what
+    stops an idle machine could not tell a missing one from a publisher that is blind.
+    """
+    if readings.engine is None or None in readings.doors.values():
         return {}
-    return {"LastRequestAt": (min(latest, now), SECONDS)}
+    return {"LastRequestAt": (min(_latest(readings, before) or 0.0, now), SECONDS)}
 
 
 def _latest(readings: Readings, before: Before) -> float | None:

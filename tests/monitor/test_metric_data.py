@@ -82,9 +82,9 @@ def test_the_last_request_is_the_latest_that_anybody_knows_of():
     assert published(replace(ALL, engine=ended))["LastRequestAt"] == NOW - 5
 
 
-def test_nobody_has_asked_yet_and_no_time_is_made_up():
+def test_nobody_has_asked_yet_and_that_is_told():
     idle = Readings(Engine(), {"tts": Door(), "whisperx": Door()})
-    assert "LastRequestAt" not in published(idle)
+    assert published(idle)["LastRequestAt"] == 0
     assert published(idle)["ActiveRequests"] == 0
 
 

@@ -8,8 +8,9 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -93,6 +94,7 @@ class ObjectStore:
             "E2E_SECRET_KEY": SECRET_KEY,
         }
 
+    @cached_property
     def client(self) -> Any:
         """Of moto itself, past the proxy."""
         return boto3.client(
@@ -104,13 +106,13 @@ class ObjectStore:
         )
 
     def objects(self) -> dict[str, bytes]:
-        client = self.client()
-        keys = [each["Key"] for each in client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
-        return {key: client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+        found = self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+        keys = [each["Key"] for each in found]
+        return {key: self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
     def unfinished(self) -> list[str]:
         """The keys of uploads that were begun and neither completed nor aborted."""
-        uploads = self.client().list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+        uploads = self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
         return [each["Key"] for each in uploads]
 
     def whats(self) -> list[str]:
@@ -118,6 +120,7 @@ class ObjectStore:
 
     def close(self) -> None:
         self.ended.set()
+        self.client.close()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -162,17 +165,16 @@ class ObjectStore:
                 self._reply(fault.status, {"Content-Type": "application/xml"}, fault.body())
 
             def _pass_on(self, body: bytes) -> None:
-                moto = HTTPConnection("127.0.0.1", store._moto, timeout=60)
-                moto.request(self.command, self.path, body, dict(self.headers))
-                answer = moto.getresponse()
-                content = answer.read()
+                with closing(HTTPConnection("127.0.0.1", store._moto, timeout=60)) as moto:
+                    moto.request(self.command, self.path, body, dict(self.headers))
+                    answer = moto.getresponse()
+                    content = answer.read()
                 kept = {
                     name: value
                     for name, value in answer.getheaders()
                     if name.lower()
                     not in ("content-length", "connection", "transfer-encoding", "date", "server")
                 }
-                moto.close()
                 self._reply(answer.status, kept, content)
 
             def _reply(self, status: int, headers: dict[str, str], content: bytes) -> None:
@@ -214,7 +216,7 @@ def object_store(port: int) -> Iterator[ObjectStore]:
     store = ObjectStore(port)
     try:
         _ask(port, "POST", "/moto-api/reset")
-        store.client().create_bucket(Bucket=BUCKET)
+        store.client.create_bucket(Bucket=BUCKET)
         yield store
     finally:
         store.close()

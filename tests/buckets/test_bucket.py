@@ -61,7 +61,7 @@ def test_a_long_object_is_sent_in_parts(store: ObjectStore) -> None:
     whole = b"".join(bytes([number]) * PART_BYTES for number in range(5)) + b"end"
     assert store.objects() == {KEY: b"head" + whole[4:]}
     assert store.unfinished() == []
-    assert store.client().head_object(Bucket=BUCKET, Key=KEY)["ContentType"] == "audio/flac"
+    assert store.client.head_object(Bucket=BUCKET, Key=KEY)["ContentType"] == "audio/flac"
     assert store.whats() == ["begin"] + ["part"] * 6 + ["complete"]
 
 

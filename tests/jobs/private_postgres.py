@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -89,7 +90,7 @@ def _running(programs: Path, folder: Path, user: pwd.struct_passwd | None) -> It
     try:
         yield _ready(PrivatePostgres(folder), process, log)
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # SIGTERM waits for whoever a failed test has left connected
         process.wait(PATIENCE_S)
 
 

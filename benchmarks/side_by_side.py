@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,11 +77,11 @@ def send(side: Side, clients: int, count: int, met: Met) -> None:
 
     def one(number: int) -> None:
         if not hasattr(own, "http"):
-            own.http = Session()
+            own.http = opened.enter_context(Session())
         sample(own.http, side, number, met)
 
     good, busy_s, begun = len(met.total_s), side.busy_s(), time.perf_counter()
-    with ThreadPoolExecutor(clients) as pool:
+    with ExitStack() as opened, ThreadPoolExecutor(clients) as pool:
         list(pool.map(one, range(count)))
     met.rates.append((len(met.total_s) - good) / (time.perf_counter() - begun))
     met.busy_s += side.busy_s() - busy_s

@@ -25,6 +25,7 @@ def serving(app: Flask) -> Iterator[str]:
     finally:
         server.shutdown()
         thread.join()
+        server.server_close()
 
 
 def speaking(asked: list[str], name: str, sizes: Iterator[int]) -> Flask:

@@ -275,7 +275,11 @@ def test_a_model_that_cannot_translate_says_so(client, recording):
 def test_a_key_is_needed_where_there_is_one():
     with running_appliance(TTS_API_KEY="secret") as appliance:
         url = appliance.url("tts", "/v1")
-        with pytest.raises(openai.AuthenticationError) as raised:
-            openai.OpenAI(base_url=url, api_key="wrong", max_retries=0).models.list()
+        with (
+            openai.OpenAI(base_url=url, api_key="wrong", max_retries=0) as stranger,
+            pytest.raises(openai.AuthenticationError) as raised,
+        ):
+            stranger.models.list()
         assert raised.value.body["type"] == "authentication_error"
-        assert openai.OpenAI(base_url=url, api_key="secret", max_retries=0).models.list().data
+        with openai.OpenAI(base_url=url, api_key="secret", max_retries=0) as known:
+            assert known.models.list().data

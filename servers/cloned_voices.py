@@ -12,7 +12,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from servers.atomic import write_atomically
@@ -85,12 +85,10 @@ class ClonedVoices:
 
     def remove(self, owner: str | None, name: str) -> None:
         """It and its clip are gone when this returns. Raises NotFound and StorageFailed."""
-        if (found := self.find(owner, name)) is None:
-            raise NotFound(f"there is no cloned voice {name[:80]!r}", param="name")
-        home = self._home(owner)
+        home, found = self._home(owner), self.find(owner, name)
+        gone = home / _hidden()
         with storing("that the voice is gone"):
-            gone = home / _hidden()
-            if not _renamed(home / found.name.casefold(), gone):
+            if found is None or not _renamed(home / found.name.casefold(), gone):
                 raise NotFound(f"there is no cloned voice {name[:80]!r}", param="name")
             shutil.rmtree(gone)
             _clear(home)
@@ -115,7 +113,8 @@ def _made(home: Path) -> Iterator[Path]:
     try:
         yield new
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(new)
 
 
 def _hidden() -> str:

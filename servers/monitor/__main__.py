@@ -31,7 +31,7 @@ def main(loaded: Settings) -> None:
     if appliance is None:
         raise SettingsError("monitor.appliance: it is not set, and nothing is published without a name")
     changes = Changes()
-    publisher = cloudwatch.connect(loaded, changes)
+    publisher = cloudwatch.connected(loaded, changes)
     gpu = find_gpu(loaded.engine.device, changes)
     key = loaded.monitor.api_key.get_secret_value() if loaded.monitor.api_key else loaded.api_key
     doors = [DoorReader(door.name, door.url(loaded), key, changes) for door in DOORS]

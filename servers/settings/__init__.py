@@ -25,13 +25,26 @@ from pydantic_settings import (
 
 from servers import ROOT
 from servers.errors import SettingsError
-from servers.settings.sections import S3, Door, Engine, Limits, Monitor, OpenAI, Section, Tts, Web, Whisperx
+from servers.settings.sections import (
+    S3,
+    Cloud,
+    Door,
+    Engine,
+    Limits,
+    Monitor,
+    OpenAI,
+    Section,
+    Tts,
+    Web,
+    Whisperx,
+)
 from servers.settings.variables import E2E, E2E_DEFAULTS, REGION, SEED_VARIABLES, Variables
 from servers.yaml_files import not_yaml
 
 __all__ = (
     "ROOT",
     "S3",
+    "Cloud",
     "Door",
     "Engine",
     "Limits",
@@ -80,6 +93,7 @@ class Settings(BaseSettings):
     s3: S3 = S3()
     web: Web = Web()
     monitor: Monitor = Monitor()
+    cloud: Cloud = Cloud()
 
     @field_validator("s3")
     @classmethod

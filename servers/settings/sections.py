@@ -176,3 +176,19 @@ class Monitor(Section):
     endpoint_url: str | None = None
     imds_url: str | None = "http://169.254.169.254"
     api_key: SecretStr | None = None
+
+
+class Cloud(Section):
+    """What of the appliance is outside of the machine, in AWS; nothing where `table` is None."""
+
+    table: Annotated[str, Field(min_length=3, max_length=255, pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
+    bucket: str | None = None
+    hold_parameter: Annotated[str, Field(pattern=r"^/.*[^/]$")] | None = None
+    instance_id: Annotated[str, Field(pattern=r"^i-")] | None = None
+    copy_queue_out: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.table is None) != (self.bucket is None):
+            raise ValueError("table and bucket belong together")
+        return self

@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.processes import eventually, running_appliance
 
-pytest.importorskip("boto3", reason="needs the extra [monitor]")
+pytest.importorskip("boto3", reason="needs the extra [cloud]")
 pytest.importorskip("moto.server", reason="moto, the CloudWatch of the tests, is not installed")
 
 import boto3

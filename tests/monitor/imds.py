@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 TOKEN_PATH, NOTICE_PATH = "/latest/api/token", "/latest/meta-data/spot/instance-action"
+INSTANCE_ID_PATH = "/latest/meta-data/instance-id"
 
 
 class Imds:
@@ -16,6 +17,7 @@ class Imds:
 
     def __init__(self) -> None:
         self.notice = False
+        self.instance_id: str | None = None
         self.token = "token-1"
         self.fails_with: int | None = None
         self.asked: list[str] = []
@@ -48,6 +50,8 @@ class Imds:
                     self._reply(401)
                 elif self.path == NOTICE_PATH and imds.notice:
                     self._reply(200, json.dumps({"action": "terminate", "time": "2026-01-01T00:00:00Z"}))
+                elif self.path == INSTANCE_ID_PATH and imds.instance_id:
+                    self._reply(200, imds.instance_id)
                 else:
                     self._reply(404)
 

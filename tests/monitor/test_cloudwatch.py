@@ -16,7 +16,7 @@ from servers.monitor.metric_data import Before, metric_data
 from servers.monitor.readings import Door, Engine, Gpu, Readings
 from servers.settings import Settings, SettingsError
 
-pytest.importorskip("boto3", reason="needs the extra [monitor]")
+pytest.importorskip("boto3", reason="needs the extra [cloud]")
 
 SECRET = "the account's secret"
 READINGS = Readings(Engine(queued=3, ended=((5.0, 2.0),)), {"tts": Door(9, 1, 0, 77.0)}, Gpu(50.0, 25.0))
@@ -30,7 +30,7 @@ def connected(monkeypatch) -> Connect:
 
     def connected(port: int) -> CloudWatch:
         monitor = {"region": "us-east-1", "endpoint_url": f"http://127.0.0.1:{port}"}
-        return cloudwatch.connect(Settings(monitor=monitor), Changes())
+        return cloudwatch.connected(Settings(monitor=monitor), Changes())
 
     return connected
 
@@ -96,16 +96,16 @@ def test_a_region_that_nobody_names_is_said_with_the_setting(monkeypatch, tmp_pa
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     with pytest.raises(SettingsError, match=r"monitor\.region"):
-        cloudwatch.connect(Settings(), Changes())
+        cloudwatch.connected(Settings(), Changes())
 
 
 def test_an_address_that_is_none_is_said_with_the_setting():
     wrong = {"region": "us-east-1", "endpoint_url": "nowhere"}
     with pytest.raises(SettingsError, match=r"monitor\.endpoint_url"):
-        cloudwatch.connect(Settings(monitor=wrong), Changes())
+        cloudwatch.connected(Settings(monitor=wrong), Changes())
 
 
 def test_without_boto3_the_extra_is_named(monkeypatch):
     monkeypatch.setattr("servers.extras.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"\[monitor\]"):
-        cloudwatch.connect(Settings(), Changes())
+    with pytest.raises(SettingsError, match=r"\[cloud\]"):
+        cloudwatch.connected(Settings(), Changes())

@@ -5,18 +5,24 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from logging.config import dictConfig
 
 from servers import logs
+from servers.cloud.connection import connect
+from servers.cloud.imds import instance_id
+from servers.cloud.table import BOOT, Table
 from servers.jobs.client import JobsClient
 from servers.monitor import cloudwatch
+from servers.monitor.boot import Boot
 from servers.monitor.changes import Changes
 from servers.monitor.gpu import find_gpu
 from servers.monitor.interruption import Notices
+from servers.monitor.own_hold import Holds, hold_when_work_comes
 from servers.monitor.publishing import Publishing
-from servers.monitor.readings import Readings
-from servers.monitor.sources import READ_S, DoorReader, read_engine
+from servers.monitor.sources import READ_S, Sources
 from servers.settings import Settings, SettingsError
 from servers.supervision.processes import DOORS
 from servers.supervision.stopping import can_stop_everything, stop_everything
@@ -32,27 +38,51 @@ def main(loaded: Settings) -> None:
         raise SettingsError("monitor.appliance: it is not set, and nothing is published without a name")
     changes = Changes()
     publisher = cloudwatch.connected(loaded, changes)
-    gpu = find_gpu(loaded.engine.device, changes)
-    key = loaded.monitor.api_key.get_secret_value() if loaded.monitor.api_key else loaded.api_key
-    doors = [DoorReader(door.name, door.url(loaded), key, changes) for door in DOORS]
+    table = the_table(loaded)
     with closing(JobsClient(loaded.engine_socket, timeout_s=READ_S)) as engine:
-
-        def read(interruption: bool) -> Readings:
-            return Readings(
-                engine=read_engine(engine, changes),
-                doors={door.name: door.read() for door in doors},
-                gpu=gpu.read() if gpu else None,
-                interruption=interruption,
-            )
-
-        publishing = Publishing(appliance, read, publisher.publish, drain)
+        doors = {door.name: door.url(loaded) for door in DOORS}
+        sources = Sources(
+            engine, doors, the_key(loaded), find_gpu(loaded.engine.device, changes), table, changes
+        )
+        publishing = Publishing(appliance, sources.everything, publisher.publish, drain)
         signal.signal(signal.SIGTERM, lambda *_: publishing.stop())
         signal.signal(signal.SIGINT, lambda *_: publishing.stop())
         if loaded.monitor.imds_url is not None:
-            ask = Notices(loaded.monitor.imds_url, changes).is_given
-            threading.Thread(target=publishing.watch, args=(ask,), name="notices", daemon=True).start()
+            beside("notices", partial(publishing.watch, Notices(loaded.monitor.imds_url, changes).is_given))
+        if loaded.cloud.hold_parameter is not None:
+            ssm = connect(loaded, "ssm", "cloud.hold_parameter")
+            holds = Holds(ssm, loaded.cloud.hold_parameter, changes)
+            beside("hold", partial(hold_when_work_comes, sources.work, holds))
+        if table is not None:
+            beside("boot", partial(tell_of_the_start, loaded, table, list(doors.values()), changes))
         log.info("publishing as %s", appliance, extra={"action": "start"})
         publishing.run(loaded.monitor.period_s)
+
+
+def the_key(loaded: Settings) -> str | None:
+    """What the doors are asked with."""
+    return loaded.monitor.api_key.get_secret_value() if loaded.monitor.api_key else loaded.api_key
+
+
+def the_table(loaded: Settings) -> Table | None:
+    if loaded.cloud.table is None:
+        return None
+    return Table(connect(loaded, "dynamodb", "cloud.table"), loaded.cloud.table)
+
+
+def tell_of_the_start(loaded: Settings, table: Table, doors: list[str], changes: Changes) -> None:
+    instance = instance_id(loaded)
+    if instance is None:
+        changes.fault(
+            "boot", "nobody is told of this start: cloud.instance_id is not set, and EC2 does not say it"
+        )
+        return
+    Boot(doors, the_key(loaded), partial(table.put, BOOT, instance), changes).run()
+
+
+def beside(name: str, run: Callable[[], object]) -> None:
+    """A thread that ends with the process."""
+    threading.Thread(target=run, name=name, daemon=True).start()
 
 
 def drain() -> None:

@@ -15,6 +15,8 @@ from servers.monitor.readings import Door, Readings
 NAMESPACE = "Skylark"
 DIMENSION = "Appliance"
 COUNT, SECONDS, PERCENT = "Count", "Seconds", "Percent"
+PARTS = ("Queued", "Running", "Loading", "Training", "Uploads", "Waiting")
+"""Of ActiveRequests."""
 Datum = dict[str, Any]
 
 
@@ -88,7 +90,9 @@ def _activity(readings: Readings) -> dict[str, tuple[float, str]]:
         }
     if all(readings.doors.values()):
         parts["Uploads"] = sum(door.uploads for door in readings.doors.values() if door)
-    if readings.engine is not None and "Uploads" in parts:
+    if readings.waiting is not None:
+        parts["Waiting"] = readings.waiting
+    if parts.keys() == set(PARTS):
         parts["ActiveRequests"] = sum(parts.values())
     return {name: (value, COUNT) for name, value in parts.items()}
 

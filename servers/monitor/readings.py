@@ -45,3 +45,5 @@ class Readings:
     doors: Mapping[str, Door | None]
     gpu: Gpu | None = None
     interruption: bool = False
+    waiting: int | None = 0
+    """Work that was accepted while the machine was off, and that it has not taken in or not ended."""

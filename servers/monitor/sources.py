@@ -1,17 +1,21 @@
-"""Where the readings come from: the engine's API on its socket, and /metrics of each door."""
+"""Where the readings come from: the engine's API on its socket, /metrics of each door, and the table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import urllib3
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from servers.cloud.connection import CloudFailed
+from servers.cloud.table import WAITING, Table
 from servers.errors import EngineUnavailable, SkylarkError
 from servers.jobs.client import JobsClient
 from servers.monitor.changes import Changes
-from servers.monitor.readings import Door, Engine
+from servers.monitor.gpu import GpuReader
+from servers.monitor.readings import Door, Engine, Readings
 from servers.web.metrics import LOOKS
 
 READ_S = 5.0
@@ -20,6 +24,35 @@ REQUESTS = "skylark_http_request_duration_seconds_count"
 LAST_REQUEST = "skylark_last_request_timestamp_seconds"
 RECEIVING = "skylark_receiving_bodies"
 READ = (REQUESTS, LAST_REQUEST, RECEIVING)
+
+
+class Sources:
+    """Any thread may ask. `doors` are the doors' URLs by their names."""
+
+    def __init__(
+        self,
+        engine: JobsClient,
+        doors: Mapping[str, str],
+        key: str | None,
+        gpu: GpuReader | None,
+        table: Table | None,
+        changes: Changes,
+    ) -> None:
+        self._engine, self._gpu, self._table, self._changes = engine, gpu, table, changes
+        self._doors = [DoorReader(name, url, key, changes) for name, url in doors.items()]
+
+    def work(self) -> Readings:
+        """What says whether there is work on this machine."""
+        doors = {door.name: door.read() for door in self._doors}
+        return Readings(read_engine(self._engine, self._changes), doors)
+
+    def everything(self, interruption: bool) -> Readings:
+        return replace(
+            self.work(),
+            gpu=self._gpu.read() if self._gpu else None,
+            interruption=interruption,
+            waiting=read_waiting(self._table, self._changes),
+        )
 
 
 def read_engine(client: JobsClient, changes: Changes) -> Engine | None:
@@ -60,6 +93,21 @@ class DoorReader:
         if reply.status != 200:
             raise EngineUnavailable(f"it answers {reply.status}", retry_after_s=RETRY_AFTER_S)
         return reply.data.decode()
+
+
+def read_waiting(table: Table | None, changes: Changes) -> int | None:
+    """How much accepted work waits in the table; what a client has yet to send is not counted. None where it
+    cannot be read, which is logged once.
+    """
+    if table is None:
+        return 0
+    try:
+        count: int = sum(item.get("status") != "uploading" for item in table.items(WAITING))
+    except CloudFailed as fault:
+        changes.fault("waiting", f"the accepted work cannot be read: {fault.code}")
+        return None
+    changes.well("waiting", "the accepted work is read again")
+    return count
 
 
 def _why(error: Exception) -> str:

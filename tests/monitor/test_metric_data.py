@@ -48,6 +48,17 @@ def test_active_requests_are_the_sum_of_their_parts():
     assert found["ActiveRequests"] == 10
 
 
+def test_work_that_was_accepted_while_it_was_off_is_work():
+    found = published(replace(ALL, waiting=7))
+    assert (found["Waiting"], found["ActiveRequests"]) == (7, 17)
+
+
+def test_while_nobody_knows_what_was_accepted_nobody_says_that_nothing_is_active():
+    found = published(replace(ALL, waiting=None))
+    assert not found.keys() & {"Waiting", "ActiveRequests"}
+    assert found["Queued"] == 4
+
+
 def test_an_engine_that_is_away_leaves_a_heartbeat_and_nothing_that_only_it_knows():
     found = published(replace(ALL, engine=None))
     assert found["Heartbeat"] == 1
@@ -64,7 +75,7 @@ def test_with_a_door_away_nobody_says_when_the_last_request_was_nor_that_nothing
 
 def test_with_everything_away_there_is_a_heartbeat():
     silent = Readings(None, {"tts": None, "whisperx": None})
-    assert published(silent, Before(DOORS, NOW, NOW)) == {"Heartbeat": 1, "SpotInterruption": 0}
+    assert published(silent, Before(DOORS, NOW, NOW)) == {"Heartbeat": 1, "SpotInterruption": 0, "Waiting": 0}
 
 
 def test_a_notice_is_published():

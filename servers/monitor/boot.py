@@ -1,0 +1,87 @@
+"""How far the start of this machine is: that its models are loaded, and that it has spoken.
+
+It tells the appliance's table, from which whoever waits for the machine is told (docs/cloud.md). The stages
+before that are the host's: its own start, and the image.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import urllib3
+
+from servers.cloud.connection import CloudFailed
+from servers.monitor.changes import Changes
+
+ASK_EVERY_S = 1.0
+READY_S, SPEAK_S = 5.0, 120.0
+SENTENCE = "Ready."
+log = logging.getLogger(__name__)
+
+Tell = Callable[[Mapping[str, Any]], object]
+"""Sets attributes of this machine's item in the table. Raises CloudFailed."""
+
+
+class NotYet(Exception):
+    """Why the next stage has not been reached."""
+
+
+class Boot:
+    """`doors` are the URLs of all doors, the one that speaks first; `key` is an API key."""
+
+    def __init__(
+        self,
+        doors: Sequence[str],
+        key: str | None,
+        tell: Tell,
+        changes: Changes,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._doors, self._headers = doors, {"X-API-Key": key} if key else {}
+        self._tell, self._changes, self._clock, self._sleep = tell, changes, clock, sleep
+        self._http = urllib3.PoolManager(retries=False)
+
+    def run(self) -> None:
+        """Until it has spoken and that was told."""
+        self._reach("model_at", self._are_ready)
+        self._reach("audio_at", self._speaks)
+        self._http.clear()
+
+    def _reach(self, stage: str, check: Callable[[], None]) -> None:
+        while True:
+            try:
+                check()
+                self._tell({stage: self._clock(), "fault": None})
+            except (NotYet, CloudFailed) as error:
+                self._changes.fault("boot", f"{stage} is not reached: {error}")
+                self._sleep(ASK_EVERY_S)
+            else:
+                self._changes.well("boot", f"{stage} is reached")
+                log.info("the start has come to %s", stage, extra={"action": "boot", "stage": stage})
+                return
+
+    def _are_ready(self) -> None:
+        for url in self._doors:
+            reply = self._ask("GET", f"{url}/ready", READY_S)
+            if reply.status != 200:
+                raise NotYet(f"/ready answers {reply.status}")
+
+    def _speaks(self) -> None:
+        body = {"input": SENTENCE, "response_format": "pcm"}
+        reply = self._ask("POST", f"{self._doors[0]}/v1/audio/speech", SPEAK_S, json=body)
+        if reply.status != 200:
+            fault = f"/v1/audio/speech answers {reply.status}"
+            self._tell({"fault": fault})
+            raise NotYet(fault)
+        if not reply.data:
+            raise NotYet("/v1/audio/speech answers with no audio")
+
+    def _ask(self, method: str, url: str, timeout_s: float, **body: Any) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._http.request(method, url, timeout=timeout_s, headers=self._headers, **body)
+        except urllib3.exceptions.HTTPError as error:
+            raise NotYet(type(error).__name__) from error

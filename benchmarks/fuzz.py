@@ -19,6 +19,8 @@ import requests
 
 from benchmarks.figures import Figure
 from benchmarks.stand import EXAMPLE
+from servers.jobs.handover import HandedOver
+from servers.jobs.job import Job
 from tests.acceptance.processes import Appliance, free_port, running_appliance
 from tests.web.malformed import MALFORMED
 from tests.web.served import Client
@@ -85,6 +87,7 @@ def endpoints(recording: bytes, job_id: str) -> list[tuple[str, str, str, dict[s
         ("engine", "POST", "/jobs", JOB | {"priority": 1, "ttl_ms": 1000}),
         ("engine", "POST", "/jobs/batch", {"jobs": [JOB, JOB]}),
         ("engine", "POST", "/jobs/stream", {"jobs": [JOB], "after": [None], "audio": True}),
+        ("engine", "POST", "/jobs/handover", HANDED_OVER),
         ("engine", "GET", f"/jobs/{job_id}", {}),
         ("engine", "DELETE", f"/jobs/{job_id}", {}),
         ("engine", "POST", f"/jobs/{job_id}/cancel", {}),
@@ -106,6 +109,9 @@ def endpoints(recording: bytes, job_id: str) -> list[tuple[str, str, str, dict[s
 
 VOICE = "/v1/text-to-speech/default"
 NEW_VOICE = {"name": "fuzzed", "reference_text": "so", "consent": "It is my own voice."}
+HANDED_OVER = HandedOver.of(Job("11111111-2222-4333-8444-555555555555", "fake", "one")).model_dump(
+    mode="json"
+)
 OPENAIS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("POST", "/v1/audio/speech", {"input": "One.", "response_format": "wav", "speed": 1.5}),
     ("POST", "/v1/audio/transcriptions", {}),

@@ -60,5 +60,9 @@ def asking() -> Iterator[None]:
         yield
     except failures.ClientError as error:
         raise CloudFailed(error.response.get("Error", {}).get("Code", "unknown")) from error
-    except (failures.BotoCoreError, failures.HTTPClientError) as error:
+    except (
+        failures.BotoCoreError,
+        failures.HTTPClientError,
+        import_module("boto3.exceptions").Boto3Error,
+    ) as error:
         raise CloudFailed(type(error).__name__) from error

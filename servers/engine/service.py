@@ -15,6 +15,7 @@ from servers.engine.runs import LiveJob
 from servers.engine.scheduler import Model
 from servers.engine.submission import Caller, JobFactory, Submission
 from servers.errors import EngineUnavailable, JobNotFound, StorageFailed
+from servers.jobs.handover import HandedOver
 from servers.jobs.job import Job, Status
 from servers.jobs.store import Store
 from servers.settings import Engine as Limits
@@ -65,6 +66,14 @@ class Service:
         now = self._clock()
         jobs = self._jobs.jobs(submissions, caller, now)
         return self._store.submit(jobs, max_queued=self._limits.max_queued, seen=self._core.wake)
+
+    def take_in(self, handed: HandedOver) -> None:
+        """Queues what another engine has accepted; a second time changes nothing. Raises UnknownModel."""
+        if self._core.draining:
+            raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
+        self._jobs.check_model(handed)
+        self._store.take_in(handed.job(self._clock()))
+        self._core.wake()
 
     # one job
 

@@ -17,6 +17,7 @@ from servers.cloned_voices import ClonedVoices
 from servers.engine.time_limits import time_limit_s
 from servers.errors import InvalidRequest, SkylarkError
 from servers.jobs.cloning import reference_of
+from servers.jobs.handover import HandedOver
 from servers.jobs.job import Job
 from servers.jobs.named_files import anywhere, below_roots, check_kind
 from servers.jobs.outputs import check_output
@@ -107,6 +108,10 @@ class JobFactory:
         jobs = [self._placed(index, submissions, caller, now) for index in range(len(submissions))]
         check_together((str(job.payload.get("text", "")) for job in jobs), self._settings.limits, "jobs")
         return jobs
+
+    def check_model(self, handed: HandedOver) -> None:
+        """Raises UnknownModel: the engine that had accepted the job knew others."""
+        self._catalog.resolve(handed.model_type, handed.model)
 
     def _placed(self, index: int, submissions: Sequence[Submission], caller: Caller, now: float) -> Job:
         try:

@@ -18,6 +18,7 @@ import urllib3
 from urllib3 import BaseHTTPResponse
 
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled, SkylarkError
+from servers.jobs.handover import HandedOver
 from servers.jobs.results import recording
 from servers.jobs.stream_events import (
     WAITING_EVERY_S,
@@ -87,6 +88,10 @@ class JobsClient:
         reply = self._call("POST", "/jobs/batch", json={"jobs": list(jobs)}, headers=headers)
         ids: list[str] = reply["job_ids"]
         return ids
+
+    def hand_over(self, handed: HandedOver) -> None:
+        """Gives the engine a job that another one has accepted; a second time changes nothing."""
+        self._call("POST", "/jobs/handover", json=handed.model_dump(mode="json"))
 
     def stream(
         self,

@@ -91,6 +91,13 @@ class Store:
             _check_room(queued, len({job.id for job in new}.intersection(ids)), max_queued)
             return ids
 
+    def take_in(self, job: Job) -> None:
+        """Queues a job that another queue had accepted, whatever room there is. One that is here already, by
+        its id or its owner's idempotency key, stays as it is.
+        """
+        with self._database.write(alone=True) as connection:
+            connection.execute(sql.INSERT_ONCE, [_row(job)])
+
     def get(self, job_id: str) -> Job | None:
         with self._database.read() as connection:
             row = connection.execute(sql.GET, {"job_id": job_id}).first()

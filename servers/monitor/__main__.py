@@ -20,6 +20,7 @@ from servers.monitor.boot import Boot
 from servers.monitor.changes import Changes
 from servers.monitor.gpu import find_gpu
 from servers.monitor.interruption import Notices
+from servers.monitor.leaving import copies_out, copy_out
 from servers.monitor.own_hold import Holds, hold_when_work_comes
 from servers.monitor.publishing import Publishing
 from servers.monitor.sources import READ_S, Sources
@@ -57,6 +58,8 @@ def main(loaded: Settings) -> None:
             beside("boot", partial(tell_of_the_start, loaded, table, list(doors.values()), changes))
         log.info("publishing as %s", appliance, extra={"action": "start"})
         publishing.run(loaded.monitor.period_s)
+    if table is not None and copies_out(loaded, interrupted=publishing.interrupted):
+        copy_out(loaded, table)
 
 
 def the_key(loaded: Settings) -> str | None:

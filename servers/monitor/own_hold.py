@@ -1,7 +1,7 @@
 """The hold that the machine itself writes when work comes after a silence.
 
 CloudWatch shows what was published up to some minutes late, and a parameter can be read at once: so what
-stops the idle machine sees in time that it is idle no more. By the end of the hold CloudWatch tells of it too.
+stops the idle machine sees in time that it is idle no more. By the end of the hold CloudWatch tells it too.
 """
 
 from __future__ import annotations

@@ -30,21 +30,21 @@ class Publishing:
         self._appliance, self._read, self._publish = appliance, read, publish
         self._drain, self._clock, self._sleep = drain, clock, sleep
         self._before = Before()
-        self._interruption = False
+        self.interrupted = False
         self._due: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.stopped = False
 
     def step(self) -> None:
         """One publication."""
-        readings = self._read(self._interruption)
+        readings = self._read(self.interrupted)
         if self._publish(metric_data(self._appliance, readings, self._before, self._clock())):
             self._before = after(readings, self._before)
 
     def interrupt(self) -> None:
         """The machine is to be taken away: everything drains, and it is published at once."""
-        if self._interruption:
+        if self.interrupted:
             return
-        self._interruption = True
+        self.interrupted = True
         log.warning("EC2 takes this instance away: everything is stopped", extra={"action": "interruption"})
         self._drain()
         self._due.put(None)

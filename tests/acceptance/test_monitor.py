@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +16,12 @@ pytest.importorskip("moto.server", reason="moto, the CloudWatch of the tests, is
 
 import boto3
 
+from servers.cloud.table import BOOT, WAITING, Table
+from servers.handover.bucket import Bucket
+from servers.handover.taking_in import TakingIn
+from tests.acceptance.processes import running_engine
 from tests.buckets.object_store import moto_server
+from tests.cloud.fixtures import make_table
 from tests.monitor.imds import running_imds
 
 
@@ -62,3 +70,84 @@ def test_a_request_changes_what_is_published_and_a_notice_stops_everything():
             imds.notice = True
             assert appliance.wait() == 0
             assert most("SpotInterruption") == 1
+
+
+TABLE, BUCKET, HOLDS = "skylark-speech", "skylark-speech-files", "/skylark/speech/holds"
+LONG, SHORT = {"chunks": 400, "pace_s": 0.05}, {"chunks": 4}
+
+
+@contextmanager
+def clients(port: int) -> Iterator[dict]:
+    """boto3's, of an account in which the table and the bucket are."""
+    found = {
+        name: boto3.client(
+            name,
+            region_name="us-east-1",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id="tester",
+            aws_secret_access_key="tester",
+        )
+        for name in ("dynamodb", "s3", "ssm")
+    }
+    make_table(found["dynamodb"], TABLE)
+    found["s3"].create_bucket(Bucket=BUCKET)
+    yield found
+    for client in found.values():
+        client.close()
+
+
+def test_the_start_is_told_work_holds_the_machine_and_what_a_notice_cuts_off_is_done_by_the_next():
+    with moto_server() as port, running_imds() as imds, clients(port) as aws:
+        imds.instance_id = "i-0a1b2c3d4e5f60718"
+        table = Table(aws["dynamodb"], TABLE)
+        settings = {
+            "AWS_ACCESS_KEY_ID": "tester",
+            "AWS_SECRET_ACCESS_KEY": "tester",
+            "SKYLARK_MONITOR__APPLIANCE": "speech",
+            "SKYLARK_MONITOR__REGION": "us-east-1",
+            "SKYLARK_MONITOR__ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "SKYLARK_MONITOR__IMDS_URL": imds.url,
+            "SKYLARK_CLOUD__TABLE": TABLE,
+            "SKYLARK_CLOUD__BUCKET": BUCKET,
+            "SKYLARK_CLOUD__HOLD_PARAMETER": HOLDS,
+            "SKYLARK_ENGINE__DRAIN_S": "1",
+        }
+        with running_appliance(**settings) as appliance:
+            eventually(lambda: any("audio_at" in item for item in table.items(BOOT)), "it has spoken")
+            (told,) = table.items(BOOT)
+            assert told["id"] == imds.instance_id
+            assert told["model_at"] <= told["audio_at"]
+
+            def holds() -> list[dict]:
+                found = aws["ssm"].get_parameters_by_path(Path=HOLDS)["Parameters"]
+                return [json.loads(each["Value"]) for each in found if each["Name"] == f"{HOLDS}/machine"]
+
+            eventually(holds, "the machine holds itself for what it spoke")
+            jobs = [
+                {
+                    "model_type": "fake",
+                    "priority": n,
+                    "batch_key": "",
+                    "payload": {"text": f"{n}", "level": n + 1, **(SHORT if n else LONG)},
+                }
+                for n in range(6)
+            ]
+            ids = appliance.jobs.submit(jobs, owner="alice")
+            eventually(lambda: appliance.jobs.get(ids[0])["status"] == "running", "the first one runs")
+            imds.notice = True
+            assert appliance.wait() == 0
+        items = {item["id"]: item for item in table.items(WAITING)}
+        assert items.keys() == set(ids)
+        assert {item["owner"] for item in items.values()} == {"alice"}
+        with running_engine() as engine:
+            bucket = Bucket(aws["s3"], BUCKET)
+            take_in = TakingIn(engine.data_dir, engine.client, bucket)
+            for item in items.values():
+                take_in.take(item["body_key"])
+            eventually(lambda: engine.status(ids[0]) == "running", "what was cut off begins anew")
+            for item in items.values():  # again: nothing is there twice
+                take_in.take(item["body_key"])
+            engine.client.cancel(ids[0])
+            for n, id in enumerate(ids[1:], 2):
+                assert engine.ended(id)["status"] == "done"
+                assert set(engine.audio(id)[::2]) == {n}

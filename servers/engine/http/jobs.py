@@ -18,6 +18,7 @@ from servers.engine.submission import LONGEST_KEY, Batch, Caller, Stream, Submis
 from servers.errors import (
     Conflict,
     EngineUnavailable,
+    Forbidden,
     InvalidRequest,
     JobNotFound,
     NotFound,
@@ -27,6 +28,7 @@ from servers.errors import (
     UnsupportedAudio,
 )
 from servers.jobs.client import OWNER_HEADER, RATE_HEADER
+from servers.jobs.handover import HandedOver
 from servers.jobs.job import Job
 from servers.jobs.request import IDEMPOTENCY_KEY
 from servers.jobs.stream_events import Accepted, AudioChunk, Broken, Ended, Event, Waiting, to_line
@@ -45,6 +47,7 @@ ASKING = (EngineUnavailable, StorageFailed)
 """The errors of whoever asks the queue."""
 OF_A_JOB = (*ASKING, JobNotFound)
 SUBMITTING = (*ASKING, Conflict, UnknownModel, UnsupportedAudio)
+TAKING_IN = (*ASKING, Forbidden, UnknownModel)
 
 
 class Wait(Query):
@@ -147,6 +150,17 @@ def _events(
                 raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
     except SkylarkError as error:
         yield Broken(error)
+
+
+@bp.post("/jobs/handover")
+@operation("Take in a job that another machine's engine has accepted", body=HandedOver, errors=TAKING_IN)
+def take_in() -> dict[str, Any]:
+    """Over the Unix socket only: it says whose the job is."""
+    if not over_unix_socket():
+        raise Forbidden("jobs are handed over on the engine's Unix socket only")
+    handed = json_body(HandedOver)
+    service().take_in(handed)
+    return {"job_id": handed.id}
 
 
 @bp.get("/jobs/<uuid:job_id>")

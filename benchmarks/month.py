@@ -13,7 +13,11 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from auto_stop.decision import Hold, Instance, Limits, Metrics, Point, decide
+from appliance.environment import Limits
+from appliance.holds import Hold
+from appliance.machine import Instance
+from appliance.metrics import Metrics, Point
+from auto_stop.decision import decide
 from benchmarks.figures import Figure
 
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86_400.0

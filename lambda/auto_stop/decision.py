@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
+
+from appliance.environment import DEFAULTS, Limits
+from appliance.holds import Hold
+from appliance.machine import Instance
+from appliance.metrics import Metrics, of_this_start
 
 SKEW_S = 60.0
 """So much may two clocks differ before what one says is from the other's future."""
@@ -19,62 +23,6 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True)
-class Point:
-    """A metric's value in the minute that begins `at`."""
-
-    at: float
-    value: float
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """What the machine published, in the order of time."""
-
-    last_request_at: Sequence[Point] = ()  # the last moment at which a request came or ended
-    active: Sequence[Point] = ()  # queued, running, loading, training, uploads
-    heartbeat: Sequence[Point] = ()
-    since: float = 0.0  # of what was before that, nothing was asked
-
-
-@dataclass(frozen=True)
-class Group:
-    """The Auto Scaling group that the machine belongs to."""
-
-    name: str
-    desired: int
-    minimum: int = 0
-
-
-@dataclass(frozen=True)
-class Instance:
-    """The machine, as EC2 has it; a state of "" says that there is none."""
-
-    id: str = ""
-    state: str = ""
-    launched_at: float = 0.0  # of its last start, as EC2 tells it
-    spot: str = ""  # "one-time", "persistent", or "" for on demand
-    group: Group | None = None
-    protected: bool = False  # from being scaled in
-
-
-@dataclass(frozen=True)
-class Hold:
-    """Somebody wants the machine to run until then. One that nobody can read has a `fault`."""
-
-    until: float = 0.0
-    by: str = ""
-    fault: str = ""
-
-
-@dataclass(frozen=True)
-class Limits:
-    idle_s: float = 900.0
-    grace_s: float = 900.0
-    fresh_s: float = 300.0  # older news is none
-    blind_s: float = 3600.0  # so long without news is an alarm
-
-
-@dataclass(frozen=True)
 class Decision:
     action: Action
     reason: str  # one word, for those who count
@@ -84,9 +32,6 @@ class Decision:
     @property
     def stops(self) -> bool:
         return self.action in (Action.STOP, Action.EMPTY)
-
-
-DEFAULTS = Limits()
 
 
 def decide(
@@ -105,7 +50,7 @@ def decide(
     9. It cannot be stopped, or shall not be: an alarm that says what a person can do.
     10. Its group would start it again: the group is emptied. Else it is stopped.
     """
-    metrics = _of_this_start(metrics, instance.launched_at)
+    metrics = of_this_start(metrics, instance.launched_at)
     idle_s = max(0.0, now - idle_since(metrics, instance, now, limits))
     found = (
         _not_running(instance)  # 1
@@ -135,17 +80,6 @@ def _heard_since(metrics: Metrics, instance: Instance, limits: Limits) -> float:
     moments = [begin, *(point.at for point in metrics.active)]
     gaps = [after for before, after in pairwise(moments) if after - before > limits.fresh_s]
     return max(gaps, default=instance.launched_at)
-
-
-def _of_this_start(metrics: Metrics, launched_at: float) -> Metrics:
-    """A machine that was stopped and started has metrics of its former run, which say nothing of this one."""
-
-    def since(points: Sequence[Point]) -> tuple[Point, ...]:
-        # A point's minute begins up to 60 s before what it tells of.
-        return tuple(point for point in points if point.at > launched_at - 60)
-
-    last_request_at, active = since(metrics.last_request_at), since(metrics.active)
-    return Metrics(last_request_at, active, since(metrics.heartbeat), metrics.since)
 
 
 def _not_running(instance: Instance) -> Decision | None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from auto_stop.decision import Action, Decision, Group, Hold, Instance, Limits, Metrics, Point, decide
+from appliance.environment import Limits
+from appliance.holds import Hold
+from appliance.machine import Group, Instance
+from appliance.metrics import Metrics, Point
+from auto_stop.decision import Action, Decision, decide
 
 NOW = 1_900_000_020.0
 MINUTE, HOUR = 60.0, 3600.0

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from auto_stop.decision import Hold, Limits, Metrics, Point
+from appliance.environment import Limits
+from appliance.holds import Hold
+from appliance.metrics import Metrics, Point
 from tests.lambda_.auto_stop.a_machine import (
     ALARM,
     FLEET,

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from auto_stop.decision import Group, Hold, Instance, Limits, Metrics, Point
+from appliance.environment import Limits
+from appliance.holds import Hold
+from appliance.machine import Group, Instance
+from appliance.metrics import Metrics, Point
 from tests.lambda_.auto_stop.a_machine import (
     ALARM,
     EMPTY,

@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("moto", reason="moto, the AWS of the tests, is not installed")
 
 from auto_stop import handler
-from tests.lambda_.auto_stop import aws as fixtures
-from tests.lambda_.auto_stop.cloud import UP_S, a_group, an_instance, desired_capacity
+from tests.lambda_ import aws as fixtures
+from tests.lambda_.cloud import UP_S, a_group, an_instance, desired_capacity
 
 aws, idle, idle_group = fixtures.aws, fixtures.idle, fixtures.idle_group
 STOP, DESIRE = "ec2.StopInstances", "autoscaling.SetDesiredCapacity"

@@ -12,7 +12,7 @@ pytest.importorskip("moto", reason="moto, the AWS of the tests, is not installed
 from botocore.exceptions import ConnectTimeoutError
 
 from auto_stop import handler
-from tests.lambda_.auto_stop import aws as fixtures
+from tests.lambda_ import aws as fixtures
 
 aws, idle = fixtures.aws, fixtures.idle
 STOP = "ec2.StopInstances"

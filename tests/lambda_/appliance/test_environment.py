@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from auto_stop.decision import Limits
-from auto_stop.environment import BadEnvironment, read
+from appliance.environment import BadEnvironment, Limits, read
 
 GOOD = {
     "APPLIANCE": "speech",
     "INSTANCE_ID": "i-0123456789abcdef0",
     "HOLD_PARAMETER": "/skylark/speech/holds",
     "TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:skylark",
+    "TABLE_NAME": "skylark-speech",
+    "BUCKET": "skylark-speech-123456789012",
+    "KEYS_PARAMETER": "/skylark/speech/api_keys",
+    "RELEASE_PARAMETER": "/skylark/speech/release",
+    "RECEPTION_TARGET_GROUP": "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/r/0",
+    "START_FUNCTION": "skylark-speech-start",
+    "ROUTES": '[{"rule": "arn:rule", "service": "tts", "blue": "arn:blue", "green": "arn:green"}]',
 }
 FLEET = {name: value for name, value in GOOD.items() if name != "INSTANCE_ID"} | {"ASG_NAME": "skylark"}
 
@@ -25,6 +31,24 @@ def test_what_is_not_given_has_its_default():
 def test_limits_are_seconds():
     limits = read(GOOD | {"IDLE_S": "600", "GRACE_S": "1200", "FRESH_S": "240", "BLIND_S": "1800"}).limits
     assert limits == Limits(600, 1200, 240, 1800)
+
+
+def test_the_rules_are_those_that_are_switched():
+    (rule,) = read(GOOD).rules
+    assert (rule.rule, rule.service, rule.group("blue"), rule.group("green")) == (
+        "arn:rule",
+        "tts",
+        "arn:blue",
+        "arn:green",
+    )
+
+
+def test_an_appliance_without_rules_has_none_to_switch():
+    assert read(GOOD | {"ROUTES": "[]"}).rules == ()
+
+
+def test_types_are_in_the_order_in_which_they_are_preferred():
+    assert read(GOOD | {"INSTANCE_TYPES": "g5.xlarge, g4dn.xlarge,"}).types == ("g5.xlarge", "g4dn.xlarge")
 
 
 def test_a_group_stands_in_for_an_instance():
@@ -65,6 +89,15 @@ def test_a_path_that_ends_with_a_slash_is_the_same_path():
         ({"FRESH_S": "60"}, "FRESH_S is at least 180"),
         ({"BLIND_S": "200"}, "BLIND_S is at least FRESH_S"),
         ({"DRY_RUN": "perhaps"}, "DRY_RUN is true or false"),
+        ({"SPOT": "often"}, "SPOT is true or false"),
+        ({"MONTHLY_BUDGET": "-1"}, "MONTHLY_BUDGET is a number of dollars, 0 for none"),
+        ({"LONGEST_RUN_S": "a day"}, "LONGEST_RUN_S is a number of seconds over 0"),
+        ({"ROUTES": ""}, "ROUTES is missing"),
+        ({"ROUTES": "arn:rule"}, r"ROUTES has to begin with \["),
+        ({"ROUTES": "[1"}, "ROUTES is no JSON list"),
+        ({"ROUTES": '[{"rule": "arn:rule"}]'}, "ROUTES is no JSON list of .*service"),
+        ({"RECEPTION_TARGET_GROUP": "reception"}, "RECEPTION_TARGET_GROUP has to begin with arn:"),
+        ({"KEYS_PARAMETER": "keys"}, "KEYS_PARAMETER has to begin with /"),
     ],
 )
 def test_what_is_wrong_is_said(changed, says):
@@ -80,4 +113,11 @@ def test_all_that_is_wrong_is_said_at_once():
         "APPLIANCE is missing",
         "HOLD_PARAMETER is missing",
         "TOPIC_ARN is missing",
+        "TABLE_NAME is missing",
+        "BUCKET is missing",
+        "KEYS_PARAMETER is missing",
+        "RELEASE_PARAMETER is missing",
+        "RECEPTION_TARGET_GROUP is missing",
+        "START_FUNCTION is missing",
+        "ROUTES is missing",
     ]

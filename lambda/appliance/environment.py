@@ -1,14 +1,14 @@
-"""What Terraform gives the function: environment variables, checked all at once."""
+"""What Terraform gives the functions: environment variables, the same for all, checked all at once."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from auto_stop.decision import DEFAULTS, Limits
+from appliance.routes import Rule
 
-LIMITS = {"IDLE_S": "idle_s", "GRACE_S": "grace_s", "FRESH_S": "fresh_s", "BLIND_S": "blind_s"}
 LEAST_FRESH_S = 180.0
 """A minute between two publishings, a minute of rounding, and a minute until CloudWatch shows it."""
 
@@ -18,12 +18,36 @@ class BadEnvironment(Exception):
 
 
 @dataclass(frozen=True)
+class Limits:
+    idle_s: float = 900.0
+    grace_s: float = 900.0
+    fresh_s: float = 300.0  # older news is none
+    blind_s: float = 3600.0  # so long without news is an alarm
+    longest_run_s: float = 43_200.0  # a longer run is an alarm
+
+
+DEFAULTS = Limits()
+LIMITS = {field.name.upper(): field.name for field in fields(Limits)}
+
+
+@dataclass(frozen=True)
 class Environment:
     appliance: str
     hold_path: str
     topic_arn: str
+    table: str
+    bucket: str
+    keys_parameter: str
+    release_parameter: str
+    reception: str  # the target group of lambda/reception
+    start_function: str
+    rules: tuple[Rule, ...]  # those that lead to the machine, or to reception
     instance_id: str = ""
     asg_name: str = ""
+    types: tuple[str, ...] = ()  # that an instance may be changed to, the preferred first
+    spot: bool = False
+    monthly_budget: float = 0.0  # dollars; 0: none
+    dashboard_url: str = ""
     limits: Limits = DEFAULTS
     dry_run: bool = False
 
@@ -44,8 +68,19 @@ def read(variables: Mapping[str, str]) -> Environment:
         appliance=_needed(given, "APPLIANCE", "", faults),
         hold_path=_needed(given, "HOLD_PARAMETER", "/", faults).rstrip("/"),
         topic_arn=_needed(given, "TOPIC_ARN", "arn:", faults),
+        table=_needed(given, "TABLE_NAME", "", faults),
+        bucket=_needed(given, "BUCKET", "", faults),
+        keys_parameter=_needed(given, "KEYS_PARAMETER", "/", faults),
+        release_parameter=_needed(given, "RELEASE_PARAMETER", "/", faults),
+        reception=_needed(given, "RECEPTION_TARGET_GROUP", "arn:", faults),
+        start_function=_needed(given, "START_FUNCTION", "", faults),
+        rules=_rules(given, faults),
         instance_id=given.get("INSTANCE_ID", ""),
         asg_name=given.get("ASG_NAME", ""),
+        types=_list(given, "INSTANCE_TYPES"),
+        spot=_truth(given, "SPOT", faults),
+        monthly_budget=_number(given, "MONTHLY_BUDGET", "dollars", faults),
+        dashboard_url=given.get("DASHBOARD_URL", ""),
         limits=_limits(given, faults),
         dry_run=_truth(given, "DRY_RUN", faults),
     )
@@ -63,6 +98,22 @@ def _needed(given: Mapping[str, str], name: str, beginning: str, faults: list[st
     return value
 
 
+def _rules(given: Mapping[str, str], faults: list[str]) -> tuple[Rule, ...]:
+    if not (text := _needed(given, "ROUTES", "[", faults)).startswith("["):
+        return ()
+    try:
+        return tuple(
+            Rule(each["rule"], each["service"], each["blue"], each["green"]) for each in json.loads(text)
+        )
+    except (ValueError, TypeError, KeyError) as fault:
+        faults.append(f'ROUTES is no JSON list of {{"rule", "service", "blue", "green"}}: {fault!r}')
+        return ()
+
+
+def _list(given: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in given.get(name, "").split(",") if each.strip())
+
+
 def _limits(given: Mapping[str, str], faults: list[str]) -> Limits:
     values = {field: _seconds(given, name, faults) for name, field in LIMITS.items() if given.get(name)}
     limits = Limits(**values)
@@ -74,14 +125,25 @@ def _limits(given: Mapping[str, str], faults: list[str]) -> Limits:
 
 
 def _seconds(given: Mapping[str, str], name: str, faults: list[str]) -> float:
-    try:
-        seconds = float(given[name])
-    except ValueError:
-        seconds = math.nan
+    seconds = _parsed(given[name])
     if not 0 < seconds < math.inf:
         faults.append(f"{name} is a number of seconds over 0: {given[name]!r}")
         return math.nan
     return seconds
+
+
+def _number(given: Mapping[str, str], name: str, of: str, faults: list[str]) -> float:
+    number = _parsed(given.get(name) or "0")
+    if not 0 <= number < math.inf:
+        faults.append(f"{name} is a number of {of}, 0 for none: {given[name]!r}")
+    return number
+
+
+def _parsed(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _truth(given: Mapping[str, str], name: str, faults: list[str]) -> bool:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,11 +17,16 @@ import boto3
 from botocore.config import Config
 from moto import mock_aws
 
-from auto_stop.environment import Environment, read
+from appliance.environment import Environment, read
+from appliance.table import Table
 from auto_stop.handler import Noticed, run
 
 REGION, IMAGE = "eu-central-1", "ami-12c6146b"
-HOLDS = "/skylark/speech/holds"
+NAME = "skylark-speech"
+HOLDS, KEYS, RELEASE = (f"/skylark/speech/{name}" for name in ("holds", "api_keys", "release"))
+SECRET, OWNER = "a long secret", "maria"
+SERVICES = {"tts": 5000, "whisperx": 5001, "jobs": 5002}
+USED = ("cloudwatch", "ec2", "autoscaling", "ssm", "sns", "dynamodb", "elbv2", "s3", "lambda")
 UP_S, QUIET_S = 7200.0, 1800.0
 PLENTY_MS = 60_000.0
 
@@ -91,7 +97,14 @@ class Cloud:
         self.write_hold(by, value)
 
     def write_hold(self, by: str, value: str) -> None:
-        self.outside("ssm").put_parameter(Name=f"{HOLDS}/{by}", Value=value, Type="String", Overwrite=True)
+        self.write_parameter(f"{HOLDS}/{by}", value)
+
+    def write_parameter(self, name: str, value: str, type: str = "String") -> None:
+        self.outside("ssm").put_parameter(Name=name, Value=value, Type=type, Overwrite=True)
+
+    def table(self) -> Table:
+        """Somebody else's."""
+        return Table(self.outside("dynamodb"), NAME)
 
     def state(self) -> str:
         found = self.outside("ec2").describe_instances(InstanceIds=[self.variables["INSTANCE_ID"]])
@@ -115,19 +128,79 @@ def cloud() -> Iterator[Cloud]:
     """Nothing runs in it yet."""
     with mock_aws():
         made = Cloud()
-        topic = made.outside("sns").create_topic(Name="skylark")["TopicArn"]
-        queue = made.outside("sqs").create_queue(QueueName="people")["QueueUrl"]
-        arn = f"arn:aws:sqs:{REGION}:123456789012:people"
-        made.outside("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-        made.variables = {
-            "APPLIANCE": "speech",
-            "HOLD_PARAMETER": HOLDS,
-            "TOPIC_ARN": topic,
-            "QUEUE_URL": queue,
-        }
+        made.variables = _people(made) | _stores(made) | _balancer(made)
+        made.variables |= {"APPLIANCE": "speech", "START_FUNCTION": f"{NAME}-start"}
         yield made
-        for service in ("cloudwatch", "ec2", "autoscaling", "ssm", "sns"):
+        for service in USED:
             _client(service, "the function").meta.events.unregister("before-call", unique_id="cloud")
+
+
+def _people(cloud: Cloud) -> dict[str, str]:
+    topic = cloud.outside("sns").create_topic(Name=NAME)["TopicArn"]
+    queue = cloud.outside("sqs").create_queue(QueueName="people")["QueueUrl"]
+    arn = f"arn:aws:sqs:{REGION}:123456789012:people"
+    cloud.outside("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return {"TOPIC_ARN": topic, "QUEUE_URL": queue}
+
+
+def _stores(cloud: Cloud) -> dict[str, str]:
+    """The table, the bucket and the parameters, as Terraform makes them."""
+    cloud.outside("dynamodb").create_table(
+        TableName=NAME,
+        KeySchema=[
+            {"AttributeName": "kind", "KeyType": "HASH"},
+            {"AttributeName": "id", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("kind", "id")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    location = {"LocationConstraint": REGION}
+    cloud.outside("s3").create_bucket(Bucket=NAME, CreateBucketConfiguration=location)
+    digest = sha256(SECRET.encode()).hexdigest()
+    cloud.write_parameter(KEYS, f"{OWNER}:{digest}", "SecureString")
+    cloud.write_parameter(RELEASE, json.dumps({"live": "blue", "blue": "", "green": ""}))
+    return {
+        "HOLD_PARAMETER": HOLDS,
+        "KEYS_PARAMETER": KEYS,
+        "RELEASE_PARAMETER": RELEASE,
+        "TABLE_NAME": NAME,
+        "BUCKET": NAME,
+    }
+
+
+def _balancer(cloud: Cloud) -> dict[str, str]:
+    """An ALB whose rules lead to reception, a rule for each service."""
+    elbv2 = cloud.outside("elbv2")
+    subnets = [subnet["SubnetId"] for subnet in cloud.outside("ec2").describe_subnets()["Subnets"]][:2]
+    balancer = elbv2.create_load_balancer(Name=NAME, Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    reception = elbv2.create_target_group(Name=f"{NAME}-reception", TargetType="lambda")
+    arn = reception["TargetGroups"][0]["TargetGroupArn"]
+    forward = [{"Type": "forward", "TargetGroupArn": arn}]
+    listener = elbv2.create_listener(
+        LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=forward
+    )["Listeners"][0]["ListenerArn"]
+    routes = []
+    for priority, (service, port) in enumerate(SERVICES.items(), 1):
+        rule = elbv2.create_rule(
+            ListenerArn=listener,
+            Priority=priority,
+            Conditions=[{"Field": "path-pattern", "Values": [f"/{service}/*"]}],
+            Actions=forward,
+        )["Rules"][0]["RuleArn"]
+        groups = {colour: _targets(cloud, service, colour, port) for colour in ("blue", "green")}
+        routes.append({"rule": rule, "service": service} | groups)
+    return {"ROUTES": json.dumps(routes), "RECEPTION_TARGET_GROUP": arn}
+
+
+def _targets(cloud: Cloud, service: str, colour: str, port: int) -> str:
+    vpc = cloud.outside("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    made = cloud.outside("elbv2").create_target_group(
+        Name=f"{NAME}-{service}-{colour}",
+        Protocol="HTTP",
+        Port=port + (100 if colour == "green" else 0),
+        VpcId=vpc,
+    )
+    return str(made["TargetGroups"][0]["TargetGroupArn"])
 
 
 def an_instance(cloud: Cloud, **how: Any) -> str:

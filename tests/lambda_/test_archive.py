@@ -6,26 +6,27 @@ import ast
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
 from servers.settings import ROOT
 
 pytest.importorskip("boto3", reason="boto3 is not installed")
-FOLDER = ROOT / "lambda" / "auto_stop"
-FILES = sorted(FOLDER.glob("*.py"))
-THERE = {"boto3", "botocore", "auto_stop"} | sys.stdlib_module_names
+FOLDER = ROOT / "lambda"
+FILES = sorted(FOLDER.glob("*/*.py"))
+HANDLERS = sorted(file.parent.name for file in FILES if file.name == "handler.py")
+THERE = {"boto3", "botocore", *(file.parent.name for file in FILES)} | sys.stdlib_module_names
 LOOK = """
 import sys
-from auto_stop.handler import handler
-assert handler.__module__ == "auto_stop.handler"
-assert ".zip" in sys.modules["auto_stop"].__file__
+from importlib import import_module
+for name in {handlers}:
+    assert import_module(name + ".handler").handler.__module__ == name + ".handler"
+    assert ".zip" in sys.modules[name].__file__
 assert not [name for name in sys.modules if name.split(".")[0] in ("servers", "numpy", "pydantic")]
 """
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_nothing_is_imported_but_the_standard_library_and_boto3(file):
     tree = ast.parse(file.read_text())
     names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
@@ -34,13 +35,13 @@ def test_nothing_is_imported_but_the_standard_library_and_boto3(file):
 
 
 def test_an_archive_of_it_can_be_imported(tmp_path):
-    archive = tmp_path / "auto_stop.zip"
+    archive = tmp_path / "functions.zip"
     with zipfile.ZipFile(archive, "w") as writing:
         for file in FILES:
-            writing.write(file, f"auto_stop/{file.name}")
+            writing.write(file, file.relative_to(FOLDER))
     where = f"import sys; sys.path.insert(0, {str(archive)!r})\n"
     done = subprocess.run(
-        [sys.executable, "-P", "-c", where + LOOK],
+        [sys.executable, "-P", "-c", where + LOOK.format(handlers=HANDLERS)],
         cwd=tmp_path,
         env={},
         capture_output=True,
@@ -51,5 +52,5 @@ def test_an_archive_of_it_can_be_imported(tmp_path):
 
 
 def test_there_is_something_in_it():
-    assert FOLDER / "handler.py" in FILES
-    assert Path(FILES[0]).is_file()
+    assert "auto_stop" in HANDLERS
+    assert FOLDER / "appliance" / "table.py" in FILES

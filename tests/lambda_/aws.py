@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lambda_.auto_stop.cloud import Cloud, a_group, an_instance, cloud
+from tests.lambda_.cloud import Cloud, a_group, an_instance, cloud
 
 
 @pytest.fixture

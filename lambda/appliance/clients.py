@@ -1,0 +1,24 @@
+"""boto3's clients, of which a warm function keeps those that it made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+PATIENCE = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+WHERE = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
+
+
+def clients(variables: Mapping[str, str]) -> Callable[[str], Any]:
+    """What gives the client of a service, for the region and the endpoint that the environment names."""
+    where = tuple(variables.get(name, "") for name in WHERE)
+    return lambda service: _client(service, where)
+
+
+@cache
+def _client(service: str, _where: tuple[str, ...]) -> Any:
+    return boto3.client(service, config=PATIENCE)

@@ -1,0 +1,74 @@
+"""What the machine published to CloudWatch of its work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from appliance.faults import Unreadable
+
+NAMESPACE = "Skylark"
+MINUTE_S = 60
+MARGIN_S = 300.0
+SERIES = {"last_request_at": "LastRequestAt", "active": "ActiveRequests", "heartbeat": "Heartbeat"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A metric's value in the minute that begins `at`."""
+
+    at: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What the machine published, in the order of time."""
+
+    last_request_at: Sequence[Point] = ()  # the last moment at which a request came or ended
+    active: Sequence[Point] = ()  # queued, running, loading, training, uploads
+    heartbeat: Sequence[Point] = ()
+    since: float = 0.0  # of what was before that, nothing was asked
+
+
+def read(cloudwatch: Any, appliance: str, now: float, blind_s: float) -> Metrics:
+    """All of the last `blind_s` and a little more, and what is dated in the near future."""
+    since = now - blind_s - MARGIN_S
+    pages = cloudwatch.get_paginator("get_metric_data").paginate(
+        MetricDataQueries=[_query(appliance, id, name) for id, name in SERIES.items()],
+        StartTime=_date(since),
+        EndTime=_date(now + 2 * MARGIN_S),
+        ScanBy="TimestampAscending",
+    )
+    points: dict[str, list[Point]] = {id: [] for id in SERIES}
+    for result in (result for page in pages for result in page["MetricDataResults"]):
+        if result.get("StatusCode") in ("InternalError", "Forbidden"):
+            raise Unreadable(f"CloudWatch gave no {SERIES[result['Id']]}: {result['StatusCode']}")
+        moments = (moment.timestamp() for moment in result["Timestamps"])
+        points[result["Id"]] += map(Point, moments, result["Values"])
+    return Metrics(
+        **{id: sorted(found, key=lambda point: point.at) for id, found in points.items()}, since=since
+    )
+
+
+def of_this_start(metrics: Metrics, launched_at: float) -> Metrics:
+    """A machine that was stopped and started has metrics of its former run, which say nothing of this one."""
+
+    def since(points: Sequence[Point]) -> tuple[Point, ...]:
+        # A point's minute begins up to 60 s before what it tells of.
+        return tuple(point for point in points if point.at > launched_at - MINUTE_S)
+
+    last_request_at, active = since(metrics.last_request_at), since(metrics.active)
+    return Metrics(last_request_at, active, since(metrics.heartbeat), metrics.since)
+
+
+def _query(appliance: str, id: str, name: str) -> dict[str, Any]:
+    dimensions = [{"Name": "Appliance", "Value": appliance}]
+    metric = {"Namespace": NAMESPACE, "MetricName": name, "Dimensions": dimensions}
+    return {"Id": id, "MetricStat": {"Metric": metric, "Period": MINUTE_S, "Stat": "Maximum"}}
+
+
+def _date(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)

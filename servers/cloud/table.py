@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 from servers.cloud.connection import asking
@@ -59,22 +61,27 @@ class Table:
 
 
 def to_attribute(value: object) -> dict[str, Any]:
-    """A value as DynamoDB writes it: text, a number, true or false, or a mapping of text to these."""
-    if isinstance(value, bool):
-        return {"BOOL": value}
-    if isinstance(value, str):
-        return {"S": value}
-    if isinstance(value, int | float):
-        return {"N": repr(value)}
-    if isinstance(value, Mapping):
-        return {"M": {str(name): to_attribute(each) for name, each in value.items()}}
-    raise TypeError(f"{type(value).__name__} is not kept in the table")
+    """A value as boto3 writes it for DynamoDB: text, a number, true or false, or a mapping of these."""
+    found: dict[str, Any] = import_module("boto3.dynamodb.types").TypeSerializer().serialize(_exact(value))
+    return found
 
 
 def from_attribute(attribute: Mapping[str, Any]) -> Any:
-    ((kind, value),) = attribute.items()
-    if kind == "N":
-        return float(value) if any(sign in value for sign in ".eE") else int(value)
-    if kind == "M":
-        return {name: from_attribute(each) for name, each in value.items()}
+    return _python(import_module("boto3.dynamodb.types").TypeDeserializer().deserialize(attribute))
+
+
+def _exact(value: object) -> object:
+    """DynamoDB's numbers are decimal, and boto3 takes no float for one."""
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    if isinstance(value, Mapping):
+        return {name: _exact(each) for name, each in value.items()}
+    return value
+
+
+def _python(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {name: _python(each) for name, each in value.items()}
     return value

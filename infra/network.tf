@@ -1,0 +1,156 @@
+# The VPC, one of its own or an existing one, and who reaches whom in it.
+
+locals {
+  own_vpc = var.vpc_id == null
+  vpc_id  = local.own_vpc ? aws_vpc.own[0].id : var.vpc_id
+
+  # First the zones that have the machine's type: a load balancer needs two, also where only one has it.
+  with_type = sort(data.aws_ec2_instance_type_offerings.zones.locations)
+  all_zones = distinct(concat(local.with_type, sort(data.aws_availability_zones.available.names)))
+  zones     = local.own_vpc ? coalesce(var.availability_zones, slice(local.all_zones, 0, min(3, length(local.all_zones)))) : []
+
+  public_subnet_ids  = [for zone in local.zones : aws_subnet.public[zone].id]
+  private_zones      = var.egress == "endpoints" ? local.zones : []
+  machine_zones      = [for zone in local.zones : zone if contains(local.with_type, zone)]
+  own_machine_subnet = var.egress == "endpoints" ? aws_subnet.private : aws_subnet.public
+
+  balancer_subnet_ids = local.own_vpc ? local.public_subnet_ids : var.balancer_subnet_ids
+  machine_subnet_ids  = local.own_vpc ? [for zone in local.machine_zones : local.own_machine_subnet[zone].id] : var.machine_subnet_ids
+}
+
+data "aws_availability_zones" "available" {
+  state = "available"
+
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
+}
+
+data "aws_ec2_instance_type_offerings" "zones" {
+  location_type = "availability-zone"
+
+  filter {
+    name   = "instance-type"
+    values = var.capacity == "fleet" ? var.instance_types : [var.instance_types[0]]
+  }
+}
+
+resource "aws_vpc" "own" {
+  count                = local.own_vpc ? 1 : 0
+  cidr_block           = var.vpc_cidr
+  enable_dns_support   = true
+  enable_dns_hostnames = true
+  tags                 = merge(local.tags, { Name = local.full_name })
+}
+
+resource "aws_internet_gateway" "own" {
+  count  = local.own_vpc ? 1 : 0
+  vpc_id = aws_vpc.own[0].id
+  tags   = merge(local.tags, { Name = local.full_name })
+}
+
+resource "aws_subnet" "public" {
+  for_each          = { for index, zone in local.zones : zone => index }
+  vpc_id            = aws_vpc.own[0].id
+  availability_zone = each.key
+  cidr_block        = cidrsubnet(var.vpc_cidr, 4, each.value)
+  tags              = merge(local.tags, { Name = "${local.full_name}-public-${each.key}" })
+}
+
+resource "aws_subnet" "private" {
+  for_each          = { for index, zone in local.private_zones : zone => index }
+  vpc_id            = aws_vpc.own[0].id
+  availability_zone = each.key
+  cidr_block        = cidrsubnet(var.vpc_cidr, 4, 8 + each.value)
+  tags              = merge(local.tags, { Name = "${local.full_name}-private-${each.key}" })
+}
+
+resource "aws_route_table" "public" {
+  count  = local.own_vpc ? 1 : 0
+  vpc_id = aws_vpc.own[0].id
+  tags   = merge(local.tags, { Name = "${local.full_name}-public" })
+
+  route {
+    cidr_block = "0.0.0.0/0"
+    gateway_id = aws_internet_gateway.own[0].id
+  }
+}
+
+resource "aws_route_table_association" "public" {
+  for_each       = aws_subnet.public
+  subnet_id      = each.value.id
+  route_table_id = aws_route_table.public[0].id
+}
+
+resource "aws_route_table" "private" {
+  count  = length(local.private_zones) > 0 ? 1 : 0
+  vpc_id = aws_vpc.own[0].id
+  tags   = merge(local.tags, { Name = "${local.full_name}-private" })
+}
+
+resource "aws_route_table_association" "private" {
+  for_each       = aws_subnet.private
+  subnet_id      = each.value.id
+  route_table_id = aws_route_table.private[0].id
+}
+
+# Nothing has this group, and whoever forgets to name one reaches nothing.
+resource "aws_default_security_group" "own" {
+  count  = local.own_vpc ? 1 : 0
+  vpc_id = aws_vpc.own[0].id
+  tags   = merge(local.tags, { Name = "${local.full_name}-default" })
+}
+
+resource "aws_security_group" "balancer" {
+  name        = "${local.full_name}-balancer"
+  description = "Clients reach the load balancer, and it the machine"
+  vpc_id      = local.vpc_id
+  tags        = merge(local.tags, { Name = "${local.full_name}-balancer" })
+}
+
+resource "aws_security_group" "machine" {
+  name        = "${local.full_name}-machine"
+  description = "Only the load balancer reaches the machine"
+  vpc_id      = local.vpc_id
+  tags        = merge(local.tags, { Name = "${local.full_name}-machine" })
+}
+
+resource "aws_vpc_security_group_ingress_rule" "clients" {
+  for_each          = { for pair in setproduct(var.client_cidrs, [80, 443]) : "${pair[0]} ${pair[1]}" => { cidr = pair[0], port = pair[1] } }
+  security_group_id = aws_security_group.balancer.id
+  description       = each.value.port == 80 ? "Clients, who are led to HTTPS" : "Clients"
+  cidr_ipv4         = each.value.cidr
+  ip_protocol       = "tcp"
+  from_port         = each.value.port
+  to_port           = each.value.port
+}
+
+resource "aws_vpc_security_group_egress_rule" "balancer_to_machine" {
+  for_each                     = local.ports
+  security_group_id            = aws_security_group.balancer.id
+  description                  = "The place ${each.key}"
+  referenced_security_group_id = aws_security_group.machine.id
+  ip_protocol                  = "tcp"
+  from_port                    = each.value.tts
+  to_port                      = each.value.jobs
+}
+
+resource "aws_vpc_security_group_ingress_rule" "machine_from_balancer" {
+  for_each                     = local.ports
+  security_group_id            = aws_security_group.machine.id
+  description                  = "The place ${each.key}"
+  referenced_security_group_id = aws_security_group.balancer.id
+  ip_protocol                  = "tcp"
+  from_port                    = each.value.tts
+  to_port                      = each.value.jobs
+}
+
+resource "aws_vpc_security_group_egress_rule" "machine" {
+  security_group_id = aws_security_group.machine.id
+  description       = "AWS: ECR, S3, DynamoDB, SSM and CloudWatch"
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}

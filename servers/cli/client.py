@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,14 @@ DIRECTLY = {f"{scheme}://{host}": "" for scheme in ("http", "https") for host in
 class Servers:
     """Both servers. Close it after use, or use it in a with statement."""
 
-    def __init__(self, config: ClientConfig, *, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        config: ClientConfig,
+        *,
+        headers: Mapping[str, str] | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`headers` go with each request: what tells a load balancer where to."""
         import requests
 
         self.tts = config.server_url
@@ -43,6 +50,7 @@ class Servers:
         self._http = requests.Session()
         self._http.proxies = dict(DIRECTLY)
         self._http.auth = _as_it_is
+        self._http.headers.update(headers or {})
         if config.api_key:
             self._http.headers["X-API-Key"] = config.api_key.encode()
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from servers.cli import options
+from servers.cli.failures import WrongUsage
 
 
 def smoke(
@@ -18,9 +19,21 @@ def smoke(
     most_wrong: Annotated[
         float, typer.Option(metavar="RATE", min=0, help="The word error rate that is still taken.")
     ] = 0.3,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(metavar="'NAME: VALUE'", help="Send this header with each request; again for another."),
+    ] = None,
 ) -> None:
     """Speak, hear it again, align it, check the keys, and be refused; the exit code is 1 when one fails."""
     from servers.cli import config
     from servers.cli.smoke_checks import check
 
-    check(config.load(config_file, server), wait_s=wait, most_wrong=most_wrong)
+    headers = dict(map(_header, header or []))
+    check(config.load(config_file, server), wait_s=wait, most_wrong=most_wrong, headers=headers)
+
+
+def _header(given: str) -> tuple[str, str]:
+    name, colon, value = given.partition(":")
+    if not (name.strip() and colon and value.strip() and given.isascii() and given.isprintable()):
+        raise WrongUsage(f"--header: {given!r} is not as 'X-Skylark-Place: green'")
+    return name.strip(), value.strip()

@@ -6,7 +6,7 @@ import base64
 import io
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,10 +24,12 @@ LOOK_S = 0.1
 WRONG_KEY = "skylark-smoke-has-no-key"
 
 
-def check(client: ClientConfig, *, wait_s: float, most_wrong: float) -> None:
-    """Raises CommandFailed naming the checks that failed; their lines say why."""
-    with Servers(client) as servers, tempfile.TemporaryDirectory() as folder:
-        checks = Checks(client, servers, Path(folder) / "spoken.wav", wait_s, most_wrong)
+def check(
+    client: ClientConfig, *, wait_s: float, most_wrong: float, headers: Mapping[str, str] | None = None
+) -> None:
+    """Raises CommandFailed naming the checks that failed; their lines say why. `headers` go with each request."""
+    with Servers(client, headers=headers) as servers, tempfile.TemporaryDirectory() as folder:
+        checks = Checks(client, servers, Path(folder) / "spoken.wav", wait_s, most_wrong, headers)
         failed = [name for name, call in checks.all().items() if not _passes(name, call)]
     if failed:
         raise CommandFailed(f"failed: {', '.join(failed)}")
@@ -51,9 +53,15 @@ class Checks:
     """Each returns what it found, or raises Failed, SkylarkError or Unreachable."""
 
     def __init__(
-        self, client: ClientConfig, servers: Servers, recording: Path, wait_s: float, most_wrong: float
+        self,
+        client: ClientConfig,
+        servers: Servers,
+        recording: Path,
+        wait_s: float,
+        most_wrong: float,
+        headers: Mapping[str, str] | None,
     ) -> None:
-        self._client, self._servers, self._recording = client, servers, recording
+        self._client, self._servers, self._recording, self._headers = client, servers, recording, headers
         self._wait_s, self._most_wrong = wait_s, most_wrong
 
     def all(self) -> dict[str, Callable[[], str]]:
@@ -124,7 +132,7 @@ class Checks:
         return "none is needed here"
 
     def _is_refused(self, key: str | None) -> bool:
-        with Servers(replace(self._client, api_key=key)) as servers:
+        with Servers(replace(self._client, api_key=key), headers=self._headers) as servers:
             try:
                 servers.speak(["Hello."], language=LANGUAGE)
             except Unauthorized:

@@ -56,6 +56,19 @@ def test_the_keys_are_tried_without_one_and_with_a_wrong_one(run, good):
     assert sent == ["key of the file", None, "skylark-smoke-has-no-key", "key of the file"]
 
 
+def test_a_header_goes_with_each_request_also_with_those_that_have_a_wrong_key(run, good):
+    result = run("smoke", "--header", "X-Skylark-Place: green")
+    assert result.exit_code == 0, result.stdout
+    assert {headers.get("X-Skylark-Place") for _, _, headers in good.requests} == {"green"}
+
+
+@pytest.mark.parametrize("header", ["green", ": green", "X-Skylark-Place:", "X-Place: a\r\nX-Other: b"])
+def test_what_is_no_header_is_refused_before_anything_is_asked(run, good, header):
+    result = run("smoke", "--header", header)
+    assert result.exit_code == 2
+    assert good.requests == []
+
+
 @pytest.mark.parametrize(
     ("path", "place", "reply", "failed"),
     [

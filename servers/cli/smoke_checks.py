@@ -27,7 +27,7 @@ WRONG_KEY = "skylark-smoke-has-no-key"
 def check(
     client: ClientConfig, *, wait_s: float, most_wrong: float, headers: Mapping[str, str] | None = None
 ) -> None:
-    """Raises CommandFailed naming the checks that failed; their lines say why. `headers` go with each request."""
+    """Raises CommandFailed naming the checks that failed; their lines say why. Each request has `headers`."""
     with Servers(client, headers=headers) as servers, tempfile.TemporaryDirectory() as folder:
         checks = Checks(client, servers, Path(folder) / "spoken.wav", wait_s, most_wrong, headers)
         failed = [name for name, call in checks.all().items() if not _passes(name, call)]

@@ -79,4 +79,4 @@ class Balancer:
 
 def _dimension(arn: str) -> str:
     """targetgroup/name/id"""
-    return arn.split(":")[-1]
+    return arn.rpartition(":")[2]

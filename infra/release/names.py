@@ -1,4 +1,4 @@
-"""What the appliance's parts are called: read from the start function's environment, as Terraform wrote it."""
+"""What the appliance's parts are called: as Terraform wrote it into the start function's environment."""
 
 from __future__ import annotations
 
@@ -41,13 +41,17 @@ def read(appliance: str, functions: Any) -> Names:
     try:
         found = functions.get_function_configuration(FunctionName=name)
     except functions.exceptions.ResourceNotFoundException:
-        raise Refused(f"there is no appliance {appliance} here: no function {name}; see infra/README.md") from None
+        raise Refused(
+            f"there is no appliance {appliance} here: no function {name}; see infra/README.md"
+        ) from None
     return of(found["Environment"]["Variables"])
 
 
 def of(variables: Mapping[str, str]) -> Names:
     """Raises Refused with all that are missing: the functions were made by an older infra/."""
-    needed = "APPLIANCE START_FUNCTION TABLE_NAME RELEASE_PARAMETER HOLD_PARAMETER RECEPTION_TARGET_GROUP ROUTES"
+    needed = (
+        "APPLIANCE START_FUNCTION TABLE_NAME RELEASE_PARAMETER HOLD_PARAMETER RECEPTION_TARGET_GROUP ROUTES"
+    )
     needed += " REPOSITORY_URL SERVICE_URL"
     if missing := [name for name in needed.split() if not variables.get(name)]:
         raise Refused(f"the start function has no {', '.join(missing)}: run terraform apply with this infra/")

@@ -1,10 +1,12 @@
-"""How far the release is, in the appliance's table: one at a time, and whoever comes after a killed one goes on."""
+"""How far the release is, in the appliance's table: one at a time, and a killed one can be gone on with."""
 
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from typing import Any
 
 from release.faults import Refused, TakenOver
@@ -23,8 +25,8 @@ class Found:
 
 
 class Record:
-    """The item {kind: release, id: current}; `client` is boto3's of DynamoDB. Each write is conditional on the
-    version that was read, so that of two releases the second is refused.
+    """The item {kind: release, id: current}; `client` is boto3's of DynamoDB. Each write is conditional on
+    the version that was read, so that of two releases the second is refused.
     """
 
     def __init__(self, client: Any, table: str, clock: Callable[[], float]) -> None:
@@ -40,12 +42,6 @@ class Record:
 
     def begin(self, release: Release, found: Found | None) -> None:
         """`found` is what was read, which this one replaces or goes on with. Raises Refused."""
-        if found and not found.release.ended_at and found.lease_until > self._clock():
-            left_s = found.lease_until - self._clock()
-            raise Refused(
-                f"{found.release.by or 'somebody'} releases {found.release.image} to {found.release.place} now; "
-                f"if that was killed, ask again in {left_s:.0f} s"
-            )
         self._version = found.version if found else 0
         try:
             self._write(release, LEASE_S)
@@ -59,6 +55,22 @@ class Record:
     def let_go(self, release: Release) -> None:
         """So that another can go on with it at once."""
         self._write(release, 0.0)
+
+    def tell(self, release: Release, why: str) -> None:
+        """The appliance's ledger, what came of it."""
+        at = self._clock()
+        moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        entry = {
+            "kind": {"S": "ledger"},
+            "id": {"S": f"{moment}#{uuid.uuid4().hex[:6]}"},
+            "event": {"S": "released"},
+            "at": {"N": str(at)},
+            "by": {"S": release.by},
+            "why": {"S": why},
+            "image": {"S": release.old_image if release.fault else release.image},
+            "place": {"S": release.old if release.fault else release.place},
+        }
+        self._client.put_item(TableName=self._table, Item=entry)
 
     def _write(self, release: Release, lease_s: float) -> None:
         item = {

@@ -23,7 +23,7 @@ from servers.jobs.client import JobsClient
 from servers.settings import ROOT, Settings
 from servers.supervision.configuration import SOCKET, environment, prepare
 from servers.supervision.lock import LOCK
-from servers.supervision.processes import MONITOR, is_monitored, stop_groups
+from servers.supervision.processes import may_be_lost, stop_groups, wanted
 from servers.web.serve import graceful_s
 
 STOP_S = 105.0
@@ -63,7 +63,7 @@ class Appliance:
         self._begins: dict[str, int] = {}
 
     def __enter__(self) -> Appliance:
-        command = [*prepare(self._data_dir, monitored=is_monitored(self._settings)), "--silent"]
+        command = [*prepare(self._data_dir, wanted(self._settings)), "--silent"]
         self._begins = {log.name: log.stat().st_size for log in self._logs.glob("*.log")}
         with (self._logs / "supervisord.out").open("wb") as output:
             # A session of its own: a terminal's Ctrl-C is for this process, which then stops all in order.
@@ -95,7 +95,7 @@ class Appliance:
         for process in self._processes():
             if process["pid"]:
                 self._pids[process["name"]] = process["pid"]
-            if process["statename"] == "FATAL" and process["name"] != MONITOR.name:
+            if process["statename"] == "FATAL" and not may_be_lost(process["name"]):
                 raise CommandFailed(f"{process['name']} cannot be kept running: {self._why(process['name'])}")
             if starting and process["statename"] == "BACKOFF" and (why := self._last_words(process["name"])):
                 raise CommandFailed(f"{process['name']} does not start: {why}")
@@ -136,7 +136,7 @@ class Appliance:
                     complain("supervisord did not stop in time: killing it")
                     self._supervisord.kill()
                 time.sleep(LOOK_S)
-        for _, processes in stop_groups(monitored=is_monitored(self._settings)):
+        for _, processes in stop_groups(wanted(self._settings)):
             _stop_orphans(
                 [self._pids[each.name] for each in processes if self._pids.get(each.name)], is_told_again
             )

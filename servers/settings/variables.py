@@ -31,6 +31,16 @@ E2E_DEFAULTS = {"bucket": "qwen3-tts", "endpoint_url": "https://objectstore.e2en
 """What these are where nothing else is said and the keys are of an account there."""
 REGION = "AWS_REGION"
 """boto3 itself reads AWS_DEFAULT_REGION only."""
+INTAKE_SECRET = "SKYLARK_INTAKE_SECRET"
+
+
+def intake_secret() -> str | None:
+    """By which servers/intake acts for the owners of the work that it takes in; None where it is missing.
+
+    It is no setting: supervision makes it at each start for the doors and the intake alone, and it is in no
+    file.
+    """
+    return os.environ.get(INTAKE_SECRET) or None
 
 
 class Variables(PydanticBaseSettingsSource):

@@ -9,7 +9,7 @@ import sys
 
 from servers.settings import ROOT, SettingsError, settings
 from servers.supervision.configuration import environment, prepare
-from servers.supervision.processes import is_monitored
+from servers.supervision.processes import wanted
 
 if __name__ == "__main__":
     try:
@@ -17,6 +17,6 @@ if __name__ == "__main__":
     except SettingsError as error:
         raise SystemExit(f"skylark: {error}") from None
     data_dir = loaded.data_dir
-    command = [*prepare(data_dir, monitored=is_monitored(loaded)), *sys.argv[1:]]
+    command = [*prepare(data_dir, wanted(loaded)), *sys.argv[1:]]
     os.chdir(ROOT)
     os.execve(sys.executable, command, os.environ | environment(data_dir))

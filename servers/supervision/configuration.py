@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from servers.atomic import write_atomically
+from servers.settings.variables import INTAKE_SECRET
 from servers.supervision.processes import STOP_WAIT_S, Process, StopOrder, stop_groups
 
 NAME = "supervisord.conf"
@@ -52,7 +55,11 @@ serverurl=unix://%(here)s/{SOCKET}
 ; that is killed, and then with its children (killasgroup=true).
 """
 
-LISTENER = """
+WITHOUT_SECRET = f"""\
+environment={INTAKE_SECRET}=""
+"""
+
+LISTENER = f"""
 ; supervisord itself stays up with a child that it has given up.
 [eventlistener:supervision]
 command="%(ENV_SKYLARK_PYTHON)s" -m servers.supervision.listener
@@ -61,7 +68,7 @@ autorestart=true
 stdout_logfile=NONE
 stderr_logfile=/dev/fd/2
 stderr_logfile_maxbytes=0
-"""
+{WITHOUT_SECRET}"""
 
 PROGRAM = """
 [program:{name}]
@@ -96,35 +103,38 @@ priority={priority}
 """
 
 
-def prepare(data_dir: Path, *, monitored: bool = False) -> list[str]:
+def prepare(data_dir: Path, optional: Sequence[Process] = ()) -> list[str]:
     """Writes the configuration, and makes the folder of the logs. Returns the command that runs supervisord,
     for the repository's root as its folder and `environment` as its environment.
     """
     (data_dir / "logs").mkdir(parents=True, exist_ok=True)
-    write_atomically(data_dir / NAME, render(monitored=monitored).encode())
+    write_atomically(data_dir / NAME, render(optional).encode())
     return [sys.executable, "-m", "supervisor.supervisord", "-c", str(data_dir / NAME)]
 
 
-def prepare_container(data_dir: Path, *, monitored: bool = False) -> Path:
+def prepare_container(data_dir: Path, optional: Sequence[Process] = ()) -> Path:
     """Writes the configuration for servers/supervision/container.py, which is told what the processes write,
     and itself ends what is not to go on.
     """
-    groups = _groups(AS_EVENTS, monitored=monitored)
+    groups = _groups(AS_EVENTS, optional)
     write_atomically(data_dir / NAME, (HEAD + UNLOGGED + REST + groups).encode())
     return data_dir / NAME
 
 
 def environment(data_dir: Path) -> dict[str, str]:
-    """What the configuration takes from the environment, where no character of a path needs escaping."""
-    return {"SKYLARK_DATA_DIR": str(data_dir), "SKYLARK_PYTHON": sys.executable}
+    """What the configuration takes from the environment, where no character of a path needs escaping; and the
+    secret of this start, which is in no file.
+    """
+    secret = secrets.token_urlsafe(32)
+    return {"SKYLARK_DATA_DIR": str(data_dir), "SKYLARK_PYTHON": sys.executable, INTAKE_SECRET: secret}
 
 
-def render(*, monitored: bool = False) -> str:
-    return HEAD + LOGGED + REST + LISTENER + _groups(TO_FILE, monitored=monitored)
+def render(optional: Sequence[Process] = ()) -> str:
+    return HEAD + LOGGED + REST + LISTENER + _groups(TO_FILE, optional)
 
 
-def _groups(output: str, *, monitored: bool) -> str:
-    groups = stop_groups(monitored=monitored)
+def _groups(output: str, optional: Sequence[Process]) -> str:
+    groups = stop_groups(optional)
     return "".join(
         _group(order, processes, priority, output)
         for priority, (order, processes) in zip(range(len(groups), 0, -1), groups, strict=True)
@@ -133,7 +143,7 @@ def _groups(output: str, *, monitored: bool) -> str:
 
 def _group(order: StopOrder, processes: list[Process], priority: int, output: str) -> str:
     programs = "".join(
-        (PROGRAM + output).format(
+        (PROGRAM + output + WITHOUT_SECRET * (not each.knows_intake)).format(
             name=each.name,
             module=each.module,
             start_order=each.start_order,

@@ -23,7 +23,7 @@ from servers import logs
 from servers.settings import ROOT, Settings, SettingsError, settings
 from servers.supervision.configuration import environment, prepare_container
 from servers.supervision.output import Output
-from servers.supervision.processes import MONITOR, is_monitored
+from servers.supervision.processes import may_be_lost, wanted
 
 log = logging.getLogger("supervisord")
 
@@ -62,7 +62,7 @@ class Container(Supervisor):  # type: ignore[misc]
     def _changed(self, event: events.ProcessStateEvent) -> None:
         name = event.process.config.name
         self._output.end(name)
-        if isinstance(event, events.ProcessStateFatalEvent) and name != MONITOR.name:
+        if isinstance(event, events.ProcessStateFatalEvent) and not may_be_lost(name):
             self.given_up = name
             log.critical("%s cannot be kept running: stopping everything", name, extra={"action": "give_up"})
             self.options.mood = SupervisorStates.SHUTDOWN
@@ -96,7 +96,7 @@ def _prepare(loaded: Settings) -> Path:
     data_dir = loaded.data_dir
     for folder in (data_dir, Path(os.environ.get("TMPDIR", data_dir))):
         folder.mkdir(parents=True, exist_ok=True)
-    return prepare_container(data_dir, monitored=is_monitored(loaded))
+    return prepare_container(data_dir, wanted(loaded))
 
 
 def supervise(configuration: Path) -> int:

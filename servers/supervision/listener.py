@@ -17,7 +17,7 @@ from supervisor import childutils
 from servers.settings import settings
 from servers.supervision import stopping
 from servers.supervision.lock import LOCK, is_held
-from servers.supervision.processes import MONITOR
+from servers.supervision.processes import may_be_lost
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def given_up(event: str, fields: dict[str, str]) -> str | None:
-    if event != "PROCESS_STATE_FATAL" or fields["processname"] == MONITOR.name:
+    if event != "PROCESS_STATE_FATAL" or may_be_lost(fields["processname"]):
         return None
     return f"{fields['processname']} cannot be kept running (its log says why): stopping everything"
 

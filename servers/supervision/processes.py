@@ -6,6 +6,7 @@ A new door is one entry here, with its section in settings/sections.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -47,6 +48,8 @@ class Process:
     """Answers 200 over HTTP once it can be used. None: nobody waits for it."""
     url_key: str | None = None
     """The key of server_config.json with its URL, for `skylark health`. None: that does not ask it."""
+    knows_intake: bool = False
+    """Whether it is told the secret by which the intake acts for others: who lets it in, and itself."""
 
     @property
     def port_variable(self) -> str:
@@ -69,11 +72,17 @@ class Process:
 
 PROCESSES = (
     Process("engine", "servers.engine", None, 1, StopOrder.ENGINE, "/health"),
-    Process("tts", "servers.tts", "tts.port", 2, StopOrder.DOORS, "/ready", "server_url"),
-    Process("whisperx", "servers.whisperx", "whisperx.port", 2, StopOrder.DOORS, "/ready", "whisper_url"),
+    Process("tts", "servers.tts", "tts.port", 2, StopOrder.DOORS, "/ready", "server_url", True),
+    Process(
+        "whisperx", "servers.whisperx", "whisperx.port", 2, StopOrder.DOORS, "/ready", "whisper_url", True
+    ),
 )
 MONITOR = Process("monitor", "servers.monitor", None, 3, StopOrder.ENGINE, None)
-"""Runs where the settings name the appliance. It goes on while the doors end, and its loss ends nothing."""
+"""Runs where the settings name the appliance. It goes on while the doors end."""
+INTAKE = Process("intake", "servers.intake", None, 3, StopOrder.DOORS, None, None, True)
+"""Runs where the settings name the appliance's table. It hands back what it has in hand, and ends."""
+OPTIONAL = (MONITOR, INTAKE)
+"""Each runs where the settings want it, and its loss ends nothing."""
 DOORS = tuple(process for process in PROCESSES if process.port_setting)
 
 DEFAULT_PORT_BASE = 5000
@@ -84,12 +93,19 @@ def port_variables(base: int) -> dict[str, str]:
     return {door.port_variable: str(base + n) for n, door in enumerate(DOORS)}
 
 
-def stop_groups(*, monitored: bool = False) -> list[tuple[StopOrder, list[Process]]]:
+def stop_groups(optional: Sequence[Process] = ()) -> list[tuple[StopOrder, list[Process]]]:
     """The processes that are stopped together, in the order in which that happens."""
-    processes = (*PROCESSES, MONITOR) if monitored else PROCESSES
+    processes = (*PROCESSES, *optional)
     orders = sorted({process.stop_order for process in processes})
     return [(order, [each for each in processes if each.stop_order == order]) for order in orders]
 
 
-def is_monitored(settings: Settings) -> bool:
-    return settings.monitor.appliance is not None
+def wanted(settings: Settings) -> list[Process]:
+    """Of the optional ones."""
+    wants = {MONITOR: settings.monitor.appliance, INTAKE: settings.cloud.table}
+    return [process for process in OPTIONAL if wants[process] is not None]
+
+
+def may_be_lost(name: str) -> bool:
+    """Whether the others go on without that process."""
+    return any(process.name == name for process in OPTIONAL)

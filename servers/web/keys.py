@@ -13,7 +13,7 @@ PLAIN_KEY_ID = "default"
 
 def check_exposure(host: str, settings: Settings) -> None:
     """Raises SettingsError if anyone on a network could use the server without a key."""
-    if configured_keys(settings) or settings.web.allow_anonymous or _is_loopback(host):
+    if configured_keys(settings) or settings.web.allow_anonymous or is_loopback(host):
         return
     raise SettingsError(
         f"refusing to listen on {host or 'all addresses'} with no API key: set TTS_API_KEY or "
@@ -37,7 +37,8 @@ def owner_of(key: bytes, keys: list[tuple[str, str]]) -> str | None:
     return owner
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine's own, by its name or its address."""
     if host == "localhost":
         return True
     try:

@@ -11,6 +11,7 @@ SECRETS = (
     "SKYLARK_API_KEYS",
     "skylark_api_key",
     "SKYLARK_DATABASE_URL",
+    "SKYLARK_INTAKE_SECRET",
     "HF_TOKEN",
     "AWS_SECRET_ACCESS_KEY",
     "PGPASSWORD",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -10,9 +11,10 @@ import pytest
 from supervisor.options import ServerOptions
 
 from servers.settings import Engine, Settings, Web
+from servers.settings.variables import INTAKE_SECRET
 from servers.supervision import processes as table
 from servers.supervision.configuration import environment, prepare, prepare_container
-from servers.supervision.processes import PROCESSES, STOP_WAIT_S, Process, StopOrder
+from servers.supervision.processes import INTAKE, MONITOR, PROCESSES, STOP_WAIT_S, Process, StopOrder
 from servers.web.serve import graceful_s
 
 CONTAINER_ENDS_S = 100
@@ -27,8 +29,8 @@ def data_dir(tmp_path):
 def read(data_dir, monkeypatch):
     """Makes supervisord's options of what `prepare` writes."""
 
-    def read() -> ServerOptions:
-        *_, option, path = prepare(data_dir)
+    def read(*optional: Process) -> ServerOptions:
+        *_, option, path = prepare(data_dir, optional)
         for name, value in environment(data_dir).items():
             monkeypatch.setenv(name, value)
         options = ServerOptions()
@@ -128,7 +130,26 @@ def test_a_new_door_is_one_entry(read, monkeypatch):
 def test_the_monitor_runs_only_where_it_is_wanted(data_dir):
     prepare(data_dir)
     assert "servers.monitor" not in (data_dir / "supervisord.conf").read_text()
-    prepare(data_dir, monitored=True)
+    prepare(data_dir, [MONITOR])
     assert "servers.monitor" in (data_dir / "supervisord.conf").read_text()
-    prepare_container(data_dir, monitored=True)
+    prepare_container(data_dir, [MONITOR])
     assert "servers.monitor" in (data_dir / "supervisord.conf").read_text()
+
+
+def test_the_secret_of_a_start_is_in_no_file_and_only_doors_and_the_intake_keep_it(
+    read, data_dir, monkeypatch
+):
+    options = read(MONITOR, INTAKE)
+    secret = os.environ[INTAKE_SECRET]
+    assert len(secret) > 40
+    written = [path.read_text() for path in data_dir.rglob("*") if path.is_file()]
+    assert written
+    assert not any(secret in text for text in written)
+    programs = [each for group in options.process_group_configs for each in group.process_configs]
+    kept = {each.name for each in programs if INTAKE_SECRET not in (each.environment or {})}
+    assert kept == {"tts", "whisperx", "intake"}
+    assert {each.environment[INTAKE_SECRET] for each in programs if each.name not in kept} == {""}
+
+
+def test_each_start_has_another_secret(data_dir):
+    assert environment(data_dir)[INTAKE_SECRET] != environment(data_dir)[INTAKE_SECRET]

@@ -6,7 +6,16 @@ import pytest
 
 from servers.cli.config import ClientConfig
 from servers.settings import Settings
-from servers.supervision.processes import DOORS, PROCESSES, is_monitored, port_variables, stop_groups
+from servers.supervision.processes import (
+    DOORS,
+    INTAKE,
+    MONITOR,
+    PROCESSES,
+    may_be_lost,
+    port_variables,
+    stop_groups,
+    wanted,
+)
 
 
 def test_every_process_has_a_name_and_a_module_of_its_own():
@@ -19,15 +28,32 @@ def test_the_doors_are_stopped_together_and_then_the_engine():
     assert groups == [{"tts", "whisperx"}, {"engine"}]
 
 
-def test_the_monitor_goes_on_while_the_doors_end():
-    groups = [{process.name for process in group} for _, group in stop_groups(monitored=True)]
-    assert groups == [{"tts", "whisperx"}, {"engine", "monitor"}]
+def test_the_monitor_goes_on_while_the_doors_end_and_the_intake_ends_with_them():
+    groups = [{process.name for process in group} for _, group in stop_groups([MONITOR, INTAKE])]
+    assert groups == [{"tts", "whisperx", "intake"}, {"engine", "monitor"}]
 
 
 def test_an_appliance_is_monitored_once_it_has_a_name_for_it(monkeypatch):
-    assert not is_monitored(Settings())
+    assert wanted(Settings()) == []
     monkeypatch.setenv("SKYLARK_MONITOR__APPLIANCE", "speech")
-    assert is_monitored(Settings())
+    assert wanted(Settings()) == [MONITOR]
+
+
+def test_work_is_taken_in_where_the_appliance_has_a_table(monkeypatch):
+    monkeypatch.setenv("SKYLARK_CLOUD__TABLE", "skylark-speech")
+    monkeypatch.setenv("SKYLARK_CLOUD__BUCKET", "skylark-speech-1")
+    assert wanted(Settings()) == [INTAKE]
+
+
+def test_only_an_optional_process_may_be_lost():
+    assert may_be_lost("monitor")
+    assert may_be_lost("intake")
+    assert not any(may_be_lost(process.name) for process in PROCESSES)
+
+
+def test_who_is_told_the_intakes_secret_is_a_door_or_the_intake():
+    told = [process for process in (*PROCESSES, MONITOR, INTAKE) if process.knows_intake]
+    assert told == [*DOORS, INTAKE]
 
 
 def test_the_nth_door_listens_at_the_base_plus_n(monkeypatch):

@@ -11,13 +11,13 @@ from functools import partial
 from logging.config import dictConfig
 
 from servers import logs
+from servers.cloud.changes import Changes
 from servers.cloud.connection import connect
 from servers.cloud.imds import instance_id
 from servers.cloud.table import BOOT, Table
 from servers.jobs.client import JobsClient
 from servers.monitor import cloudwatch
 from servers.monitor.boot import Boot
-from servers.monitor.changes import Changes
 from servers.monitor.gpu import find_gpu
 from servers.monitor.interruption import Notices
 from servers.monitor.leaving import copies_out, copy_out

@@ -13,8 +13,8 @@ from typing import Any
 
 import urllib3
 
+from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed
-from servers.monitor.changes import Changes
 
 ASK_EVERY_S = 1.0
 READY_S, SPEAK_S = 5.0, 120.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed, asking, connect
-from servers.monitor.changes import Changes
 from servers.monitor.metric_data import NAMESPACE, Datum
 from servers.settings import Settings
 

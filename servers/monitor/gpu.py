@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from servers.monitor.changes import Changes
+from servers.cloud.changes import Changes
 from servers.monitor.readings import Gpu
 
 LIBRARY = "pynvml"

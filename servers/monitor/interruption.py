@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import urllib3
 
+from servers.cloud.changes import Changes
 from servers.cloud.imds import Imds
-from servers.monitor.changes import Changes
 
 NOTICE_PATH = "/latest/meta-data/spot/instance-action"
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed, asking
-from servers.monitor.changes import Changes
 from servers.monitor.readings import Readings
 
 HOLDER = "machine"

@@ -9,11 +9,11 @@ import urllib3
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed
 from servers.cloud.table import WAITING, Table
 from servers.errors import EngineUnavailable, SkylarkError
 from servers.jobs.client import JobsClient
-from servers.monitor.changes import Changes
 from servers.monitor.gpu import GpuReader
 from servers.monitor.readings import Door, Engine, Readings
 from servers.web.metrics import LOOKS

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from flask import Blueprint, Flask, Response, request
 
+from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed
 from servers.monitor.boot import Boot
-from servers.monitor.changes import Changes
 from servers.web.app import create_app
 from tests.web.served import Served, serving
 

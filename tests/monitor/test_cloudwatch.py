@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from servers.cloud.changes import Changes
 from servers.monitor import cloudwatch
-from servers.monitor.changes import Changes
 from servers.monitor.cloudwatch import CloudWatch
 from servers.monitor.metric_data import Before, metric_data
 from servers.monitor.readings import Door, Engine, Gpu, Readings
@@ -49,7 +49,7 @@ def test_all_that_is_published_is_there(moto_port, connected):
 
 @pytest.mark.parametrize("code", ["Throttling", "InvalidClientTokenId", "ExpiredToken", "AccessDenied"])
 def test_a_refusal_is_logged_once_without_a_credential(moto_port, connected, caplog, code):
-    caplog.set_level("INFO", "servers.monitor.changes")
+    caplog.set_level("INFO", "servers.cloud.changes")
     publisher = connected(moto_port)
     events = publisher._client.meta.events
 
@@ -74,7 +74,7 @@ def test_a_cloudwatch_that_is_away_is_logged_once(connected, caplog):
         port = nobody.getsockname()[1]
     publisher = connected(port)
     assert [publisher.publish(metric_data("away", READINGS, Before(), 5.0)) for _ in range(2)] == [False] * 2
-    assert len([each for each in caplog.records if each.name == "servers.monitor.changes"]) == 1
+    assert len([each for each in caplog.records if each.name == "servers.cloud.changes"]) == 1
 
 
 def test_without_credentials_nothing_is_published_and_one_line_says_so(

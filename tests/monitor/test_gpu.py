@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from servers.cloud.changes import Changes
 from servers.monitor import gpu
-from servers.monitor.changes import Changes
 from servers.monitor.readings import Gpu
 
 

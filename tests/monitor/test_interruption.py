@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from servers.monitor.changes import Changes
+from servers.cloud.changes import Changes
 from servers.monitor.interruption import Notices
 from tests.monitor.imds import Imds, running_imds
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from servers.monitor.changes import Changes
+from servers.cloud.changes import Changes
 from servers.monitor.own_hold import Holds, OwnHold, hold_when_work_comes
 from servers.monitor.readings import Door, Engine, Readings
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from flask import Blueprint, Flask
 
+from servers.cloud.changes import Changes
 from servers.errors import QueueFull
 from servers.jobs.client import JobsClient
-from servers.monitor.changes import Changes
 from servers.monitor.readings import Door
 from servers.monitor.sources import DoorReader, door_of, read_engine
 from servers.web.app import create_app
@@ -84,19 +84,19 @@ def test_a_door_that_takes_no_such_key_is_away_and_one_line_says_what_to_set(ser
     asking = reader(served.port, key)
     caplog.clear()
     assert [asking.read(), asking.read()] == [None, None]
-    said = [each.getMessage() for each in caplog.records if each.name == "servers.monitor.changes"]
+    said = [each.getMessage() for each in caplog.records if each.name == "servers.cloud.changes"]
     assert said == ["toys cannot be read: it takes no such key: set monitor.api_key"]
 
 
 def test_a_door_that_is_away_is_logged_once_and_so_is_its_return(served, caplog):
-    caplog.set_level("INFO", "servers.monitor.changes")
+    caplog.set_level("INFO", "servers.cloud.changes")
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         gone = nobody.getsockname()[1]
     asking = reader(gone)
     assert [asking.read(), asking.read()] == [None, None]
     asking._url = f"http://127.0.0.1:{served.port}/metrics"
     assert asking.read() == Door()
-    said = [each.__dict__["action"] for each in caplog.records if each.name == "servers.monitor.changes"]
+    said = [each.__dict__["action"] for each in caplog.records if each.name == "servers.cloud.changes"]
     assert said == ["monitor_fault", "monitor_well"]
 
 

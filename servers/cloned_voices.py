@@ -43,11 +43,16 @@ class ClonedVoice(Noun):
     """Seconds since the epoch."""
 
 
+def voices_folder(data_dir: Path) -> Path:
+    """The one that has the owners' folders."""
+    return data_dir / "voices"
+
+
 class ClonedVoices:
     """Any thread and any process may use it; `most` is for each key. Names differ by more than their case."""
 
     def __init__(self, data_dir: Path, most: int) -> None:
-        self._folder, self._most = data_dir / "voices", most
+        self._folder, self._most = voices_folder(data_dir), most
 
     def add(self, owner: str | None, voice: ClonedVoice, clip: bytes) -> None:
         """Keeps it whole or not at all, on the disk when this returns.

@@ -1,4 +1,4 @@
-"""Where the files of accepted work lie: `accepted/<id>` in the appliance's bucket."""
+"""The appliance's bucket: `accepted/` has the files of accepted work, `voices/` cloned voices."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ class Bucket:
     def fetch(self, key: str, file: BinaryIO) -> None:
         with asking():
             self._client.download_fileobj(self._name, key, file)
+
+    def keys(self, prefix: str) -> list[str]:
+        """All that begin so, in their order."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
+        with asking():
+            return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
     def delete(self, key: str) -> None:
         with asking():

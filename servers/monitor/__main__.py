@@ -11,16 +11,19 @@ from functools import partial
 from logging.config import dictConfig
 
 from servers import logs
+from servers.cloned_voices import voices_folder
 from servers.cloud.changes import Changes
 from servers.cloud.connection import connect
 from servers.cloud.imds import instance_id
 from servers.cloud.table import BOOT, Table
+from servers.handover.bucket import Bucket
+from servers.handover.voices import KeptVoices, keep_always, restore_patiently
 from servers.jobs.client import JobsClient
 from servers.monitor import cloudwatch
 from servers.monitor.boot import Boot
 from servers.monitor.gpu import find_gpu
 from servers.monitor.interruption import Notices
-from servers.monitor.leaving import copies_out, copy_out
+from servers.monitor.leaving import UPLOAD_S, leave
 from servers.monitor.own_hold import Holds, hold_when_work_comes
 from servers.monitor.publishing import Publishing
 from servers.monitor.sources import READ_S, Sources
@@ -39,7 +42,7 @@ def main(loaded: Settings) -> None:
         raise SettingsError("monitor.appliance: it is not set, and nothing is published without a name")
     changes = Changes()
     publisher = cloudwatch.connected(loaded, changes)
-    table = the_table(loaded)
+    table, voices = the_table(loaded), kept_voices(loaded)
     with closing(JobsClient(loaded.engine_socket, timeout_s=READ_S)) as engine:
         doors = {door.name: door.url(loaded) for door in DOORS}
         sources = Sources(
@@ -55,11 +58,11 @@ def main(loaded: Settings) -> None:
             holds = Holds(ssm, loaded.cloud.hold_parameter, changes)
             beside("hold", partial(hold_when_work_comes, sources.work, holds))
         if table is not None:
-            beside("boot", partial(tell_of_the_start, loaded, table, list(doors.values()), changes))
+            beside("boot", partial(begin, loaded, table, list(doors.values()), voices, changes))
         log.info("publishing as %s", appliance, extra={"action": "start"})
         publishing.run(loaded.monitor.period_s)
-    if table is not None and copies_out(loaded, interrupted=publishing.interrupted):
-        copy_out(loaded, table)
+    if table is not None:
+        leave(loaded, table, voices, interrupted=publishing.interrupted)
 
 
 def the_key(loaded: Settings) -> str | None:
@@ -73,7 +76,21 @@ def the_table(loaded: Settings) -> Table | None:
     return Table(connect(loaded, "dynamodb", "cloud.table"), loaded.cloud.table)
 
 
-def tell_of_the_start(loaded: Settings, table: Table, doors: list[str], changes: Changes) -> None:
+def kept_voices(loaded: Settings) -> KeptVoices | None:
+    """None where they stay on the machine's own disk."""
+    if loaded.cloud.bucket is None or not loaded.cloud.volume_goes:
+        return None
+    client = connect(loaded, "s3", "cloud.bucket", read_s=UPLOAD_S)
+    return KeptVoices(voices_folder(loaded.data_dir), Bucket(client, loaded.cloud.bucket))
+
+
+def begin(
+    loaded: Settings, table: Table, doors: list[str], voices: KeptVoices | None, changes: Changes
+) -> None:
+    """Whoever waits for this machine is told that it is there once the voices are, too."""
+    if voices is not None:
+        restore_patiently(voices, changes)
+        beside("voices", partial(keep_always, voices, changes))
     instance = instance_id(loaded)
     if instance is None:
         changes.fault(

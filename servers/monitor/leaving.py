@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from servers.cloud.connection import connect
+from servers.cloud.connection import CloudFailed, connect
 from servers.cloud.table import Table
 from servers.handover.bucket import Bucket
 from servers.handover.copying_out import CopyingOut
+from servers.handover.voices import KeptVoices
 from servers.jobs.saves import Saves
 from servers.jobs.store import Store
 from servers.settings import Settings
@@ -29,8 +30,20 @@ def copies_out(loaded: Settings, *, interrupted: bool) -> bool:
     return (
         loaded.cloud.table is not None
         and loaded.database_url is None
-        and (interrupted or loaded.cloud.copy_queue_out)
+        and (interrupted or loaded.cloud.volume_goes)
     )
+
+
+def leave(loaded: Settings, table: Table, voices: KeptVoices | None, *, interrupted: bool) -> None:
+    """What is not copied is logged: there is no time to try again."""
+    if copies_out(loaded, interrupted=interrupted):
+        copy_out(loaded, table)
+    if voices is not None:
+        try:
+            voices.keep()
+        except (CloudFailed, OSError) as error:
+            fields = {"action": "voices_not_kept", "error": str(error)}
+            log.error("the cloned voices made last are not kept", extra=fields)
 
 
 def copy_out(

@@ -185,7 +185,7 @@ class Cloud(Section):
     bucket: str | None = None
     hold_parameter: Annotated[str, Field(pattern=r"^/.*[^/]$")] | None = None
     instance_id: Annotated[str, Field(pattern=r"^i-")] | None = None
-    copy_queue_out: bool = False
+    volume_goes: bool = False
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

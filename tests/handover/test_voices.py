@@ -1,0 +1,157 @@
+"""Cloned voices that outlive their machine, with moto's bucket between two machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from servers.cloned_voices import ClonedVoice, ClonedVoices, voices_folder
+from servers.cloud.changes import Changes
+from servers.cloud.connection import CloudFailed
+from servers.handover.bucket import Bucket
+from servers.handover.voices import KeptVoices, keep_always, restore_patiently
+
+
+class Machine:
+    def __init__(self, data_dir: Path, bucket: Bucket) -> None:
+        self.data_dir = data_dir
+        self.voices = ClonedVoices(data_dir, 10)
+        self.kept = KeptVoices(voices_folder(data_dir), bucket)
+
+    def make(self, owner: str | None, name: str, clip: bytes) -> None:
+        voice = ClonedVoice(
+            name=name,
+            clip=f"{clip.hex()}.wav",
+            reference_text="so",
+            consent="mine",
+            duration_s=1.0,
+            created_at=5.0,
+        )
+        self.voices.add(owner, voice, clip)
+
+    def heard(self, owner: str | None, name: str) -> bytes | None:
+        voice = self.voices.find(owner, name)
+        return voice and self.voices.clip(owner, voice).read_bytes()
+
+
+@pytest.fixture
+def machines(tmp_path, bucket):
+    """Any number of them, one after the other."""
+    return (Machine(tmp_path / f"{n}", bucket) for n in range(10))
+
+
+def test_the_next_machine_has_the_voices_of_every_owner(machines):
+    first, second = next(machines), next(machines)
+    first.make("alice", "Mother", b"m")
+    first.make(None, "news.reader", b"n")
+    first.kept.keep()
+    assert second.kept.restore() == 2
+    assert (second.heard("alice", "mother"), second.heard(None, "news.reader")) == (b"m", b"n")
+    assert second.heard("bob", "mother") is None
+    assert second.kept.restore() == 0
+
+
+def test_what_was_removed_is_removed_there(machines):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.make("alice", "b", b"b")
+    first.kept.keep()
+    first.voices.remove("alice", "a")
+    first.kept.keep()
+    assert second.kept.restore() == 1
+    assert (second.heard("alice", "a"), second.heard("alice", "b")) == (None, b"b")
+
+
+def test_a_voice_that_came_from_the_bucket_can_be_removed_from_it(machines):
+    first, second, third = next(machines), next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.keep()
+    second.kept.restore()
+    second.voices.remove("alice", "a")
+    second.kept.keep()
+    assert third.kept.restore() == 0
+
+
+def test_a_voice_made_anew_under_its_name_takes_the_place_of_the_one_before(machines, bucket):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"old")
+    first.kept.keep()
+    first.voices.remove("alice", "a")
+    first.make("alice", "a", b"new")
+    first.kept.keep()
+    assert second.kept.restore() == 1
+    assert second.heard("alice", "a") == b"new"
+    assert len(bucket.keys("voices/")) == 2  # nothing is left of the old one
+
+
+def test_what_has_not_changed_is_not_sent_again(machines, bucket, monkeypatch):
+    first = next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.keep()
+    monkeypatch.setattr(bucket, "put_file", lambda key, file: pytest.fail(key))
+    first.kept.keep()
+
+
+def test_a_voice_that_is_half_there_is_none(machines, bucket):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.keep()
+    (told,) = [key for key in bucket.keys("voices/") if key.endswith("voice.json")]
+    bucket.delete(told)
+    assert second.kept.restore() == 0
+    assert second.heard("alice", "a") is None
+
+
+def test_a_machine_that_has_lost_its_bucket_for_a_while_keeps_them_later(machines, bucket, caplog):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    name, bucket._name = bucket._name, "skylark-none"
+
+    class Over(Exception):
+        pass
+
+    slept = []
+
+    def sleep(_: float) -> None:
+        slept.append(1)
+        if len(slept) == 3:
+            bucket._name = name
+        if len(slept) == 5:
+            raise Over
+
+    with pytest.raises(Over):
+        keep_always(first.kept, Changes(), sleep)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    restore_patiently(second.kept, Changes(), sleep)
+    assert second.heard("alice", "a") == b"a"
+
+
+def test_a_machine_is_not_there_without_the_voices(machines, bucket):
+    second = next(machines)
+    name, bucket._name = bucket._name, "skylark-none"
+
+    def sleep(_: float) -> None:
+        bucket._name = name
+
+    with pytest.raises(CloudFailed):
+        second.kept.restore()
+    restore_patiently(second.kept, Changes(), sleep)
+    assert bucket._name == name
+
+
+def test_a_file_that_cannot_be_fetched_leaves_nothing_half_made(machines, bucket, monkeypatch):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.keep()
+    fetched = bucket.fetch
+
+    def fetch(key: str, file) -> None:
+        if key.endswith("voice.json"):
+            raise CloudFailed("SlowDown")
+        fetched(key, file)
+
+    monkeypatch.setattr(bucket, "fetch", fetch)
+    with pytest.raises(CloudFailed):
+        second.kept.restore()
+    assert [path for path in second.data_dir.rglob("*") if path.is_file()] == []

@@ -15,7 +15,7 @@ resource "aws_lb" "this" {
 # The name and its certificate
 
 resource "aws_acm_certificate" "this" {
-  count             = var.certificate_arn == null ? 1 : 0
+  count             = var.certificate == null ? 1 : 0
   domain_name       = var.domain_name
   validation_method = "DNS"
   tags              = local.tags
@@ -29,7 +29,7 @@ resource "aws_route53_record" "proof" {
   for_each = {
     for option in flatten(aws_acm_certificate.this[*].domain_validation_options) : option.domain_name => option
   }
-  zone_id         = var.zone_id
+  zone_id         = var.dns_zone.id
   name            = each.value.resource_record_name
   type            = each.value.resource_record_type
   records         = [each.value.resource_record_value]
@@ -38,14 +38,14 @@ resource "aws_route53_record" "proof" {
 }
 
 resource "aws_acm_certificate_validation" "this" {
-  count                   = var.certificate_arn == null ? 1 : 0
+  count                   = var.certificate == null ? 1 : 0
   certificate_arn         = aws_acm_certificate.this[0].arn
   validation_record_fqdns = [for record in aws_route53_record.proof : record.fqdn]
 }
 
 resource "aws_route53_record" "name" {
-  count   = var.zone_id == null ? 0 : 1
-  zone_id = var.zone_id
+  count   = var.dns_zone == null ? 0 : 1
+  zone_id = var.dns_zone.id
   name    = var.domain_name
   type    = "A"
 
@@ -80,7 +80,7 @@ resource "aws_lb_listener" "https" {
   port              = 443
   protocol          = "HTTPS"
   ssl_policy        = var.tls_policy
-  certificate_arn   = var.certificate_arn == null ? aws_acm_certificate_validation.this[0].certificate_arn : var.certificate_arn
+  certificate_arn   = var.certificate == null ? aws_acm_certificate_validation.this[0].certificate_arn : var.certificate.arn
   tags              = local.tags
 
   default_action {

@@ -10,20 +10,61 @@ data "aws_ssm_parameter" "ami" {
   name  = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
 }
 
+# One instance
+
+data "aws_subnet" "machine" {
+  count = local.is_fleet || local.own_vpc ? 0 : 1
+  id    = var.vpc.machine_subnet_ids[0]
+}
+
+resource "aws_ebs_volume" "state" {
+  count             = local.is_fleet ? 0 : 1
+  availability_zone = local.own_vpc ? local.machine_zones[0] : data.aws_subnet.machine[0].availability_zone
+  type              = "gp3"
+  size              = var.data_volume_gb
+  encrypted         = true
+  tags              = merge(local.tags, { Name = "${local.full_name}-state" })
+}
+
+resource "aws_volume_attachment" "state" {
+  count                          = local.is_fleet ? 0 : 1
+  volume_id                      = aws_ebs_volume.state[0].id
+  instance_id                    = aws_instance.machine[0].id
+  device_name                    = "/dev/sdf"
+  stop_instance_before_detaching = true
+}
+
 resource "aws_instance" "machine" {
-  count                       = local.is_fleet ? 0 : 1
-  ami                         = local.ami_id
-  instance_type               = var.instance_types[0]
-  subnet_id                   = local.machine_subnet_ids[0]
-  vpc_security_group_ids      = [aws_security_group.machine.id]
-  associate_public_ip_address = var.egress == "public_ip"
-  iam_instance_profile        = aws_iam_instance_profile.machine.name
-  tags                        = merge(local.tags, { Name = local.full_name })
+  count                                = local.is_fleet ? 0 : 1
+  ami                                  = local.ami_id
+  instance_type                        = var.instance_types[0]
+  subnet_id                            = local.machine_subnet_ids[0]
+  vpc_security_group_ids               = [aws_security_group.machine.id]
+  associate_public_ip_address          = var.egress == "public_ip"
+  iam_instance_profile                 = aws_iam_instance_profile.machine.name
+  instance_initiated_shutdown_behavior = "stop"
+  disable_api_termination              = var.deletion_protection
+  user_data                            = local.user_data
+  tags                                 = merge(local.tags, { Name = local.full_name })
+
+  dynamic "instance_market_options" {
+    for_each = var.spot ? ["spot"] : []
+
+    content {
+      market_type = "spot"
+
+      # A one-time request could not be stopped and started.
+      spot_options {
+        spot_instance_type             = "persistent"
+        instance_interruption_behavior = "stop"
+      }
+    }
+  }
 
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
-    http_put_response_hop_limit = 2 # the container is one hop away
+    http_put_response_hop_limit = 2 # the container is one hop further
   }
 
   root_block_device {
@@ -33,9 +74,15 @@ resource "aws_instance" "machine" {
     tags        = merge(local.tags, { Name = local.full_name })
   }
 
-  # A newer AMI would replace the machine; another type is the start function's to choose.
+  # A newer AMI would replace the machine, and so would the public address that a stopped one does not have. The type
+  # is the start function's to change.
   lifecycle {
-    ignore_changes = [ami, instance_type]
+    ignore_changes = [ami, associate_public_ip_address, instance_type]
+
+    precondition {
+      condition     = !local.own_vpc || length(local.machine_zones) > 0
+      error_message = "No zone of ${local.region} that is used here has ${var.instance_types[0]}: another region, other instance_types or availability_zones are needed."
+    }
   }
 }
 
@@ -45,12 +92,17 @@ resource "aws_lb_target_group_attachment" "machine" {
   target_id        = aws_instance.machine[0].id
 }
 
+# A fleet
+
 resource "aws_launch_template" "machine" {
-  count         = local.is_fleet ? 1 : 0
-  name          = local.full_name
-  image_id      = local.ami_id
-  instance_type = var.instance_types[0]
-  tags          = local.tags
+  count                                = local.is_fleet ? 1 : 0
+  name                                 = local.full_name
+  image_id                             = local.ami_id
+  instance_type                        = var.instance_types[0]
+  instance_initiated_shutdown_behavior = "terminate"
+  user_data                            = base64encode(local.user_data)
+  update_default_version               = true
+  tags                                 = local.tags
 
   iam_instance_profile {
     name = aws_iam_instance_profile.machine.name
@@ -97,7 +149,8 @@ resource "aws_autoscaling_group" "machine" {
   vpc_zone_identifier       = local.machine_subnet_ids
   target_group_arns         = [for group in aws_lb_target_group.machine : group.arn]
   health_check_type         = "EC2" # by the load balancer's it would be replaced while it loads
-  capacity_rebalance        = false
+  capacity_rebalance        = false # a second machine beside the first one would have its work
+  protect_from_scale_in     = false
   wait_for_capacity_timeout = "0"
 
   mixed_instances_policy {
@@ -127,5 +180,10 @@ resource "aws_autoscaling_group" "machine" {
   # The functions start and stop it by this number.
   lifecycle {
     ignore_changes = [desired_capacity]
+
+    precondition {
+      condition     = !local.own_vpc || length(local.machine_zones) > 0
+      error_message = "No zone of ${local.region} that is used here has any of ${join(", ", var.instance_types)}: another region, other instance_types or availability_zones are needed."
+    }
   }
 }

@@ -32,13 +32,13 @@ locals {
   place_priorities = { for index, key in sort(keys(local.targets)) : key => 100 + index }
   priorities       = { for index, service in local.services : service => 200 + index }
 
-  # The GPUs of the families of instances: what they can compute in, and how much of their memory models may have.
-  # The rest is the driver's, CUDA's contexts and what is computed.
+  # The GPUs of the families of instances: what they compute in, and how much of their memory models may have, by what
+  # models.yaml says that each takes. The T4 has 16 GB and no bfloat16; models.cuda.yaml's two just fit.
   gpus = {
-    g4dn = { gpu = "T4", dtype = "float16", vram_mb = 13500, max_models = 2 } # 16 GB, and no bfloat16
-    g5   = { gpu = "A10G", dtype = "bfloat16", vram_mb = 20500, max_models = 4 }
-    g6   = { gpu = "L4", dtype = "bfloat16", vram_mb = 20500, max_models = 4 }
-    g6e  = { gpu = "L40S", dtype = "bfloat16", vram_mb = 42000, max_models = 6 }
-    p5   = { gpu = "H100", dtype = "bfloat16", vram_mb = 76000, max_models = 8 }
+    g4dn = { gpu = "T4", dtype = "float16", vram_mb = 16000, max_models = 2 }
+    g5   = { gpu = "A10G", dtype = "bfloat16", vram_mb = 22000, max_models = 4 }
+    g6   = { gpu = "L4", dtype = "bfloat16", vram_mb = 22000, max_models = 4 }
+    g6e  = { gpu = "L40S", dtype = "bfloat16", vram_mb = 44000, max_models = 6 }
+    p5   = { gpu = "H100", dtype = "bfloat16", vram_mb = 78000, max_models = 8 }
   }
 }

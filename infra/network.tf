@@ -1,8 +1,8 @@
 # The VPC, one of its own or an existing one, and who reaches whom in it.
 
 locals {
-  own_vpc = var.vpc_id == null
-  vpc_id  = local.own_vpc ? aws_vpc.own[0].id : var.vpc_id
+  own_vpc = var.vpc == null
+  vpc_id  = local.own_vpc ? aws_vpc.own[0].id : var.vpc.id
 
   # First the zones that have the machine's type: a load balancer needs two, also where only one has it.
   with_type = sort(data.aws_ec2_instance_type_offerings.zones.locations)
@@ -14,8 +14,8 @@ locals {
   machine_zones      = [for zone in local.zones : zone if contains(local.with_type, zone)]
   own_machine_subnet = var.egress == "endpoints" ? aws_subnet.private : aws_subnet.public
 
-  balancer_subnet_ids = local.own_vpc ? local.public_subnet_ids : var.balancer_subnet_ids
-  machine_subnet_ids  = local.own_vpc ? [for zone in local.machine_zones : local.own_machine_subnet[zone].id] : var.machine_subnet_ids
+  balancer_subnet_ids = local.own_vpc ? local.public_subnet_ids : var.vpc.balancer_subnet_ids
+  machine_subnet_ids  = local.own_vpc ? [for zone in local.machine_zones : local.own_machine_subnet[zone].id] : var.vpc.machine_subnet_ids
 }
 
 data "aws_availability_zones" "available" {
@@ -147,9 +147,78 @@ resource "aws_vpc_security_group_ingress_rule" "machine_from_balancer" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "machine" {
+  count             = var.egress == "endpoints" ? 0 : 1
   security_group_id = aws_security_group.machine.id
   description       = "AWS: ECR, S3, DynamoDB, SSM and CloudWatch"
   cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
+# Endpoints instead of a way to the internet. Those of S3 and DynamoDB cost nothing; the others cost by zone, and are
+# reached from the other zones too.
+
+locals {
+  endpoints        = var.egress == "endpoints" ? toset(["ec2messages", "ecr.api", "ecr.dkr", "monitoring", "ssm", "ssmmessages"]) : toset([])
+  gateways         = local.own_vpc || var.egress == "endpoints" ? toset(["dynamodb", "s3"]) : toset([])
+  route_table_ids  = local.own_vpc ? concat(aws_route_table.public[*].id, aws_route_table.private[*].id) : var.vpc.machine_route_table_ids
+  endpoints_egress = var.egress == "endpoints" ? local.gateways : toset([])
+}
+
+resource "aws_vpc_endpoint" "gateway" {
+  for_each          = local.gateways
+  vpc_id            = local.vpc_id
+  service_name      = "com.amazonaws.${local.region}.${each.key}"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = local.route_table_ids
+  tags              = merge(local.tags, { Name = "${local.full_name}-${each.key}" })
+}
+
+resource "aws_vpc_endpoint" "interface" {
+  for_each            = local.endpoints
+  vpc_id              = local.vpc_id
+  service_name        = "com.amazonaws.${local.region}.${each.key}"
+  vpc_endpoint_type   = "Interface"
+  private_dns_enabled = true
+  subnet_ids          = [local.machine_subnet_ids[0]]
+  security_group_ids  = [aws_security_group.endpoints[0].id]
+  tags                = merge(local.tags, { Name = "${local.full_name}-${each.key}" })
+}
+
+resource "aws_security_group" "endpoints" {
+  count       = var.egress == "endpoints" ? 1 : 0
+  name        = "${local.full_name}-endpoints"
+  description = "The machine reaches the endpoints"
+  vpc_id      = local.vpc_id
+  tags        = merge(local.tags, { Name = "${local.full_name}-endpoints" })
+}
+
+resource "aws_vpc_security_group_ingress_rule" "endpoints_from_machine" {
+  count                        = var.egress == "endpoints" ? 1 : 0
+  security_group_id            = aws_security_group.endpoints[0].id
+  description                  = "The machine"
+  referenced_security_group_id = aws_security_group.machine.id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+}
+
+resource "aws_vpc_security_group_egress_rule" "machine_to_endpoints" {
+  count                        = var.egress == "endpoints" ? 1 : 0
+  security_group_id            = aws_security_group.machine.id
+  description                  = "The endpoints"
+  referenced_security_group_id = aws_security_group.endpoints[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+}
+
+resource "aws_vpc_security_group_egress_rule" "machine_to_gateways" {
+  for_each          = local.endpoints_egress
+  security_group_id = aws_security_group.machine.id
+  description       = each.key
+  prefix_list_id    = aws_vpc_endpoint.gateway[each.key].prefix_list_id
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443

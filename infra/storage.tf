@@ -1,7 +1,13 @@
 # What is kept: the bucket, the table, the images, and the parameters.
 
+locals {
+  bucket_name        = "${local.full_name}-${local.account_id}"
+  api_keys_parameter = "${local.parameters}/api_keys"
+  holds_path         = "${local.parameters}/holds"
+}
+
 resource "aws_s3_bucket" "this" {
-  bucket        = "${local.full_name}-${local.account_id}"
+  bucket        = local.bucket_name
   force_destroy = var.force_destroy
   tags          = local.tags
 }
@@ -66,30 +72,21 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 }
 
-data "aws_iam_policy_document" "bucket" {
-  statement {
-    sid       = "OnlyTLS"
-    effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
 resource "aws_s3_bucket_policy" "this" {
   bucket     = aws_s3_bucket.this.id
-  policy     = data.aws_iam_policy_document.bucket.json
   depends_on = [aws_s3_bucket_public_access_block.this]
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "OnlyTLS"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:*"
+      Resource  = [local.arns.bucket, "${local.arns.bucket}/*"]
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
 }
 
 resource "aws_dynamodb_table" "this" {
@@ -193,10 +190,4 @@ resource "aws_ssm_parameter" "api_keys_of_people" {
   lifecycle {
     ignore_changes = [value]
   }
-}
-
-locals {
-  api_keys_parameter     = "${local.parameters}/api_keys"
-  holds_path             = "${local.parameters}/holds"
-  api_keys_parameter_arn = one(concat(aws_ssm_parameter.api_keys[*].arn, aws_ssm_parameter.api_keys_of_people[*].arn))
 }

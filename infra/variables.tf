@@ -29,25 +29,25 @@ variable "domain_name" {
   }
 }
 
-variable "zone_id" {
-  description = "The Route 53 zone in which the name is made, and the certificate proved. Without one, `certificate_arn` is needed, and the name is yours to lead to the output `balancer_dns_name`."
-  type        = string
+variable "dns_zone" {
+  description = "The Route 53 zone in which the name is made, and the certificate proved. Without one, `certificate` is needed, and the name is yours to lead to the output `balancer_dns_name`."
+  type        = object({ id = string })
   default     = null
 }
 
-variable "certificate_arn" {
-  description = "A certificate in ACM for the name, in the same region. Without one it is made, and proved in `zone_id`."
-  type        = string
+variable "certificate" {
+  description = "A certificate of ACM for the name, in the same region. Without one it is made, and proved in `dns_zone`."
+  type        = object({ arn = string })
   default     = null
 
   validation {
-    condition     = var.certificate_arn != null || var.zone_id != null
-    error_message = "Either certificate_arn or zone_id is needed: without a zone no certificate can be proved."
+    condition     = var.certificate != null || var.dns_zone != null
+    error_message = "Either certificate or dns_zone is needed: without a zone no certificate can be proved."
   }
 
   validation {
-    condition     = var.certificate_arn == null || can(regex("^arn:[a-z-]+:acm:", var.certificate_arn))
-    error_message = "certificate_arn is the ARN of a certificate in ACM: arn:aws:acm:…"
+    condition     = var.certificate == null || can(regex("^arn:[a-z-]+:acm:", var.certificate.arn))
+    error_message = "certificate.arn is the ARN of a certificate of ACM: arn:aws:acm:…"
   }
 }
 
@@ -98,38 +98,20 @@ variable "deletion_protection" {
 
 # The network
 
-variable "vpc_id" {
-  description = "An existing VPC, with `balancer_subnet_ids` and `machine_subnet_ids`. Without one a VPC is made."
-  type        = string
-  default     = null
+variable "vpc" {
+  description = "An existing VPC: subnets for the load balancer, in two zones at least, and for the machine, the preferred first. With the capacity `instance` it is in the first one; a fleet takes any. The route tables of the machine's subnets are needed where `egress` is `endpoints`. Without a VPC one is made."
+  type = object({
+    id                      = string
+    balancer_subnet_ids     = list(string)
+    machine_subnet_ids      = list(string)
+    machine_route_table_ids = optional(list(string), [])
+  })
+  default = null
 
   validation {
-    condition     = (var.vpc_id == null) == (length(var.machine_subnet_ids) == 0)
-    error_message = "vpc_id and machine_subnet_ids are given together, or neither."
+    condition     = var.vpc == null || try(length(var.vpc.balancer_subnet_ids) >= 2 && length(var.vpc.machine_subnet_ids) >= 1, false)
+    error_message = "vpc has two or more balancer_subnet_ids, and one or more machine_subnet_ids."
   }
-}
-
-variable "balancer_subnet_ids" {
-  description = "Subnets of `vpc_id` for the load balancer, in two zones at least."
-  type        = list(string)
-  default     = []
-
-  validation {
-    condition     = var.vpc_id == null ? length(var.balancer_subnet_ids) == 0 : length(var.balancer_subnet_ids) >= 2
-    error_message = "balancer_subnet_ids are two or more subnets of vpc_id, and none without it."
-  }
-}
-
-variable "machine_subnet_ids" {
-  description = "Subnets of `vpc_id` for the machine, the preferred first. With the capacity `instance` it is in the first one; a fleet takes any."
-  type        = list(string)
-  default     = []
-}
-
-variable "machine_route_table_ids" {
-  description = "Route tables of `machine_subnet_ids`, which lead to S3 and DynamoDB without a cost where `egress` is `endpoints`."
-  type        = list(string)
-  default     = []
 }
 
 variable "vpc_cidr" {
@@ -155,7 +137,7 @@ variable "availability_zones" {
 }
 
 variable "egress" {
-  description = "How the machine reaches AWS. `public_ip`: by a public address of its own, which nobody can connect to; it costs $0.005 an hour, and only while the machine runs. `endpoints`: it has no way to the internet, but VPC endpoints in one zone, which cost some $7 a month each, all seven, whether it runs or not. `existing`: the subnets of `vpc_id` have a way, such as a NAT gateway. None is made here: it would cost $32 a month and $0.045 for each GB."
+  description = "How the machine reaches AWS. `public_ip`: by a public address of its own, which nobody can connect to; it costs $0.005 an hour, and only while the machine runs. `endpoints`: it has no way to the internet, but VPC endpoints in one zone, six that cost some $7 a month each, whether it runs or not. `existing`: the subnets of `vpc` have a way, such as a NAT gateway. None is made here: it would cost $32 a month and $0.045 for each GB."
   type        = string
   default     = "public_ip"
 
@@ -165,8 +147,13 @@ variable "egress" {
   }
 
   validation {
-    condition     = var.egress != "existing" || var.vpc_id != null
-    error_message = "egress is existing only with vpc_id: the VPC that is made has public_ip or endpoints."
+    condition     = var.egress != "endpoints" || try(length(var.vpc.machine_route_table_ids) > 0, true)
+    error_message = "vpc.machine_route_table_ids are needed where egress is endpoints in an existing VPC: by them S3 and DynamoDB are reached."
+  }
+
+  validation {
+    condition     = var.egress != "existing" || var.vpc != null
+    error_message = "egress is existing only with vpc: the VPC that is made has public_ip or endpoints."
   }
 }
 

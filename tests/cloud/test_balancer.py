@@ -115,7 +115,12 @@ class Stack:
 
     def to_machine(self, port: int) -> str:
         made = self.elbv2.create_target_group(
-            Name=f"skylark-{port}", Protocol="HTTP", Port=port, VpcId=self.vpc, HealthCheckPath="/ready", HealthCheckTimeoutSeconds=2
+            Name=f"skylark-{port}",
+            Protocol="HTTP",
+            Port=port,
+            VpcId=self.vpc,
+            HealthCheckPath="/ready",
+            HealthCheckTimeoutSeconds=2,
         )
         arn = str(made["TargetGroups"][0]["TargetGroupArn"])
         self.elbv2.register_targets(TargetGroupArn=arn, Targets=[{"Id": self.instance, "Port": port}])

@@ -24,8 +24,8 @@ class Wish:
 
 
 def begin(wish: Wish, found: Found | None, parameter: str, now: float, image: Callable[[], str]) -> Release:
-    """The release to go on with. `parameter` is the appliance's; `image`, which is asked last, gives the image of
-    a new release. Raises Refused. Of the first case that holds:
+    """The release to go on with. `parameter` is the appliance's; `image`, which is asked last, gives the
+    image of a new release. Raises Refused. Of the first case that holds:
 
     1. one works on it now: Refused
     2. one was killed: gone on with for --resume, undone for --back, otherwise Refused; but one that had only

@@ -1,4 +1,4 @@
-"""The image: pushed to the appliance's repository under a tag of its own; named by its digest from then on."""
+"""The image: pushed to the appliance's repository under a tag of its own; named by its digest then."""
 
 from __future__ import annotations
 

@@ -66,25 +66,31 @@ class Loop:
         """The release that ended. Raises Undone where the old one serves again; TakenOver; ReleaseFault where
         it can neither go on nor be undone now.
         """
-        for _ in range(MOST_STEPS):
-            seen = self._look()
-            step, why = next_step(self.release, seen, self.world.clock(), self.world.limits)
-            self._say(step, why)
-            if step == Step.FINISH:
-                return self._finish(why)
-            if step == Step.WAIT:
-                self._save()
-                self.world.sleep(POLL_S)
-            else:
-                self._do(step, why, seen)
+        try:
+            for _ in range(MOST_STEPS):
+                if self._step():
+                    return self.release
+        except (ClientError, BotoCoreError) as fault:
+            raise ReleaseFault(f"{sentence(fault)}; it can be gone on with by --resume") from fault
         raise ReleaseFault("it has not ended after more than a day")
 
+    def _step(self) -> bool:
+        """Whether that was the last one."""
+        seen = self._look()
+        step, why = next_step(self.release, seen, self.world.clock(), self.world.limits)
+        self._say(step, why)
+        if step == Step.FINISH:
+            self._finish(why)
+        elif step == Step.WAIT:
+            self._save()
+            self.world.sleep(POLL_S)
+        else:
+            self._do(step, why, seen)
+        return step == Step.FINISH
+
     def _look(self) -> Seen:
-        try:
-            self._hold()
-            seen = self.world.look(self.release)
-        except (ClientError, BotoCoreError) as fault:
-            raise ReleaseFault(f"{sentence(fault)}; it can be gone on with") from fault
+        self._hold()
+        seen = self.world.look(self.release)
         self.release = settled(self.release, seen.command, self.world.clock())
         return seen
 
@@ -181,14 +187,13 @@ class Loop:
         with suppress(TakenOver, ClientError, BotoCoreError):  # else its lease runs out, a minute later
             self.record.let_go(self.release)
 
-    def _finish(self, why: str) -> Release:
+    def _finish(self, why: str) -> None:
         self.release = replace(self.release, ended_at=self.world.clock())
         self._save()
         self.record.tell(self.release, why)
         self.world.machine.hold(self._why(), 0.0)
         if self.release.fault:
             raise Undone(why)
-        return self.release
 
 
 def _words(step: Step, release: Release) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Whether the new place speaks: `skylark smoke` through the load balancer, with a header that names the place."""
+"""Whether the new place speaks: `skylark smoke` through the load balancer, a header naming the place."""
 
 from __future__ import annotations
 

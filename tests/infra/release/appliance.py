@@ -1,0 +1,284 @@
+"""An appliance in moto's AWS, to release to: rules, target groups, a machine, a table, a parameter."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from moto import mock_aws
+
+from release.__main__ import run
+from release.begin import Wish
+from release.names import Names, of
+from release.plan import Limits
+
+from .host import OLD, Host
+
+REGION, AMI = "eu-central-1", "ami-12c6146b"
+TABLE, PARAMETER = "skylark-speech", "/skylark/speech/release"
+REPOSITORY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/skylark-speech"
+SERVICES = ("tts", "whisperx", "jobs")
+QUICK = Limits(machine_s=60, ready_s=60)
+BEGIN = {"live": "blue", "blue": OLD, "green": ""}
+
+
+class Killed(BaseException):
+    """As if by SIGKILL."""
+
+
+@cache
+def _client(service: str, _of: str) -> Any:
+    """They take half a second to make, and serve all tests: moto is beneath them."""
+    return boto3.client(service, region_name=REGION, config=Config(retries={"total_max_attempts": 1}))
+
+
+@dataclass
+class Appliance:
+    names: Names
+    host: Host = field(default_factory=Host)
+    now: float = 1_900_000_000.0
+    capacity: bool = True
+    called: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)  # of the start function
+    outcomes: dict[str, str] = field(default_factory=dict)  # by the command's id
+    meanwhile: Callable[[str, int], Any] = field(default=lambda *_: None)
+    """Called before each call with its name and how many there were of it; what it returns is the answer."""
+    waits: Callable[[], Any] = field(default=lambda: None)
+    later: Callable[[str, int], Any] = field(default=lambda *_: None)
+    """Called after each."""
+
+    def client(self, service: str) -> Any:
+        """The release's."""
+        client = _client(service, "the release")
+        client.meta.events.register("before-call", self._before, unique_id="appliance before")
+        client.meta.events.register("after-call", self._after, unique_id="appliance after")
+        return client
+
+    def outside(self, service: str) -> Any:
+        return _client(service, "somebody else")
+
+    def _before(self, model: Any, params: Any, **_: Any) -> Any:
+        name = f"{model.service_model.service_name}.{model.name}"
+        self.called.append(name)
+        if answer := self.meanwhile(name, self.called.count(name)):
+            return answer
+        body = params.get("body") or {}
+        sent = json.loads(body) if isinstance(body, (str, bytes)) and body[:1] in ("{", b"{") else body
+        match name:
+            case "lambda.Invoke":
+                return _ok(StatusCode=200, Payload=io.BytesIO(json.dumps(self._asked(sent)).encode()))
+            case "ssm.DescribeInstanceInformation":
+                (id,) = sent["Filters"][0]["Values"]
+                return _ok(InstanceInformationList=[{"InstanceId": id, "PingStatus": "Online"}])
+            case "ssm.GetCommandInvocation":
+                said = self.outcomes[sent["CommandId"]]
+                return _ok(
+                    Status="Failed" if said else "Success", StandardErrorContent=said, StatusDetails=""
+                )
+            case "elbv2.DescribeTargetHealth" | "elasticloadbalancingv2.DescribeTargetHealth":
+                place = body["TargetGroupArn"].split("/")[1].rpartition("-")[2]
+                state = "healthy" if self.host.answers(place, "/ready") else "unhealthy"
+                return _ok(TargetHealthDescriptions=[{"TargetHealth": {"State": state}}])
+        if name == "ssm.SendCommand":
+            (self._command,) = sent["Parameters"]["commands"]
+        return None
+
+    def _after(self, model: Any, parsed: Any, **_: Any) -> None:
+        name = f"{model.service_model.service_name}.{model.name}"
+        if name == "ssm.SendCommand" and "Command" in parsed:
+            self.outcomes[parsed["Command"]["CommandId"]] = self.host.do(self._command)
+        self.later(name, self.called.count(name))
+
+    def _asked(self, event: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(event)
+        if event["do"] == "start" and self.capacity:
+            self.outside("ec2").start_instances(InstanceIds=[self.names.instance_id])
+        return {"state": "starting"}
+
+    def refuse(self, call: str, nth: int = 1) -> None:
+        answer = {"Error": {"Code": "AccessDenied", "Message": "as it was told"}, "ResponseMetadata": {}}
+        self.meanwhile = lambda name, count: (
+            (SimpleNamespace(status_code=403), answer) if (name, count) == (call, nth) else None
+        )
+
+    def release(self, image: str = "", **wish: Any) -> None:
+        """As the command does it. Raises what it does."""
+        wanted = Wish(by="maria", **wish)
+        run(wanted, self.names, self.client, lambda: image, QUICK, self._smoke, lambda: self.now, self._sleep)
+
+    def _smoke(self, url: str, place: str) -> str:
+        assert url == "https://speech.example.com"
+        return "" if self.host.answers(place, "/speak") else "it says nothing"
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.waits()
+
+    def led(self) -> dict[str, dict[str, int]]:
+        """For each service, the weights of the places and of the reception."""
+        rules = [route.rule for route in self.names.routes]
+        found = {
+            rule["RuleArn"]: rule for rule in self.outside("elbv2").describe_rules(RuleArns=rules)["Rules"]
+        }
+        return {route.service: _weights(found[route.rule]) for route in self.names.routes}
+
+    def everybody_goes_to(self) -> str:
+        """The one place, or the reception."""
+        (weights,) = {tuple(sorted(weights.items())) for weights in self.led().values()}
+        (place,) = (place for place, weight in weights if weight)
+        return place
+
+    def has_somebody_for_everybody(self) -> bool:
+        places = {place for weights in self.led().values() for place, weight in weights.items() if weight}
+        return all(place == "reception" or self.host.answers(place, "/ready") for place in places)
+
+    def parameter(self) -> dict[str, str]:
+        value = self.outside("ssm").get_parameter(Name=PARAMETER)["Parameter"]["Value"]
+        found: dict[str, str] = json.loads(value)
+        return found
+
+    def ledger(self) -> list[str]:
+        items = self.outside("dynamodb").scan(TableName=TABLE)["Items"]
+        return [item["event"]["S"] for item in items if item["kind"]["S"] == "ledger"]
+
+    def publish(self, place: str, requests: float, errors: float) -> None:
+        """What the load balancer counted in this minute, of the tts server's."""
+        group = next(route.groups[place] for route in self.names.routes if route.service == "tts")
+        balancer = self.outside("elbv2").describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
+        dimensions = [
+            {"Name": "LoadBalancer", "Value": balancer.split(":loadbalancer/")[1]},
+            {"Name": "TargetGroup", "Value": group.rpartition(":")[2]},
+        ]
+        at = datetime.fromtimestamp(self.now, UTC)
+        values = {"RequestCount": requests, "HTTPCode_Target_5XX_Count": errors}
+        self.outside("cloudwatch").put_metric_data(
+            Namespace="AWS/ApplicationELB",
+            MetricData=[
+                {"MetricName": name, "Value": value, "Timestamp": at, "Dimensions": dimensions}
+                for name, value in values.items()
+            ],
+        )
+
+    def anew(self, room: int = 2, machine: bool = True, before: dict[str, str] | None = None) -> None:
+        """Everything as it was before the first release of a test: blue serves, or the machine is off."""
+        self.host.end()
+        self.host = Host(room)
+        self.called, self.asked, self.said = [], [], []
+        self.meanwhile = self.later = lambda *_: None
+        self.waits, self.capacity = lambda: None, True
+        said = before or BEGIN
+        self.outside("ssm").put_parameter(
+            Name=PARAMETER, Value=json.dumps(said), Type="String", Overwrite=True
+        )
+        table = self.outside("dynamodb")
+        for item in table.scan(TableName=TABLE)["Items"]:
+            table.delete_item(TableName=TABLE, Key={"kind": item["kind"], "id": item["id"]})
+        action = self.outside("ec2").start_instances if machine else self.outside("ec2").stop_instances
+        action(InstanceIds=[self.names.instance_id])
+        serves = machine and bool(said[said["live"]])
+        if serves:
+            self.host.do(f"skylark-place {said['live']} {said[said['live']]}")
+            self.host.told.clear()
+        self._lead(said["live"] if serves else "")
+
+    def _lead(self, place: str) -> None:
+        for route in self.names.routes:
+            group = route.groups[place] if place else self.names.reception
+            action = {"Type": "forward", "TargetGroupArn": group}
+            self.outside("elbv2").modify_rule(RuleArn=route.rule, Actions=[action])
+
+
+def _weights(rule: dict[str, Any]) -> dict[str, int]:
+    (action,) = rule["Actions"]
+    groups = action.get("ForwardConfig", {}).get("TargetGroups") or [
+        {"TargetGroupArn": action["TargetGroupArn"], "Weight": 100}
+    ]
+    return {group["TargetGroupArn"].split("/")[1].rpartition("-")[2]: group["Weight"] for group in groups}
+
+
+def _ok(**answer: Any) -> tuple[Any, dict[str, Any]]:
+    return SimpleNamespace(status_code=200), {"ResponseMetadata": {"HTTPStatusCode": 200}} | answer
+
+
+@contextmanager
+def appliance() -> Iterator[Appliance]:
+    with mock_aws():
+        made = Appliance(of(_variables()))
+        yield made
+        made.host.end()
+        for service in ("lambda", "ssm", "ec2", "autoscaling", "elbv2", "cloudwatch", "dynamodb"):
+            events = _client(service, "the release").meta.events
+            events.unregister("before-call", unique_id="appliance before")
+            events.unregister("after-call", unique_id="appliance after")
+
+
+def _variables() -> dict[str, str]:
+    """What Terraform makes, as far as a release goes, and the start function's environment."""
+    ec2, elbv2 = _client("ec2", "somebody else"), _client("elbv2", "somebody else")
+    machine = ec2.run_instances(ImageId=AMI, MinCount=1, MaxCount=1)["Instances"][0]
+    zones = [f"{REGION}a", f"{REGION}b"]
+    subnets = ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": zones}])["Subnets"]
+    ids = [subnet["SubnetId"] for subnet in subnets]
+    balancer = elbv2.create_load_balancer(Name="skylark-speech", Subnets=ids)["LoadBalancers"][0]
+    reception = elbv2.create_target_group(Name="skylark-speech-reception", TargetType="lambda")
+    to_reception = [{"Type": "forward", "TargetGroupArn": reception["TargetGroups"][0]["TargetGroupArn"]}]
+    listener = elbv2.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"], Port=80, Protocol="HTTP", DefaultActions=to_reception
+    )["Listeners"][0]["ListenerArn"]
+    routes = []
+    for priority, service in enumerate(SERVICES, 1):
+        groups = {place: _group(f"skylark-speech-{service}-{place}", machine) for place in ("blue", "green")}
+        for n, (place, group) in enumerate(groups.items()):
+            conditions = [{"Field": "path-pattern", "Values": [f"/{place}/{service}/*"]}]
+            _rule(listener, 10 * priority + n, conditions, group)
+        conditions = [{"Field": "path-pattern", "Values": [f"/{service}/*"]}]
+        rule = _rule(listener, 100 + priority, conditions, to_reception[0]["TargetGroupArn"])
+        routes.append({"rule": rule, "service": service, **groups})
+    _client("dynamodb", "somebody else").create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "kind", "KeyType": "HASH"}, {"AttributeName": "id", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": "kind", "AttributeType": "S"},
+            {"AttributeName": "id", "AttributeType": "S"},
+        ],
+    )
+    return {
+        "APPLIANCE": "speech",
+        "START_FUNCTION": "skylark-speech-start",
+        "TABLE_NAME": TABLE,
+        "RELEASE_PARAMETER": PARAMETER,
+        "HOLD_PARAMETER": "/skylark/speech/holds",
+        "RECEPTION_TARGET_GROUP": to_reception[0]["TargetGroupArn"],
+        "ROUTES": json.dumps(routes),
+        "REPOSITORY_URL": REPOSITORY,
+        "SERVICE_URL": "https://speech.example.com",
+        "INSTANCE_ID": machine["InstanceId"],
+    }
+
+
+def _group(name: str, machine: dict[str, Any]) -> str:
+    made = _client("elbv2", "somebody else").create_target_group(
+        Name=name, Protocol="HTTP", Port=5000, VpcId=machine["VpcId"]
+    )
+    return str(made["TargetGroups"][0]["TargetGroupArn"])
+
+
+def _rule(listener: str, priority: int, conditions: list[dict[str, Any]], group: str) -> str:
+    made = _client("elbv2", "somebody else").create_rule(
+        ListenerArn=listener,
+        Priority=priority,
+        Conditions=conditions,
+        Actions=[{"Type": "forward", "TargetGroupArn": group}],
+    )
+    return str(made["Rules"][0]["RuleArn"])

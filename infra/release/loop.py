@@ -203,7 +203,7 @@ def _words(step: Step, release: Release) -> tuple[str, ...]:
         case Step.RUN_OLD:
             return HOST_COMMAND, release.old, release.old_image
         case Step.END_OLD:
-            return HOST_COMMAND, release.old, "--stop"
+            return HOST_COMMAND, release.old, "--drain"
     return HOST_COMMAND, release.place, "--stop"
 
 

@@ -57,7 +57,7 @@ class Host:
         if running and what != running.image:
             self.places.pop(place).end()
             running = None
-        if what == "--stop" or running:
+        if what in ("--stop", "--drain") or running:
             return ""
         if BROKEN in what:
             return f"skylark: {what} cannot be started"

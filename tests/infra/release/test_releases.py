@@ -53,7 +53,7 @@ def the_new_one_serves(cloud: Appliance) -> bool:
 def test_the_new_one_serves_and_the_old_one_has_ended(cloud):
     cloud.release(GOOD)
     assert the_new_one_serves(cloud)
-    assert cloud.host.told == [f"skylark-place green {GOOD}", "skylark-place blue --stop"]
+    assert cloud.host.told == [f"skylark-place green {GOOD}", "skylark-place blue --drain"]
     assert cloud.ledger() == ["released"]
 
 
@@ -155,7 +155,7 @@ def test_in_place_the_old_one_ends_first_and_the_reception_takes_requests_meanwh
     cloud.later = lambda *_: None
     assert {"reception": 100} in led
     assert the_new_one_serves(cloud)
-    assert cloud.host.told == ["skylark-place blue --stop", f"skylark-place green {GOOD}"]
+    assert cloud.host.told == ["skylark-place blue --drain", f"skylark-place green {GOOD}"]
 
 
 def test_without_room_for_two_the_old_one_serves_on(cloud):

@@ -1,7 +1,9 @@
-"""Voices that clients made of a recording, kept in the bucket: the next machine has those of this one.
+"""Voices that clients made of a recording are kept in the bucket: the next machine has them, and so has the
+other place of this one, to which a release leads the clients.
 
 In the bucket a voice is the files that it is on the disk (servers/cloned_voices.py). Its voice.json is put
-there last and removed first: a voice without one is none, there as here.
+there last and removed first: a voice without one is none, there as here. That one was removed, and when, an
+empty object says, so that it comes back from no disk on which it still is.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from servers.cloned_voices import VOICE
@@ -18,11 +21,30 @@ from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed
 from servers.handover.bucket import Bucket
 
-PREFIX = "voices/"
+PREFIX, REMOVED = "voices/", "removed-voices/"
 LOOK_EVERY_S = 5.0
+LIST_EVERY = 6
+"""Looks between two that ask the bucket what was made and removed elsewhere."""
 
-Version = tuple[int, int]
-"""What tells a voice from one that was made anew under its name: of its voice.json the time and the inode."""
+Sleep = Callable[[float], object]
+Name = PurePosixPath
+"""What a voice is called here: the folder of its owner, and its own."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """Which of the voices under a name it is: another recording has another clip."""
+
+    clip: str
+    made_at_ns: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the bucket has."""
+
+    clips: Mapping[Name, str]  # of the voices that are whole
+    removed_at_ns: Mapping[tuple[Name, str], int]  # by a voice's name and clip
 
 
 class KeptVoices:
@@ -30,110 +52,146 @@ class KeptVoices:
 
     def __init__(self, folder: Path, bucket: Bucket) -> None:
         self._folder, self._bucket = folder, bucket
+        self._kept: dict[Name, Version] = {}
         self._one_at_a_time = threading.Lock()
-        self._kept: dict[PurePosixPath, Version] = {}
 
-    def restore(self) -> int:
-        """Those of the bucket that are not here; how many. Each appears whole."""
+    def exchange(self) -> None:
+        """What was made and removed elsewhere is so here, and the other way round."""
         with self._one_at_a_time:
-            return self._restore()
-
-    def _restore(self) -> int:
-        restored = 0
-        for voice, keys in _by_voice(self._bucket.keys(PREFIX)).items():
-            home = self._folder / voice
-            if f"{PREFIX}{voice}/{VOICE}" in keys and not home.exists():
-                self._fetch(home, keys)
-                restored += 1
-        self._kept = self._here()
-        return restored
+            self._remove_there()
+            stored = self._stored()
+            self._remove_here(stored)
+            self._note(stored)
+            self._put()
+            self._fetch(stored)
 
     def keep(self) -> None:
-        """What was made since is put into the bucket, and what was removed is removed there."""
+        """What was made here since is put into the bucket, and what was removed here is removed there."""
         with self._one_at_a_time:
-            self._keep()
+            self._remove_there()
+            self._put()
 
-    def _keep(self) -> None:
-        here = self._here()
-        for voice in self._kept.keys() - here.keys():
-            self._remove(voice)
-            del self._kept[voice]
-        for voice, version in here.items():
-            if self._kept.get(voice) != version and self._put(voice):
-                self._kept[voice] = version
+    def _remove_there(self) -> None:
+        """What was removed here."""
+        for name in self._kept.keys() - self._here().keys():
+            self._say_removed(name)
+            self._clear_there(name)
+            del self._kept[name]
 
-    def _here(self) -> dict[PurePosixPath, Version]:
-        found = {}
-        for file in self._folder.glob(f"*/[!.]*/{VOICE}"):
-            try:
-                stat = file.stat()
-            except FileNotFoundError:  # it was removed since it was listed
+    def _remove_here(self, stored: Stored) -> None:
+        """What was removed elsewhere since it was made, or fetched."""
+        for name, version in self._here().items():
+            if stored.removed_at_ns.get((name, version.clip), 0) > version.made_at_ns:
+                gone = self._hidden(name)
+                (self._folder / name).rename(gone)
+                shutil.rmtree(gone)
+                self._kept.pop(name, None)
+
+    def _note(self, stored: Stored) -> None:
+        """What is both here and there, as after a start."""
+        for name, version in self._here().items():
+            if stored.clips.get(name) == version.clip:
+                self._kept[name] = version
+
+    def _put(self) -> None:
+        """What was made here."""
+        for name, version in self._here().items():
+            before = self._kept.get(name)
+            if before == version:
                 continue
-            found[PurePosixPath(file.parent.relative_to(self._folder))] = stat.st_mtime_ns, stat.st_ino
+            if before is not None and before.clip != version.clip:
+                self._say_removed(name)
+            if self._is_put(name, version):
+                self._kept[name] = version
+
+    def _fetch(self, stored: Stored) -> None:
+        """What was made elsewhere."""
+        here = self._here()
+        for name, clip in stored.clips.items():
+            if name not in here and name not in self._kept:
+                self._fetch_one(name, clip)
+
+    def _here(self) -> dict[Name, Version]:
+        found = {}
+        for told in self._folder.glob(f"*/[!.]*/{VOICE}"):
+            try:
+                (clip,) = [file.name for file in told.parent.iterdir() if file.name != VOICE]
+                found[Name(told.parent.relative_to(self._folder))] = Version(clip, told.stat().st_mtime_ns)
+            except (FileNotFoundError, ValueError):  # it was removed since it was listed
+                continue
         return found
 
-    def _put(self, voice: PurePosixPath) -> bool:
-        """False where it was removed meanwhile. What it was before under this name is removed first."""
-        self._remove(voice)
-        files = sorted((self._folder / voice).iterdir(), key=lambda file: file.name == VOICE)
-        for file in files:
-            try:
-                self._bucket.put_file(f"{PREFIX}{voice}/{file.name}", file)
-            except FileNotFoundError:
-                return False
+    def _stored(self) -> Stored:
+        clips, whole, removed = {}, set(), {}
+        for key in self._bucket.keys(PREFIX):
+            path = Name(key.removeprefix(PREFIX))
+            if path.name == VOICE:
+                whole.add(path.parent)
+            else:
+                clips[path.parent] = path.name
+        for key in self._bucket.keys(REMOVED):
+            path = Name(key.removeprefix(REMOVED))
+            removed[path.parent.parent, path.parent.name] = int(path.name)  # the last one is the latest
+        return Stored({name: clip for name, clip in clips.items() if name in whole}, removed)
+
+    def _is_put(self, name: Name, version: Version) -> bool:
+        """False where it was removed meanwhile."""
+        self._clear_there(name)
+        try:
+            for file in (version.clip, VOICE):
+                self._bucket.put_file(f"{PREFIX}{name}/{file}", self._folder / name / file)
+        except FileNotFoundError:
+            return False
         return True
 
-    def _remove(self, voice: PurePosixPath) -> None:
-        keys = self._bucket.keys(f"{PREFIX}{voice}/")
+    def _say_removed(self, name: Name) -> None:
+        self._bucket.put_json(f"{REMOVED}{name}/{self._kept[name].clip}/{time.time_ns()}", {})
+
+    def _clear_there(self, name: Name) -> None:
+        keys = self._bucket.keys(f"{PREFIX}{name}/")
         for key in sorted(keys, key=lambda key: not key.endswith(f"/{VOICE}")):
             self._bucket.delete(key)
 
-    def _fetch(self, home: Path, keys: list[str]) -> None:
-        home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        arriving = home.parent / f".{uuid.uuid4().hex}"
+    def _fetch_one(self, name: Name, clip: str) -> None:
+        """It appears whole, and not where one was made under its name meanwhile."""
+        (self._folder / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        arriving = self._hidden(name)
         arriving.mkdir(mode=0o700)
         try:
-            for key in keys:
-                with (arriving / PurePosixPath(key).name).open("wb") as file:
-                    self._bucket.fetch(key, file)
-            arriving.rename(home)
+            for file in (clip, VOICE):
+                with (arriving / file).open("wb") as opened:
+                    self._bucket.fetch(f"{PREFIX}{name}/{file}", opened)
+            arriving.rename(self._folder / name)
         except BaseException:
             shutil.rmtree(arriving)
             raise
+        self._kept[name] = Version(clip, (self._folder / name / VOICE).stat().st_mtime_ns)
+
+    def _hidden(self, name: Name) -> Path:
+        """A folder beside it that is no voice."""
+        return self._folder / name.parent / f".{uuid.uuid4().hex}"
 
 
-def _by_voice(keys: list[str]) -> Mapping[PurePosixPath, list[str]]:
-    """The keys of each voice, called by its owner's folder and its own."""
-    voices: dict[PurePosixPath, list[str]] = {}
-    for key in keys:
-        parts = PurePosixPath(key.removeprefix(PREFIX)).parts
-        if len(parts) == 3 and not any(part.startswith(".") for part in parts):
-            voices.setdefault(PurePosixPath(*parts[:2]), []).append(key)
-    return voices
-
-
-def restore_patiently(
-    kept: KeptVoices, changes: Changes, sleep: Callable[[float], object] = time.sleep
-) -> None:
-    """Until it is done: a machine without the voices that it had is not ready."""
-    while True:
-        try:
-            kept.restore()
-        except (CloudFailed, OSError) as error:
-            changes.fault("voices", f"the cloned voices cannot be fetched: {error}")
-            sleep(LOOK_EVERY_S)
-        else:
-            changes.well("voices", "the cloned voices are here")
-            return
-
-
-def keep_always(kept: KeptVoices, changes: Changes, sleep: Callable[[float], object] = time.sleep) -> None:
-    """For ever; what could not be kept is at the next look."""
-    while True:
-        try:
-            kept.keep()
-        except (CloudFailed, OSError) as error:
-            changes.fault("voices", f"the cloned voices cannot be kept: {error}")
-        else:
-            changes.well("voices", "the cloned voices are kept again")
+def exchange_patiently(kept: KeptVoices, changes: Changes, sleep: Sleep = time.sleep) -> None:
+    """Until it is done: a machine without the voices that there are is not ready."""
+    while not _done(kept.exchange, changes):
         sleep(LOOK_EVERY_S)
+
+
+def keep_always(kept: KeptVoices, changes: Changes, sleep: Sleep = time.sleep) -> None:
+    """For ever; what could not be kept is at the next look."""
+    look = 0
+    while True:
+        sleep(LOOK_EVERY_S)
+        look += 1
+        _done(kept.keep if look % LIST_EVERY else kept.exchange, changes)
+
+
+def _done(exchange: Callable[[], None], changes: Changes) -> bool:
+    try:
+        exchange()
+    except (CloudFailed, OSError) as error:
+        changes.fault("voices", f"the cloned voices cannot be kept: {error}")
+        return False
+    changes.well("voices", "the cloned voices are kept again")
+    return True

@@ -17,7 +17,7 @@ from servers.cloud.connection import connect
 from servers.cloud.imds import instance_id
 from servers.cloud.table import BOOT, Table
 from servers.handover.bucket import Bucket
-from servers.handover.voices import KeptVoices, keep_always, restore_patiently
+from servers.handover.voices import KeptVoices, exchange_patiently, keep_always
 from servers.jobs.client import JobsClient
 from servers.monitor import cloudwatch
 from servers.monitor.boot import Boot
@@ -78,7 +78,7 @@ def the_table(loaded: Settings) -> Table | None:
 
 def kept_voices(loaded: Settings) -> KeptVoices | None:
     """None where they stay on the machine's own disk."""
-    if loaded.cloud.bucket is None or not loaded.cloud.volume_goes:
+    if loaded.cloud.bucket is None:
         return None
     client = connect(loaded, "s3", "cloud.bucket", read_s=UPLOAD_S)
     return KeptVoices(voices_folder(loaded.data_dir), Bucket(client, loaded.cloud.bucket))
@@ -89,7 +89,7 @@ def begin(
 ) -> None:
     """Whoever waits for this machine is told that it is there once the voices are, too."""
     if voices is not None:
-        restore_patiently(voices, changes)
+        exchange_patiently(voices, changes)
         beside("voices", partial(keep_always, voices, changes))
     instance = instance_id(loaded)
     if instance is None:

@@ -10,7 +10,7 @@ from servers.cloned_voices import ClonedVoice, ClonedVoices, voices_folder
 from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed
 from servers.handover.bucket import Bucket
-from servers.handover.voices import KeptVoices, keep_always, restore_patiently
+from servers.handover.voices import KeptVoices, exchange_patiently, keep_always
 
 
 class Machine:
@@ -46,10 +46,10 @@ def test_the_next_machine_has_the_voices_of_every_owner(machines):
     first.make("alice", "Mother", b"m")
     first.make(None, "news.reader", b"n")
     first.kept.keep()
-    assert second.kept.restore() == 2
+    second.kept.exchange()
     assert (second.heard("alice", "mother"), second.heard(None, "news.reader")) == (b"m", b"n")
     assert second.heard("bob", "mother") is None
-    assert second.kept.restore() == 0
+    second.kept.exchange()
 
 
 def test_what_was_removed_is_removed_there(machines):
@@ -59,7 +59,7 @@ def test_what_was_removed_is_removed_there(machines):
     first.kept.keep()
     first.voices.remove("alice", "a")
     first.kept.keep()
-    assert second.kept.restore() == 1
+    second.kept.exchange()
     assert (second.heard("alice", "a"), second.heard("alice", "b")) == (None, b"b")
 
 
@@ -67,10 +67,56 @@ def test_a_voice_that_came_from_the_bucket_can_be_removed_from_it(machines):
     first, second, third = next(machines), next(machines), next(machines)
     first.make("alice", "a", b"a")
     first.kept.keep()
-    second.kept.restore()
+    second.kept.exchange()
     second.voices.remove("alice", "a")
     second.kept.keep()
-    assert third.kept.restore() == 0
+    third.kept.exchange()
+    assert third.heard("alice", "a") is None
+
+
+def test_a_voice_removed_elsewhere_comes_back_from_no_disk(machines):
+    first, second, third = next(machines), next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.keep()
+    second.kept.exchange()
+    second.voices.remove("alice", "a")
+    second.kept.keep()
+    started_again = KeptVoices(voices_folder(first.data_dir), first.kept._bucket)
+    started_again.exchange()
+    third.kept.exchange()
+    assert (first.heard("alice", "a"), third.heard("alice", "a")) == (None, None)
+
+
+def test_while_two_run_each_has_what_the_other_made_and_not_what_it_removed(machines):
+    first, second = next(machines), next(machines)
+    for one in (first, second):
+        one.kept.exchange()
+    first.make("alice", "a", b"a")
+    first.kept.exchange()
+    second.make("alice", "b", b"b")
+    second.kept.exchange()
+    first.kept.exchange()
+    assert [(one.heard("alice", "a"), one.heard("alice", "b")) for one in (first, second)] == [
+        (b"a", b"b")
+    ] * 2
+    second.voices.remove("alice", "a")
+    second.kept.exchange()
+    first.kept.exchange()
+    assert (first.heard("alice", "a"), first.heard("alice", "b")) == (None, b"b")
+
+
+def test_a_voice_can_be_removed_and_made_again_of_the_same_recording(machines):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.keep()
+    second.kept.exchange()
+    first.voices.remove("alice", "a")
+    first.kept.keep()
+    second.kept.exchange()
+    second.make("alice", "a", b"a")
+    second.kept.exchange()
+    first.kept.exchange()
+    assert (first.heard("alice", "a"), second.heard("alice", "a")) == (b"a", b"a")
 
 
 def test_a_voice_made_anew_under_its_name_takes_the_place_of_the_one_before(machines, bucket):
@@ -80,9 +126,30 @@ def test_a_voice_made_anew_under_its_name_takes_the_place_of_the_one_before(mach
     first.voices.remove("alice", "a")
     first.make("alice", "a", b"new")
     first.kept.keep()
-    assert second.kept.restore() == 1
+    second.kept.exchange()
     assert second.heard("alice", "a") == b"new"
     assert len(bucket.keys("voices/")) == 2  # nothing is left of the old one
+
+
+def test_the_one_before_comes_back_from_no_disk_either(machines, bucket):
+    first, second, third = next(machines), next(machines), next(machines)
+    first.make("alice", "a", b"old")
+    first.kept.keep()
+    second.kept.exchange()
+    first.voices.remove("alice", "a")
+    first.make("alice", "a", b"new")
+    first.kept.keep()
+    KeptVoices(voices_folder(second.data_dir), bucket).exchange()
+    third.kept.exchange()
+    assert (second.heard("alice", "a"), third.heard("alice", "a")) == (b"new", b"new")
+
+
+def test_what_was_made_before_its_machine_died_is_kept_when_it_starts_again(machines):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.exchange()
+    second.kept.exchange()
+    assert second.heard("alice", "a") == b"a"
 
 
 def test_what_has_not_changed_is_not_sent_again(machines, bucket, monkeypatch):
@@ -91,6 +158,8 @@ def test_what_has_not_changed_is_not_sent_again(machines, bucket, monkeypatch):
     first.kept.keep()
     monkeypatch.setattr(bucket, "put_file", lambda key, file: pytest.fail(key))
     first.kept.keep()
+    first.kept.exchange()
+    KeptVoices(voices_folder(first.data_dir), bucket).exchange()
 
 
 def test_a_voice_that_is_half_there_is_none(machines, bucket):
@@ -99,31 +168,31 @@ def test_a_voice_that_is_half_there_is_none(machines, bucket):
     first.kept.keep()
     (told,) = [key for key in bucket.keys("voices/") if key.endswith("voice.json")]
     bucket.delete(told)
-    assert second.kept.restore() == 0
+    second.kept.exchange()
     assert second.heard("alice", "a") is None
+
+
+class Over(Exception):
+    """The test has seen enough."""
 
 
 def test_a_machine_that_has_lost_its_bucket_for_a_while_keeps_them_later(machines, bucket, caplog):
     first, second = next(machines), next(machines)
     first.make("alice", "a", b"a")
     name, bucket._name = bucket._name, "skylark-none"
-
-    class Over(Exception):
-        pass
-
     slept = []
 
     def sleep(_: float) -> None:
         slept.append(1)
         if len(slept) == 3:
             bucket._name = name
-        if len(slept) == 5:
+        if len(slept) == 13:
             raise Over
 
     with pytest.raises(Over):
         keep_always(first.kept, Changes(), sleep)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    restore_patiently(second.kept, Changes(), sleep)
+    exchange_patiently(second.kept, Changes(), sleep)
     assert second.heard("alice", "a") == b"a"
 
 
@@ -135,8 +204,8 @@ def test_a_machine_is_not_there_without_the_voices(machines, bucket):
         bucket._name = name
 
     with pytest.raises(CloudFailed):
-        second.kept.restore()
-    restore_patiently(second.kept, Changes(), sleep)
+        second.kept.exchange()
+    exchange_patiently(second.kept, Changes(), sleep)
     assert bucket._name == name
 
 
@@ -153,5 +222,5 @@ def test_a_file_that_cannot_be_fetched_leaves_nothing_half_made(machines, bucket
 
     monkeypatch.setattr(bucket, "fetch", fetch)
     with pytest.raises(CloudFailed):
-        second.kept.restore()
+        second.kept.exchange()
     assert [path for path in second.data_dir.rglob("*") if path.is_file()] == []

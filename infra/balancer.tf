@@ -26,13 +26,11 @@ resource "aws_acm_certificate" "this" {
 }
 
 resource "aws_route53_record" "proof" {
-  for_each = {
-    for option in flatten(aws_acm_certificate.this[*].domain_validation_options) : option.domain_name => option
-  }
+  count           = var.certificate == null ? 1 : 0
   zone_id         = var.dns_zone.id
-  name            = each.value.resource_record_name
-  type            = each.value.resource_record_type
-  records         = [each.value.resource_record_value]
+  name            = one(aws_acm_certificate.this[0].domain_validation_options).resource_record_name
+  type            = one(aws_acm_certificate.this[0].domain_validation_options).resource_record_type
+  records         = [one(aws_acm_certificate.this[0].domain_validation_options).resource_record_value]
   ttl             = 300
   allow_overwrite = true
 }
@@ -40,7 +38,7 @@ resource "aws_route53_record" "proof" {
 resource "aws_acm_certificate_validation" "this" {
   count                   = var.certificate == null ? 1 : 0
   certificate_arn         = aws_acm_certificate.this[0].arn
-  validation_record_fqdns = [for record in aws_route53_record.proof : record.fqdn]
+  validation_record_fqdns = aws_route53_record.proof[*].fqdn
 }
 
 resource "aws_route53_record" "name" {

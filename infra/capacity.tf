@@ -40,7 +40,7 @@ resource "aws_instance" "machine" {
   instance_type                        = var.instance_types[0]
   subnet_id                            = local.machine_subnet_ids[0]
   vpc_security_group_ids               = [aws_security_group.machine.id]
-  associate_public_ip_address          = var.egress == "public_ip"
+  associate_public_ip_address          = var.egress == "public_ip" ? null : false # null is as its subnet has it
   iam_instance_profile                 = aws_iam_instance_profile.machine.name
   instance_initiated_shutdown_behavior = "stop"
   disable_api_termination              = var.deletion_protection
@@ -74,15 +74,9 @@ resource "aws_instance" "machine" {
     tags        = merge(local.tags, { Name = local.full_name })
   }
 
-  # A newer AMI would replace the machine, and so would the public address that a stopped one does not have. The type
-  # is the start function's to change.
+  # A newer AMI would replace the machine, and its type is the start function's to change.
   lifecycle {
-    ignore_changes = [ami, associate_public_ip_address, instance_type]
-
-    precondition {
-      condition     = !local.own_vpc || length(local.machine_zones) > 0
-      error_message = "No zone of ${local.region} that is used here has ${var.instance_types[0]}: another region, other instance_types or availability_zones are needed."
-    }
+    ignore_changes = [ami, instance_type]
   }
 }
 
@@ -180,10 +174,5 @@ resource "aws_autoscaling_group" "machine" {
   # The functions start and stop it by this number.
   lifecycle {
     ignore_changes = [desired_capacity]
-
-    precondition {
-      condition     = !local.own_vpc || length(local.machine_zones) > 0
-      error_message = "No zone of ${local.region} that is used here has any of ${join(", ", var.instance_types)}: another region, other instance_types or availability_zones are needed."
-    }
   }
 }

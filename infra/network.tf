@@ -34,6 +34,13 @@ data "aws_ec2_instance_type_offerings" "zones" {
     name   = "instance-type"
     values = var.capacity == "fleet" ? var.instance_types : [var.instance_types[0]]
   }
+
+  lifecycle {
+    postcondition {
+      condition     = anytrue([for zone in self.locations : contains(coalesce(var.availability_zones, self.locations), zone)])
+      error_message = "${join(", ", var.availability_zones == null ? [local.region] : var.availability_zones)} has no ${join(" or ", var.capacity == "fleet" ? var.instance_types : [var.instance_types[0]])}: another region or zone is needed, or other instance_types."
+    }
+  }
 }
 
 resource "aws_vpc" "own" {
@@ -50,12 +57,15 @@ resource "aws_internet_gateway" "own" {
   tags   = merge(local.tags, { Name = local.full_name })
 }
 
+# The machine's public address is its subnet's to give: as an attribute of the machine it would be missed, and the
+# machine replaced, whenever it is stopped.
 resource "aws_subnet" "public" {
-  for_each          = { for index, zone in local.zones : zone => index }
-  vpc_id            = aws_vpc.own[0].id
-  availability_zone = each.key
-  cidr_block        = cidrsubnet(var.vpc_cidr, 4, each.value)
-  tags              = merge(local.tags, { Name = "${local.full_name}-public-${each.key}" })
+  for_each                = { for index, zone in local.zones : zone => index }
+  vpc_id                  = aws_vpc.own[0].id
+  availability_zone       = each.key
+  cidr_block              = cidrsubnet(var.vpc_cidr, 4, each.value)
+  map_public_ip_on_launch = var.egress == "public_ip"
+  tags                    = merge(local.tags, { Name = "${local.full_name}-public-${each.key}" })
 }
 
 resource "aws_subnet" "private" {

@@ -137,7 +137,7 @@ variable "availability_zones" {
 }
 
 variable "egress" {
-  description = "How the machine reaches AWS. `public_ip`: by a public address of its own, which nobody can connect to; it costs $0.005 an hour, and only while the machine runs. `endpoints`: it has no way to the internet, but VPC endpoints in one zone, six that cost some $7 a month each, whether it runs or not. `existing`: the subnets of `vpc` have a way, such as a NAT gateway. None is made here: it would cost $32 a month and $0.045 for each GB."
+  description = "How the machine reaches AWS. `public_ip`: by a public address of its own, which nobody can connect to; it costs $0.005 an hour, and only while the machine runs. In an existing VPC the machine's subnets have to give it. `endpoints`: it has no way to the internet, but VPC endpoints in one zone, six that cost some $7 a month each, whether it runs or not. `existing`: the subnets of `vpc` have a way, such as a NAT gateway. None is made here: it would cost $32 a month and $0.045 for each GB."
   type        = string
   default     = "public_ip"
 

@@ -12,6 +12,7 @@ from appliance.holds import Holds
 from appliance.machine import Machine
 from appliance.metrics import Metrics
 from appliance.routes import Colour, Routes, live_colour
+from appliance.starts import Starts
 from appliance.table import Table
 
 
@@ -34,6 +35,10 @@ class Appliance:
         return Table(self.client("dynamodb"), self.settings.table)
 
     @cached_property
+    def starts(self) -> Starts:
+        return Starts(self.table)
+
+    @cached_property
     def routes(self) -> Routes:
         return Routes(self.client("elbv2"), self.settings.rules, self.settings.reception)
 
@@ -43,6 +48,9 @@ class Appliance:
     def metrics(self, now: float) -> Metrics:
         limits = self.settings.limits
         return metrics.read(self.client("cloudwatch"), self.settings.appliance, now, limits.blind_s)
+
+    def work_s(self, since: float, now: float) -> float:
+        return metrics.work_s(self.client("cloudwatch"), self.settings.appliance, since, now)
 
     def notify(self, reason: str, why: str) -> None:
         """A person is told."""

@@ -17,11 +17,10 @@ LATER = (
 EXPIRED = (
     "its credentials expired: the function's role gives new ones, and whoever runs it by hand logs in again"
 )
+EXPIRED_CODES = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 REFUSED = "its role may not do this: see the permissions in docs/cloud.md"
 ADVICE = {
-    "ExpiredToken": EXPIRED,
-    "ExpiredTokenException": EXPIRED,
-    "RequestExpired": EXPIRED,
+    **dict.fromkeys(EXPIRED_CODES, EXPIRED),
     "AccessDenied": REFUSED,
     "AccessDeniedException": REFUSED,
     "UnauthorizedOperation": REFUSED,

@@ -11,6 +11,9 @@ from appliance.faults import Unreadable
 
 NAMESPACE = "Skylark"
 MINUTE_S = 60
+DAY_S = 86_400.0
+KEPT_S = 60 * DAY_S
+"""So long CloudWatch has values of five minutes."""
 MARGIN_S = 300.0
 SERIES = {"last_request_at": "LastRequestAt", "active": "ActiveRequests", "heartbeat": "Heartbeat"}
 
@@ -53,6 +56,18 @@ def read(cloudwatch: Any, appliance: str, now: float, blind_s: float) -> Metrics
     )
 
 
+def work_s(cloudwatch: Any, appliance: str, since: float, now: float) -> float:
+    """How long there was work since then, in whole minutes; in fives where that is over a day ago."""
+    period_s = MINUTE_S if now - since <= DAY_S else 5 * MINUTE_S
+    pages = cloudwatch.get_paginator("get_metric_data").paginate(
+        MetricDataQueries=[_query(appliance, "active", SERIES["active"], period_s)],
+        StartTime=_date(max(since, now - KEPT_S)),
+        EndTime=_date(now),
+    )
+    values = [value for page in pages for result in page["MetricDataResults"] for value in result["Values"]]
+    return float(period_s * sum(value > 0 for value in values))
+
+
 def of_this_start(metrics: Metrics, launched_at: float) -> Metrics:
     """A machine that was stopped and started has metrics of its former run, which say nothing of this one."""
 
@@ -64,10 +79,10 @@ def of_this_start(metrics: Metrics, launched_at: float) -> Metrics:
     return Metrics(last_request_at, active, since(metrics.heartbeat), metrics.since)
 
 
-def _query(appliance: str, id: str, name: str) -> dict[str, Any]:
+def _query(appliance: str, id: str, name: str, period_s: int = MINUTE_S) -> dict[str, Any]:
     dimensions = [{"Name": "Appliance", "Value": appliance}]
     metric = {"Namespace": NAMESPACE, "MetricName": name, "Dimensions": dimensions}
-    return {"Id": id, "MetricStat": {"Metric": metric, "Period": MINUTE_S, "Stat": "Maximum"}}
+    return {"Id": id, "MetricStat": {"Metric": metric, "Period": period_s, "Stat": "Maximum"}}
 
 
 def _date(at: float) -> datetime:

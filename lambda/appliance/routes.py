@@ -7,7 +7,7 @@ X-Skylark-Place do so while all others lead to reception.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -33,8 +33,7 @@ class Rule:
 class Lead(StrEnum):
     MACHINE = "machine"
     RECEPTION = "reception"
-    PARTLY = "partly"  # as a function leaves them that ended half way
-    NOWHERE = "nowhere"  # there are no rules
+    PARTLY = "partly"  # as a function leaves a service's rules that ended half way
 
 
 class Routes:
@@ -43,31 +42,34 @@ class Routes:
     def __init__(self, client: Any, rules: Sequence[Rule], reception: str) -> None:
         self._elbv2, self._rules, self._reception = client, rules, reception
 
-    def lead(self) -> Lead:
-        """Where all rules lead; however the weights of blue and green are, that is the machine."""
-        if not self._rules:
-            return Lead.NOWHERE
-        led = {groups == {self._reception} for groups in self._led().values()}
-        if len(led) == 2:
-            return Lead.PARTLY
-        return Lead.RECEPTION if led == {True} else Lead.MACHINE
-
-    def to_reception(self) -> int:
-        """How many rules were changed: those that led anywhere else."""
+    def leads(self) -> dict[str, Lead]:
+        """Where each service's rules lead; however the weights of blue and green are, that is the machine."""
         led = self._led()
-        changed = [rule for rule in self._rules if led[rule.rule] != {self._reception}]
+        found: dict[str, set[Lead]] = {}
+        for rule in self._rules:
+            away = led[rule.rule] == {self._reception}
+            found.setdefault(rule.service, set()).add(Lead.RECEPTION if away else Lead.MACHINE)
+        return {service: each.pop() if len(each) == 1 else Lead.PARTLY for service, each in found.items()}
+
+    def to_reception(self, services: Collection[str] | None = None) -> int:
+        """Those services', or all. How many rules were changed: those that led anywhere else."""
+        led = self._led()
+        changed = [rule for rule in self._of(services) if led[rule.rule] != {self._reception}]
         for rule in changed:
             self._forward(rule, {self._reception: 1})
         return len(changed)
 
-    def to_machine(self, live: Colour) -> int:
-        """How many were changed: those that led to reception. Weights that a release has set stay."""
+    def to_machine(self, live: Colour, services: Collection[str] | None = None) -> int:
+        """The same for those that led to reception. Weights that a release has set stay."""
         led = self._led()
-        changed = [rule for rule in self._rules if self._reception in led[rule.rule]]
+        changed = [rule for rule in self._of(services) if self._reception in led[rule.rule]]
         for rule in changed:
             weights = {rule.blue: 0, rule.green: 0}
             self._forward(rule, weights | {rule.group(live): 100})
         return len(changed)
+
+    def _of(self, services: Collection[str] | None) -> list[Rule]:
+        return [rule for rule in self._rules if services is None or rule.service in services]
 
     def healthy(self, live: Colour) -> dict[str, bool]:
         """For each service, whether a target of that colour is healthy."""

@@ -10,7 +10,9 @@ from appliance.environment import DEFAULTS, Limits
 from appliance.holds import Hold
 from appliance.machine import Instance
 from appliance.metrics import Metrics, of_this_start
+from appliance.waiting import Waiting
 
+NONE = Waiting()
 SKEW_S = 60.0
 """So much may two clocks differ before what one says is from the other's future."""
 
@@ -20,6 +22,14 @@ class Action(StrEnum):
     ALARM = "alarm"  # keep it, and tell a person
     STOP = "stop"
     EMPTY = "empty"  # its group would start it again: the group's desired capacity is set to 0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What else is wanted of the machine, as the table says."""
+
+    starting_for: str = ""  # who asked for the start that is in hand; "": none is
+    waiting: Waiting = NONE
 
 
 @dataclass(frozen=True)
@@ -34,35 +44,47 @@ class Decision:
         return self.action in (Action.STOP, Action.EMPTY)
 
 
+NOTHING_ELSE = Wanted()
+
+
 def decide(
-    metrics: Metrics, instance: Instance, hold: Hold | None, now: float, limits: Limits = DEFAULTS
+    metrics: Metrics,
+    instance: Instance,
+    hold: Hold | None,
+    now: float,
+    limits: Limits = DEFAULTS,
+    wanted: Wanted = NOTHING_ELSE,
 ) -> Decision:
     """What becomes of the machine. The first case that applies:
 
     1. It does not run, or its group was emptied already: there is nothing to stop.
     2. It started just now: it stays.
-    3. Nothing was heard for an hour of something that decides: an alarm, and no stop.
-    4. Its clock is ahead of ours: an alarm, for nobody can say how long it was idle.
-    5. There is work, whatever else is not known: it stays.
-    6. Somebody holds it: it stays. A hold that cannot be read holds, and is an alarm.
-    7. Something that decides was not heard lately: it stays.
-    8. It was not idle long enough: it stays.
-    9. It cannot be stopped, or shall not be: an alarm that says what a person can do.
-    10. Its group would start it again: the group is emptied. Else it is stopped.
+    3. Somebody starts it, and it is not ready yet: it stays until it is, or until that is given up.
+    4. Nothing was heard for an hour of something that decides: an alarm, and no stop.
+    5. Its clock is ahead of ours: an alarm, for nobody can say how long it was idle.
+    6. There is work, whatever else is not known: it stays.
+    7. Accepted work waits, or it has some in hand: it stays. When none was taken for an hour, it is an alarm.
+    8. Somebody holds it: it stays. A hold that cannot be read holds, and is an alarm.
+    9. Something that decides was not heard lately: it stays.
+    10. It was not idle long enough: it stays.
+    11. It cannot be stopped, or shall not be: an alarm that says what a person can do.
+    12. Its group would start it again: the group is emptied. Else it is stopped.
     """
     metrics = of_this_start(metrics, instance.launched_at)
     idle_s = max(0.0, now - idle_since(metrics, instance, now, limits))
     found = (
         _not_running(instance)  # 1
         or _starting(instance, now, limits)  # 2
-        or _blind(metrics, instance, now, limits)  # 3
-        or _ahead(metrics, now)  # 4
-        or _busy(metrics, now, limits)  # 5
-        or _held(hold, now)  # 6
-        or _unheard(metrics, now, limits)  # 7
-        or _not_yet(idle_s, limits)  # 8
-        or _unstoppable(instance)  # 9
-        or _stop(instance, idle_s)  # 10
+        or _start_in_hand(instance, wanted)  # 3
+        or _blind(metrics, instance, now, limits)  # 4
+        or _ahead(metrics, now)  # 5
+        or _busy(metrics, now, limits)  # 6
+        or _waited_for(instance, wanted.waiting, now, limits)  # 7
+        or _held(hold, now)  # 8
+        or _unheard(metrics, now, limits)  # 9
+        or _not_yet(idle_s, limits)  # 10
+        or unstoppable(instance)  # 11
+        or _stop(instance, idle_s)  # 12
     )
     return replace(found, idle_s=idle_s) if instance.state == "running" else found
 
@@ -101,6 +123,12 @@ def _starting(instance: Instance, now: float, limits: Limits) -> Decision | None
     return _keep("grace", f"{instance.id} started {up_s:.0f} s ago, and has {limits.grace_s:.0f} s of grace")
 
 
+def _start_in_hand(instance: Instance, wanted: Wanted) -> Decision | None:
+    if not wanted.starting_for:
+        return None
+    return _keep("starting", f"{instance.id} is started for {wanted.starting_for}, and is not ready yet")
+
+
 def _blind(metrics: Metrics, instance: Instance, now: float, limits: Limits) -> Decision | None:
     if now - instance.launched_at < limits.blind_s:
         return None
@@ -131,6 +159,20 @@ def _busy(metrics: Metrics, now: float, limits: Limits) -> Decision | None:
     if not work:
         return None
     return _keep("busy", f"it has {work[-1]:g} pieces of work, queued or running")
+
+
+def _waited_for(instance: Instance, waiting: Waiting, now: float, limits: Limits) -> Decision | None:
+    if not waiting.waits and not waiting.taken:
+        return None
+    told = f"{waiting.waits} pieces of accepted work wait for it, and it has {waiting.taken} in hand"
+    stuck = waiting.waits and not waiting.taken
+    if stuck and now - max(waiting.since, instance.launched_at) >= limits.blind_s:
+        return _alarm(
+            "waiting",
+            f"{told}: it took none for {limits.blind_s / 60:.0f} min, and is not stopped. Look at its intake,"
+            " or stop it yourself",
+        )
+    return _keep("waiting", told)
 
 
 def _held(hold: Hold | None, now: float) -> Decision | None:
@@ -176,7 +218,7 @@ def _not_yet(idle_s: float, limits: Limits) -> Decision | None:
     )
 
 
-def _unstoppable(instance: Instance) -> Decision | None:
+def unstoppable(instance: Instance) -> Decision | None:
     group = instance.group
     if group and group.minimum > 0:
         return _alarm(

@@ -17,9 +17,12 @@ from appliance.clients import clients
 from appliance.environment import Environment
 from appliance.faults import LATER, Failed, Unreadable, advice, code
 from appliance.holds import latest
-from appliance.machine import Instance, Machine
-from auto_stop.decision import Action, Decision, decide
+from appliance.machine import Instance
+from auto_stop.decision import Action, Decision
+from auto_stop.looking import look
+from auto_stop.stopping import held, stop
 
+BY = "auto-stop"
 ENOUGH_MS = 10_000
 """A stop is not begun with less of the function's time left: the next run does it."""
 NOTICE_EVERY_S = 3600.0
@@ -70,18 +73,22 @@ def _look_and_act(
     noticed: Noticed,
     answer: dict[str, Any],
 ) -> None:
-    decision, instance = look(appliance, clock())
+    limits = appliance.settings.limits
+    seen = look(appliance, clock())
+    decision = seen.decide(clock(), limits)
     if decision.stops:
-        # Work and holds that came meanwhile: nothing is between this look and the stop.
-        again, instance = look(appliance, clock())
-        seen = again.why if again.stops else f"at the second look: {again.why}"
-        decision = replace(again, why=seen)
-    answer |= _told(decision, instance)
+        # Work, holds and starts that came meanwhile: nothing is between this look and the stop.
+        seen = look(appliance, clock())
+        again = seen.decide(clock(), limits)
+        why = again.why if again.stops else f"at the second look: {again.why}"
+        decision = replace(again, why=why)
+    answer |= _told(decision, seen.instance)
     if appliance.settings.dry_run:
         return
-    if decision.stops:
-        answer["did"] = _stop(appliance.machine, decision, instance, left_ms)
-        if answer["did"] != "nothing":
+    if decision.stops and left_ms() >= ENOUGH_MS:
+        stopped = stop(appliance, seen, BY, decision.why, clock, lambda: held(appliance, clock()))
+        answer |= {"did": decision.action} if stopped.did else {"did": "nothing", "but": stopped.why}
+        if stopped.did:
             _tell_of_a_late_hold(appliance, clock(), answer)
     elif decision.action == Action.ALARM and noticed.is_due(decision.reason, clock()):
         appliance.notify(decision.reason, decision.why)
@@ -89,31 +96,10 @@ def _look_and_act(
         answer["did"] = "notice"
 
 
-def look(appliance: Appliance, now: float) -> tuple[Decision, Instance]:
-    """Holds are read last: a start writes its hold before it does anything else."""
-    instance = appliance.machine.instance()
-    metrics = appliance.metrics(now)
-    hold = latest(appliance.holds.all(), now)
-    return decide(metrics, instance, hold, now, appliance.settings.limits), instance
-
-
 def _told(decision: Decision, instance: Instance) -> dict[str, Any]:
     told = {"action": decision.action, "reason": decision.reason, "why": decision.why}
     idle_s = None if decision.idle_s is None else round(decision.idle_s)
     return told | {"idle_s": idle_s, "instance": instance.id, "state": instance.state}
-
-
-def _stop(machine: Machine, decision: Decision, instance: Instance, left_ms: Callable[[], float]) -> str:
-    if left_ms() < ENOUGH_MS:
-        return "nothing"
-    try:
-        machine.stop(instance)
-    except ClientError as fault:
-        # Another run was faster, or a person was: what was wanted is done.
-        if code(fault) in ("IncorrectInstanceState", "IncorrectState", "InvalidInstanceID.NotFound"):
-            return "nothing"
-        raise
-    return decision.action
 
 
 def _tell_of_a_late_hold(appliance: Appliance, now: float, answer: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -24,6 +25,10 @@ def routes(aws):
     return Routes(aws.client("elbv2"), settings.rules, settings.reception)
 
 
+def led(routes) -> set[Lead]:
+    return set(routes.leads().values())
+
+
 def weights(aws, service="tts"):
     """For each colour, or for reception, the weight that the service's rule gives it."""
     rule = next(rule for rule in aws.settings().rules if rule.service == service)
@@ -37,7 +42,7 @@ def weights(aws, service="tts"):
 
 
 def test_terraform_has_made_them_lead_to_reception(routes):
-    assert routes.lead() == Lead.RECEPTION
+    assert led(routes) == {Lead.RECEPTION}
     assert routes.to_reception() == 0
 
 
@@ -46,10 +51,10 @@ def test_terraform_has_made_them_lead_to_reception(routes):
 )
 def test_they_are_led_to_the_live_colour_and_back(aws, routes, live, led):
     assert routes.to_machine(live) == 3
-    assert routes.lead() == Lead.MACHINE
+    assert led(routes) == {Lead.MACHINE}
     assert weights(aws) == led
     assert routes.to_reception() == 3
-    assert routes.lead() == Lead.RECEPTION
+    assert led(routes) == {Lead.RECEPTION}
     assert weights(aws) == {"reception": 1}
 
 
@@ -66,7 +71,7 @@ def test_the_weights_of_a_release_that_goes_step_by_step_stay(aws, routes):
     action = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
     aws.outside("elbv2").modify_rule(RuleArn=rule.rule, Actions=[action])
     assert routes.to_machine("blue") == 0
-    assert routes.lead() == Lead.MACHINE
+    assert led(routes) == {Lead.MACHINE}
     assert weights(aws) == {"blue": 90, "green": 10}
 
 
@@ -78,20 +83,20 @@ def test_a_switch_that_ended_half_way_is_gone_on_with(aws, routes):
     aws.before(MODIFY, end)
     with pytest.raises(KeyboardInterrupt):
         routes.to_machine("blue")
-    assert routes.lead() == Lead.PARTLY
+    assert led(routes) == {Lead.MACHINE, Lead.RECEPTION}
     assert routes.to_machine("blue") == 2
-    assert routes.lead() == Lead.MACHINE
+    assert led(routes) == {Lead.MACHINE}
 
 
 def test_a_rule_that_somebody_deleted_is_told(aws, routes):
     aws.before("elbv2.DescribeRules", lambda _: (SimpleNamespace(status_code=200), {"Rules": []}))
     with pytest.raises(Unreadable, match="apply Terraform again"):
-        routes.lead()
+        routes.leads()
 
 
 def test_without_rules_there_is_nothing_to_switch(aws):
     none = Routes(aws.client("elbv2"), (), "arn")
-    assert none.lead() == Lead.NOWHERE
+    assert none.leads() == {}
     assert none.to_machine("blue") == none.to_reception() == 0
     assert none.healthy("blue") == {}
 
@@ -115,3 +120,20 @@ def test_a_release_that_cannot_be_read_is_told(aws, value):
     aws.write_parameter(RELEASE, value)
     with pytest.raises(Unreadable, match="/skylark/speech/release"):
         live_colour(aws.client("ssm"), RELEASE)
+
+
+def test_one_service_is_led_elsewhere_than_the_others(aws, routes):
+    assert routes.to_machine("blue", {"tts", "jobs"}) == 2
+    assert routes.leads() == {"tts": Lead.MACHINE, "whisperx": Lead.RECEPTION, "jobs": Lead.MACHINE}
+    assert routes.to_reception({"tts"}) == 1
+    assert routes.leads()["tts"] == Lead.RECEPTION
+
+
+def test_a_service_whose_rules_lead_to_both_is_led_partly(aws, routes):
+    first, second, _ = aws.settings().rules
+    twice = (first, replace(second, service=first.service))
+    both = Routes(aws.client("elbv2"), twice, aws.settings().reception)
+    routes.to_machine("blue", {"tts"})
+    assert both.leads() == {"tts": Lead.PARTLY}
+    assert both.to_machine("blue", {"tts"}) == 1
+    assert both.leads() == {"tts": Lead.MACHINE}

@@ -38,7 +38,8 @@ def test_it_looks_twice_before_it_stops(idle):
     idle.run()
     before = idle.called[: idle.called.index(STOP)]
     assert before.count(METRICS) == 2
-    assert before.count(HOLDS) == 2
+    assert before.count("dynamodb.GetItem") == 2
+    assert before.count("dynamodb.Query") == 2
 
 
 def test_it_looks_at_the_holds_last_of_all(idle):

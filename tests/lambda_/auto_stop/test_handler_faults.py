@@ -119,7 +119,7 @@ def test_a_function_that_ends_half_way_is_made_good_by_the_next_run(idle, nth):
 
 def test_a_function_that_ends_after_its_stop_leaves_nothing_to_do(idle):
     def end(count):
-        if count == 3:
+        if count == 4:
             raise TimedOut
 
     idle.before(HOLDS, end)

@@ -7,8 +7,9 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 resource "aws_sns_topic" "people" {
-  name = "${local.full_name}-people"
-  tags = local.tags
+  name              = "${local.full_name}-people"
+  kms_master_key_id = aws_kms_key.people.arn
+  tags              = local.tags
 }
 
 resource "aws_sns_topic_subscription" "people" {

@@ -30,7 +30,7 @@ class Stage:
 
 
 def usual(entries: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """By the ledger's entries, the newest first: for each stage the median of the last starts that have it."""
+    """By the ledger's entries, the newest first: each stage's median of the last starts that have it."""
     starts = [entry.get("seconds") or {} for entry in entries if entry.get("event") == "start_ready"]
     found = {
         stage: [float(took[stage]) for took in starts[:COUNTED] if isinstance(took.get(stage), (int, float))]

@@ -1,9 +1,11 @@
 """Months of a machine that is stopped when idle, event by event, with the real `decide`.
 
 Each day begins with the machine off. What is drawn by lot: work and its lengths, people's holds, how long a
-start takes, how late CloudWatch shows what was published, and spells in which nothing is published. The
-machine publishes once a minute, and when work comes after a silence it writes a hold of its own, for
-CloudWatch is too slow to tell of that. The function looks once a minute, and again just before it stops.
+start takes, how late CloudWatch shows what was published, how long the load balancer takes to lead elsewhere,
+and spells in which nothing is published. The machine publishes once a minute, and looks every two seconds
+whether work has come after a silence: then it writes a hold of its own, for CloudWatch is too slow to tell of
+that. The function looks once a minute, and again just before it stops: then requests are led to reception,
+and after some seconds it looks at the holds once more. What comes to reception is done at the next start.
 """
 
 from __future__ import annotations
@@ -17,16 +19,20 @@ from appliance.environment import Limits
 from appliance.holds import Hold
 from appliance.machine import Instance
 from appliance.metrics import Metrics, Point
-from auto_stop.decision import decide
+from auto_stop.decision import SETTLE_S, decide
 from benchmarks.figures import Figure
+from servers.monitor.own_hold import LASTS_S as OWN_HOLD_S
+from servers.monitor.own_hold import LOOK_EVERY_S, SILENCE_S
 
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86_400.0
 LIMITS = Limits()
 TICK_S = MINUTE_S
-AGAIN_S, RUN_S = 0.3, 0.5  # from the first look to the second, and to the stop
-WRITE_S = 0.1  # until a parameter that is written can be read
+AGAIN_S, LED_S = 0.3, 0.5  # from the first look to the second, and until the rules are changed
+LEADS_S = 2.0  # at most, until the load balancer follows them
+ACTS_S = LED_S + 0.2  # what the function itself takes
+RUN_S = ACTS_S + SETTLE_S  # from the first look to the stop
+WRITE_S = 0.3  # until a parameter that is written can be read
 SHOWN_S = 60.0  # at most, until CloudWatch shows what was published
-OWN_HOLD_S, SILENCE_S = 300.0, 300.0
 WORKDAYS = 22
 ON_DEMAND, SPOT = 0.53, 0.16  # dollars an hour for a g4dn.xlarge, as the seed has it
 SEED_HOURS = 4 * WORKDAYS
@@ -50,8 +56,9 @@ class Day:
 @dataclass
 class Tally:
     stops: int = 0
-    busy_stops: int = 0  # with work that could be known of
-    unseen_stops: int = 0  # with work that came in the last moment, or while nothing was published
+    busy_stops: int = 0
+    received: int = 0  # pieces of work that came while it stopped, to the reception
+    called_off: int = 0  # stops, for the machine held itself meanwhile
     worst_late_s: float = 0.0  # a stop after the moment at which it was due, the tick not taken off
     worst_idle_s: float = 0.0  # from the last work to the stop, where nothing else kept it
     least_idle_s: float = DAY_S
@@ -109,7 +116,8 @@ class Run:
             self.ends[-1] = max(self.ends[-1], end)
             return
         if self.own_hold and (not self.ends or begin - self.ends[-1] >= SILENCE_S):
-            self.holds.append((begin + WRITE_S, begin + OWN_HOLD_S))
+            seen_at = begin + LOOK_EVERY_S - (begin - self.launched_at) % LOOK_EVERY_S
+            self.holds.append((seen_at + WRITE_S, begin + OWN_HOLD_S))
         self.begins.append(begin)
         self.ends.append(end)
 
@@ -181,10 +189,15 @@ def _until_stopped(run: Run, coming: list[Work], day: Day, lots: random.Random, 
             if not any(since <= publish_at < until for since, until in day.spells):
                 published.add(publish_at, run, lots.uniform(0, SHOWN_S))
             publish_at += MINUTE_S
-        _arrive(run, coming, tick_at + RUN_S)
+        _arrive(run, coming, tick_at + AGAIN_S)
         if _decides_to_stop(run, published, tick_at, tally):
-            _count(run, published, tick_at + RUN_S, day, tally)
-            return tick_at + RUN_S
+            stopped_at = tick_at + RUN_S
+            _arrive(run, coming, tick_at + LED_S + lots.uniform(0, LEADS_S))
+            if not _is_held(run.hold(stopped_at), stopped_at):
+                tally.received += sum(one.comes_at <= stopped_at for one in coming)
+                _count(run, published, stopped_at, day, tally)
+                return stopped_at
+            tally.called_off += 1
         tick_at += TICK_S
     tally.never_stopped += 1
     return tick_at
@@ -204,6 +217,10 @@ def _decides_to_stop(run: Run, published: Published, tick_at: float, tally: Tall
     return True
 
 
+def _is_held(hold: Hold | None, now: float) -> bool:
+    return hold is not None and hold.until > now
+
+
 def _count(run: Run, published: Published, stopped_at: float, day: Day, tally: Tally) -> None:
     tally.stops += 1
     tally.up_s += stopped_at - run.launched_at
@@ -214,9 +231,7 @@ def _count(run: Run, published: Published, stopped_at: float, day: Day, tally: T
         since - MINUTE_S <= stopped_at and run.launched_at < until for since, until in day.spells
     )
     if run.is_busy(stopped_at):
-        last_moment = run.begins[-1] > stopped_at - RUN_S + AGAIN_S - WRITE_S
-        tally.unseen_stops += last_moment
-        tally.busy_stops += not last_moment
+        tally.busy_stops += 1
         return
     held_until = max(until for since, until in run.holds if since <= stopped_at)
     idle_since = max(run.ends[-1], published.heard_since(run))
@@ -245,12 +260,13 @@ def measure(days: int, seed: int) -> list[Figure]:
         Figure("decisions", tally.decisions, ""),
         Figure("stops", tally.stops, ""),
         Figure("stops while busy", tally.busy_stops, "", 0),
-        Figure("stops between whose last look and stop work came", tally.unseen_stops, ""),
+        Figure("stops called off, for work came when it was about to stop", tally.called_off, ""),
+        Figure("requests that came to the reception while it stopped", tally.received, ""),
         Figure("without the machine's own hold: stops while busy", without.busy_stops, ""),
         Figure("machines that were never stopped", tally.never_stopped, "", 0),
-        Figure("last work to stop, longest", tally.worst_idle_s, "s", LIMITS.idle_s + TICK_S + RUN_S),
+        Figure("last work to stop, longest", tally.worst_idle_s, "s", LIMITS.idle_s + TICK_S + ACTS_S),
         Figure("last work to stop, shortest", tally.least_idle_s, "s"),
-        Figure("a stop after it was due, longest", tally.worst_late_s, "s", TICK_S + RUN_S),
+        Figure("a stop after it was due, longest", tally.worst_late_s, "s", TICK_S + ACTS_S),
         Figure("a month of 22 such days: hours of work", worked_h / months, "h"),
         Figure("hours paid", up_h / months, "h"),
         Figure("cost, on demand", up_h / months * ON_DEMAND, "$"),

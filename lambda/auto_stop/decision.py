@@ -13,6 +13,10 @@ from appliance.metrics import Metrics, of_this_start
 from appliance.waiting import Waiting
 
 NONE = Waiting()
+SETTLE_S = 6.0
+"""So long after the rules were led away a request may still have come to the machine, and the hold that this
+writes for it be on its way (servers/monitor/own_hold.py).
+"""
 SKEW_S = 60.0
 """So much may two clocks differ before what one says is from the other's future."""
 
@@ -66,7 +70,7 @@ def decide(
     7. Accepted work waits, or it has some in hand: it stays. When none was taken for an hour, it is an alarm.
     8. Somebody holds it: it stays. A hold that cannot be read holds, and is an alarm.
     9. Something that decides was not heard lately: it stays.
-    10. It was not idle long enough: it stays.
+    10. It will not have been idle long enough by the time at which it could be stopped: it stays.
     11. It cannot be stopped, or shall not be: an alarm that says what a person can do.
     12. Its group would start it again: the group is emptied. Else it is stopped.
     """
@@ -211,7 +215,7 @@ def _silent(metrics: Metrics, now: float, within_s: float) -> list[str]:
 
 
 def _not_yet(idle_s: float, limits: Limits) -> Decision | None:
-    if idle_s >= limits.idle_s:
+    if idle_s + SETTLE_S >= limits.idle_s:
         return None
     return _keep(
         "recent", f"it was idle for {idle_s:.0f} s of the {limits.idle_s:.0f} after which it is stopped"

@@ -23,7 +23,7 @@ from auto_stop.looking import look
 from auto_stop.stopping import held, stop
 
 BY = "auto-stop"
-ENOUGH_MS = 10_000
+ENOUGH_MS = 16_000
 """A stop is not begun with less of the function's time left: the next run does it."""
 NOTICE_EVERY_S = 3600.0
 
@@ -54,11 +54,12 @@ def run(
     clock: Callable[[], float],
     left_ms: Callable[[], float],
     noticed: Noticed,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> dict[str, Any]:
     """One look at the machine, and what came of it. Raises Failed with what a person has to do."""
     answer: dict[str, Any] = {"appliance": settings.appliance, "dry_run": settings.dry_run, "did": "nothing"}
     try:
-        _look_and_act(Appliance(settings, client), clock, left_ms, noticed, answer)
+        _look_and_act(Appliance(settings, client), clock, left_ms, noticed, sleep, answer)
     except (ClientError, BotoCoreError, Unreadable) as fault:
         _fail(fault, answer)
     finally:
@@ -71,6 +72,7 @@ def _look_and_act(
     clock: Callable[[], float],
     left_ms: Callable[[], float],
     noticed: Noticed,
+    sleep: Callable[[float], object],
     answer: dict[str, Any],
 ) -> None:
     limits = appliance.settings.limits
@@ -86,7 +88,7 @@ def _look_and_act(
     if appliance.settings.dry_run:
         return
     if decision.stops and left_ms() >= ENOUGH_MS:
-        stopped = stop(appliance, seen, BY, decision.why, clock, lambda: held(appliance, clock()))
+        stopped = stop(appliance, seen, BY, decision.why, clock, lambda: held(appliance, clock()), sleep)
         answer |= {"did": decision.action} if stopped.did else {"did": "nothing", "but": stopped.why}
         if stopped.did:
             _tell_of_a_late_hold(appliance, clock(), answer)

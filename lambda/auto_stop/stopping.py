@@ -5,6 +5,7 @@ It may end after each of these: the next call of lambda/start goes on, or makes 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from appliance.holds import latest
 from appliance.starts import Start, State, change
 from appliance.table import Changed
 from appliance.telling import tell
+from auto_stop.decision import SETTLE_S
 from auto_stop.looking import Look
 
 FASTER = ("IncorrectInstanceState", "IncorrectState", "InvalidInstanceID.NotFound")
@@ -36,6 +38,7 @@ def stop(
     why: str,
     clock: Callable[[], float],
     objection: Callable[[], str],
+    sleep: Callable[[float], object] = time.sleep,
 ) -> Stopped:
     """Stops what was seen, or empties its group. `objection` is asked last of all, when no request comes any
     more, and says why not. Where it does, or AWS refuses, all is as it was; AWS's fault is raised.
@@ -46,6 +49,7 @@ def stop(
         return Stopped(False, "at the same moment a start was asked for, or went on")
     try:
         appliance.routes.to_reception()
+        sleep(SETTLE_S)
         if objected := objection():
             _put_back(appliance, begun, clock)
             return Stopped(False, objected)

@@ -46,6 +46,8 @@ class Cloud:
     called: list[str] = field(default_factory=list)  # "ec2.StopInstances" …, in order
     variables: dict[str, str] = field(default_factory=dict)
     left_ms: float = PLENTY_MS
+    while_it_sleeps: Callable[[], object] = lambda: None
+    slept_s: list[float] = field(default_factory=list)
     _before: dict[str, Callable[[int], Any]] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
@@ -73,7 +75,15 @@ class Cloud:
         self.before(call, lambda _: (SimpleNamespace(status_code=status), answer))
 
     def run(self) -> dict[str, Any]:
-        return run(self.settings(), self.client, lambda: self.now, lambda: self.left_ms, self.noticed)
+        return run(
+            self.settings(), self.client, lambda: self.now, lambda: self.left_ms, self.noticed, self.sleep
+        )
+
+    def sleep(self, seconds: float) -> None:
+        """What was given with `while_it_sleeps` happens, and time passes."""
+        self.slept_s.append(seconds)
+        self.while_it_sleeps()
+        self.now += seconds
 
     def settings(self) -> Environment:
         return read(self.variables)

@@ -10,6 +10,7 @@ import pytest
 from appliance.environment import Limits
 from appliance.holds import Hold
 from appliance.metrics import Metrics, Point
+from auto_stop.decision import SETTLE_S
 from tests.lambda_.auto_stop.a_machine import (
     ALARM,
     FLEET,
@@ -37,8 +38,9 @@ def test_it_stops_at_the_second_at_which_it_was_idle_for_15_minutes():
     assert outcome(decided(metrics(NOW - 900))) == (STOP, "idle")
 
 
-def test_it_stays_a_second_before():
-    assert outcome(decided(metrics(NOW - 899))) == (KEEP, "recent")
+def test_it_stays_a_second_before_it_would_have_been_idle_for_15_minutes_when_it_stops():
+    assert outcome(decided(metrics(NOW - 899 + SETTLE_S))) == (KEEP, "recent")
+    assert outcome(decided(metrics(NOW - 900 + SETTLE_S))) == (STOP, "idle")
 
 
 def test_a_request_a_moment_ago_keeps_it():

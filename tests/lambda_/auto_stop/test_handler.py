@@ -10,6 +10,8 @@ import pytest
 pytest.importorskip("moto", reason="moto, the AWS of the tests, is not installed")
 
 from auto_stop import handler
+from auto_stop.decision import SETTLE_S
+from servers.monitor.own_hold import LOOK_EVERY_S
 from tests.lambda_ import aws as fixtures
 from tests.lambda_.cloud import UP_S, a_group, an_instance, desired_capacity
 
@@ -45,6 +47,20 @@ def test_it_looks_twice_before_it_stops(idle):
 def test_it_looks_at_the_holds_last_of_all(idle):
     idle.run()
     assert idle.called[idle.called.index(STOP) - 1] == HOLDS
+
+
+def test_it_gives_the_machine_time_to_hold_itself_once_nobody_is_led_to_it_any_more(idle):
+    idle.run()
+    assert idle.slept_s == [SETTLE_S]
+    assert SETTLE_S > 2 + LOOK_EVERY_S + 1  # the rules' and a parameter's delay, and the machine's look
+
+
+def test_a_machine_that_holds_itself_meanwhile_is_not_stopped(idle):
+    idle.while_it_sleeps = lambda: idle.hold("machine", 300)
+    answer = idle.run()
+    assert answer["did"] == "nothing"
+    assert "machine holds it" in answer["but"]
+    assert idle.state() == "running"
 
 
 def test_it_looks_once_where_it_does_not_stop(idle):

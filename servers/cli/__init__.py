@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from servers import __version__
-from servers.cli import health, jobs, models, say, smoke, srv, transcribe, up
+from servers.cli import gpu, health, jobs, models, say, smoke, srv, transcribe, up
 from servers.cli.output import EXIT_CODES, Group
 from servers.cli.text_command import TextCommand
 
@@ -49,10 +49,13 @@ for command, kind in (
     (jobs.queue, TyperCommand),
     (health.health, TyperCommand),
     (smoke.smoke, TyperCommand),
+    (gpu.start_gpu, TyperCommand),
+    (gpu.stop_gpu, TyperCommand),
 ):
     app.command(epilog=EXIT_CODES, cls=kind)(command)
 app.add_typer(srv.app, name="srv")
 app.add_typer(models.app, name="models")
+app.add_typer(gpu.app, name="gpu")
 
 
 def main() -> None:

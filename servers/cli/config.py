@@ -28,10 +28,13 @@ class ClientConfig:
     server_url: str = "http://localhost:5000"
     whisper_url: str = "http://localhost:5001"
     api_key: str | None = None
+    machine_url: str | None = None
+    """What starts and stops the machine, where it is not at /machine of server_url's host."""
 
     def __post_init__(self) -> None:
-        for name in ("server_url", "whisper_url"):
-            object.__setattr__(self, name, _http_url(name, getattr(self, name)))
+        for name in ("server_url", "whisper_url", "machine_url"):
+            if (url := getattr(self, name)) is not None or name != "machine_url":
+                object.__setattr__(self, name, _http_url(name, url))
         if self.api_key is not None and not isinstance(self.api_key, str):
             raise ValueError("api_key: has to be text")
 
@@ -57,9 +60,18 @@ def load(file: Path | None = None, server: str | None = None) -> ClientConfig:
     TTS_API_KEY in the environment wins over a file's api_key. Raises ConfigError or WrongUsage; a file that
     was named has to exist.
     """
+    return named(file, server) or _with_key(ClientConfig())
+
+
+def named(file: Path | None = None, server: str | None = None) -> ClientConfig | None:
+    """As `load`, but None where only localhost, 6., is left."""
     if server and file:
         raise WrongUsage("give --server or --config, not both")
-    found = _of_server(server) if server else _of_file(file) or _of_appliance() or ClientConfig()
+    found = _of_server(server) if server else _of_file(file) or _of_appliance()
+    return _with_key(found) if found else None
+
+
+def _with_key(found: ClientConfig) -> ClientConfig:
     key = os.environ.get("TTS_API_KEY")
     return replace(found, api_key=key) if key else found
 

@@ -17,3 +17,11 @@ class ConfigError(Exception):
 
 class Unreachable(Exception):
     """No server answers there; the message names the address."""
+
+
+class MachineOff(Unreachable):
+    """The machine is off, and says so; the message says how to start it."""
+
+
+class NoMachine(WrongUsage):
+    """Nothing there starts or stops a machine; the message names the address, and where to name another."""

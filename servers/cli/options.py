@@ -25,6 +25,10 @@ Server = Annotated[
         "next port, as `skylark up` has it; or a load balancer's without a port, with /tts and /whisperx.",
     ),
 ]
+StartGpu = Annotated[
+    bool,
+    typer.Option("--start-gpu", help="Start the machine first where it is off, and wait until it is ready."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 Language = Annotated[str | None, typer.Option(help="A language tag: en, en-US, de …")]
 Socket = Annotated[

@@ -64,6 +64,7 @@ def say(
     json: options.Json = False,
     config_file: options.Config = None,
     server: options.Server = None,
+    start_gpu: options.StartGpu = False,
 ) -> None:
     """Speak a text."""
     from servers.cli.spoken_files import SpeechOptions
@@ -76,7 +77,12 @@ def say(
         voice=voice, language=language, instruct=instruct, model=model, format=_format(format, out)
     )
     content = text_of(text)
-    with Servers(config.load(config_file, server)) as servers:
+    client = config.load(config_file, server)
+    if start_gpu:
+        from servers.cli.start_gpu import ensure_ready
+
+        ensure_ready(client, "skylark say", ["tts"])
+    with Servers(client) as servers:
         if out_dir:
             _say_book(servers, content, out_dir, speech, batch=batch, json=json)
         else:

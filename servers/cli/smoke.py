@@ -23,13 +23,19 @@ def smoke(
         list[str] | None,
         typer.Option(metavar="'NAME: VALUE'", help="Send this header with each request; again for another."),
     ] = None,
+    start_gpu: options.StartGpu = False,
 ) -> None:
     """Speak, hear it again, align it, check the keys, and be refused; the exit code is 1 when one fails."""
     from servers.cli import config
     from servers.cli.smoke_checks import check
 
     headers = dict(map(_header, header or []))
-    check(config.load(config_file, server), wait_s=wait, most_wrong=most_wrong, headers=headers)
+    client = config.load(config_file, server)
+    if start_gpu:
+        from servers.cli.start_gpu import ensure_ready
+
+        ensure_ready(client, "skylark smoke", list(client.urls()))
+    check(client, wait_s=wait, most_wrong=most_wrong, headers=headers)
 
 
 def _header(given: str) -> tuple[str, str]:

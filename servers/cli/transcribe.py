@@ -37,13 +37,19 @@ def transcribe(
     json: options.Json = False,
     config_file: options.Config = None,
     server: options.Server = None,
+    start_gpu: options.StartGpu = False,
 ) -> None:
     """Write down what is said in recordings."""
     subtitles = SubtitleFiles(srt, vtt)
     subtitles.check(recordings=len(files), json=json)
     targets = _targets(files, out_dir, ".json" if json else ".txt")
     results = []
-    with Servers(config.load(config_file, server)) as servers, listening(len(files), "listening") as show:
+    client = config.load(config_file, server)
+    if start_gpu:
+        from servers.cli.start_gpu import ensure_ready
+
+        ensure_ready(client, "skylark transcribe", ["whisperx"])
+    with Servers(client) as servers, listening(len(files), "listening") as show:
         for done, file in enumerate(files):
             result = _transcribe_one(servers, file, language, partial(show, done))
             results.append({"file": str(file)} | result)
@@ -104,12 +110,18 @@ def align(
     json: options.Json = False,
     config_file: options.Config = None,
     server: options.Server = None,
+    start_gpu: options.StartGpu = False,
 ) -> None:
     """Find when each word of a text is said in a recording."""
     subtitles = SubtitleFiles(srt, vtt)
     subtitles.check(json=json)
     content = text_of(text)
-    with Servers(config.load(config_file, server)) as servers, listening(1, "aligning") as show:
+    client = config.load(config_file, server)
+    if start_gpu:
+        from servers.cli.start_gpu import ensure_ready
+
+        ensure_ready(client, "skylark align", ["whisperx"])
+    with Servers(client) as servers, listening(1, "aligning") as show:
         aligned = servers.align(audio, content, language=language, seen=partial(show, 0))
         show(1, None)
     note_ignored(aligned.get("ignored", ()))

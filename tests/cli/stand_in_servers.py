@@ -9,6 +9,8 @@ from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from .stand_in_machine import Machine
+
 Answer = tuple[int, dict[str, str], dict[str, Any] | str]
 WORDS = [
     {"word": "Hello,", "start": 0.0, "end": 0.4, "score": 0.9},
@@ -45,6 +47,10 @@ class StandIn:
         self.broken_off = False
         self.speaks_lines = True
         """Or it is an older one, which answers in one piece."""
+        self.machine: Machine | None = None
+        """Its machine, if it can be started and stopped."""
+        self.key: str | None = None
+        """Without it nothing is answered."""
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
@@ -70,10 +76,24 @@ class StandIn:
                 return 200, {}, self._speak(json.loads(body))
             case "/transcribe" | "/align":
                 return 200, {}, TRANSCRIPT | {"ignored": self.ignored}
+            case "/ready" | "/tts/ready" | "/whisperx/ready":
+                return self._readiness()
+            case "/tts/generate_batch" | "/whisperx/transcribe" | "/whisperx/align":
+                return self.answer(path.removeprefix("/tts").removeprefix("/whisperx"), body)
             case "/health":
                 return 200, {}, {"status": "ok", "model": "m", "model_loaded": True, "device": "cpu",
                                  "queue_depth": 0, "uptime_s": 3.0}  # fmt: skip
         return refusal(404, "not_found", f"there is no {path}")
+
+    def _readiness(self) -> Answer:
+        if self.machine is None or self.machine.state == "ready":
+            return 200, {}, {"status": "ready"}
+        return refusal(503, "machine_off", f"the machine is {self.machine.state}", Retry_After="60")
+
+    def _to_machine(self, method: str, target: str, body: bytes) -> Answer:
+        path, _, query = target.partition("?")
+        assert self.machine is not None
+        return self.machine.answer(method, path, query, body)
 
     def in_lines(self, reply: dict[str, Any]) -> str:
         """What /generate_batch sends of it to who accepts lines; without its end where it is `broken_off`."""
@@ -108,7 +128,12 @@ class StandIn:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 stand_in.requests.append((self.path, body, dict(self.headers)))
-                status, headers, content = stand_in.answer(self.path, body)
+                if stand_in.key and self.headers.get("X-API-Key") != stand_in.key:
+                    status, headers, content = refusal(401, "unauthorized", "no such API key")
+                elif stand_in.machine and self.path.startswith("/machine"):
+                    status, headers, content = stand_in._to_machine(self.command, self.path, body)
+                else:
+                    status, headers, content = stand_in.answer(self.path, body)
                 accept = self.headers.get("Accept", "")
                 if stand_in.speaks_lines and "results" in content and "application/x-ndjson" in accept:
                     assert isinstance(content, dict)

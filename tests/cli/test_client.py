@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from servers.cli.client import ATTEMPTS, LONGEST_PAUSE_S, Servers, Unreachable
+from servers.cli.client import Servers
 from servers.cli.config import ClientConfig
+from servers.cli.failures import MachineOff, Unreachable
+from servers.cli.transport import ATTEMPTS, LONGEST_PAUSE_S
 from servers.errors import DeadlineExceeded, EngineUnavailable, QueueFull, SkylarkError, UnknownVoice
 
 from .stand_in_servers import refusal
@@ -91,6 +93,15 @@ def test_no_pause_is_longer_than_the_limit(server, servers, pauses):
 def test_without_retry_after_there_is_one_attempt(server, servers, pauses):
     server.replies["/generate_batch"] = [refusal(503, "engine_unavailable", "down")]
     with pytest.raises(EngineUnavailable):
+        servers.speak(["Hello."])
+    assert pauses == []
+
+
+def test_a_machine_that_is_off_is_not_waited_for_in_silence(server, servers, pauses):
+    server.replies["/generate_batch"] = [
+        refusal(503, "machine_off", "the machine is off, and starts: 140 s left", Retry_After="140")
+    ]
+    with pytest.raises(MachineOff, match=r"140 s left; the same command with --start-gpu waits"):
         servers.speak(["Hello."])
     assert pauses == []
 

@@ -56,7 +56,10 @@ def test_a_slash_at_the_end_of_a_url_does_not_count(home):
     [
         ('{"server_url": 5000}', "server_url: has to be text"),
         ('{"server_url": "gpu:5000"}', "server_url: gpu:5000 has to start with http:// or https://"),
-        ('{"server_ulr": "http://x"}', "unknown key server_ulr; known are server_url, whisper_url, api_key"),
+        (
+            '{"server_ulr": "http://x"}',
+            "unknown key server_ulr; known are server_url, whisper_url, api_key, machine_url",
+        ),
         ('{"api_key": 5000}', "api_key: has to be text"),
         ("[]", "not a JSON object"),
         ("{", "not JSON"),

@@ -1,0 +1,146 @@
+"""What starts and stops the machine of an appliance, over HTTP: /machine at its load balancer."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from servers.cli.config import ClientConfig
+from servers.cli.failures import CommandFailed, NoMachine
+from servers.cli.transport import CONNECT_TIMEOUT_S, Transport, body_of, reply
+from servers.errors import SkylarkError
+
+READ_TIMEOUT_S = 35.0
+"""A little over the time that its function has."""
+TAKEN = (200, 202)
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Stage(_Told):
+    """A part of a start. `seconds` are those so far; `usual_s` what it took of late."""
+
+    stage: str
+    state: str = "waiting"  # or running, done
+    seconds: float | None = None
+    usual_s: float | None = None
+
+
+class Hold(_Told):
+    by: str
+    until: float
+    why: str | None = None
+
+
+class Fault(_Told):
+    code: str = ""
+    message: str = ""
+    next_attempt_at: float | None = None
+
+
+class Cost(_Told):
+    """Dollars; None is unknown."""
+
+    today: float | None = None
+    month: float | None = None
+    saved_month: float | None = None
+
+
+class Status(_Told):
+    """How the machine is. Times are seconds since 1970."""
+
+    appliance: str = ""
+    state: str  # off, starting, ready, stopping, failed
+    stage: str | None = None
+    stages: tuple[Stage, ...] = ()
+    left_s: float | None = None
+    asked_by: str | None = None
+    why: str | None = None
+    asked_at: float | None = None
+    instance: str | None = None
+    type: str | None = None
+    zone: str | None = None
+    spot: bool | None = None
+    holds: tuple[Hold, ...] = ()
+    active: float | None = None
+    idle_s: float | None = None
+    stops_at: float | None = None
+    waiting: int | None = None
+    fault: Fault | None = None
+    price_per_hour: float | None = None
+    cost: Cost | None = None
+
+
+def machine_url(client: ClientConfig) -> str:
+    """https://gpu.example.com/machine, where the servers are at https://gpu.example.com/tts."""
+    if client.machine_url is not None:
+        return client.machine_url
+    scheme, host, *_ = urlsplit(client.server_url)
+    return urlunsplit((scheme, host, "/machine", "", ""))
+
+
+class MachineClient:
+    """Close it after use, or use it in a with statement. Each answer is the machine's own JSON.
+
+    Raises NoMachine where there is no such thing, Unreachable, or the machine's SkylarkError.
+    """
+
+    def __init__(self, client: ClientConfig) -> None:
+        self.url = machine_url(client)
+        self._transport = Transport(client.api_key)
+
+    def __enter__(self) -> MachineClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.close()
+
+    def status(self) -> dict[str, Any]:
+        return self._ask("GET", "")
+
+    def start(self, *, why: str, hold_s: float) -> dict[str, Any]:
+        """Whoever is the second joins the first one's start."""
+        return self._ask("POST", "/start", json={"why": why, "hold_s": hold_s})
+
+    def stop(self, *, why: str | None, force: bool) -> dict[str, Any]:
+        """Raises CommandFailed while it works or others hold it, unless it is forced."""
+        wish = {"force": force} | ({"why": why} if why else {})
+        return self._ask("POST", "/stop", json=wish)
+
+    def hold(self, for_s: float, *, why: str | None) -> dict[str, Any]:
+        """0 takes the caller's own hold away."""
+        return self._ask("POST", "/hold", json={"for_s": for_s} | ({"why": why} if why else {}))
+
+    def ledger(self, days: int) -> dict[str, Any]:
+        return self._ask("GET", "/ledger", params={"days": days})
+
+    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+        response = self._transport.answered(method, f"{self.url}{path}", timeout=timeout, **options)
+        if response.status_code == 404:
+            raise NoMachine(
+                f"{self.url} is not there: nothing starts or stops a machine at that host. Where it is "
+                "elsewhere, say so by machine_url in server_config.json, or by --machine"
+            )
+        if response.status_code == 409:
+            raise CommandFailed(_refusal(body_of(response)))
+        return reply(response, TAKEN)
+
+
+def _refusal(body: Any) -> str:
+    error = body.get("error") if isinstance(body, dict) else None
+    message = error.get("message") if isinstance(error, dict) else None
+    return f"{message or 'it is busy, or held'}; `skylark stop-gpu --force` stops it all the same"
+
+
+def read(answer: dict[str, Any]) -> Status:
+    """Raises SkylarkError where it is no status of a machine."""
+    try:
+        return Status.model_validate(answer)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+        raise SkylarkError(f"what the machine answered is no status of one: {fields}") from None

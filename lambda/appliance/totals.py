@@ -74,7 +74,7 @@ def totals(
         "by_price": _by_price(pieces),
         "cost": cost,
         "audio": _audio(pieces),
-        "saved": saved | {"running_through": _sum(cost["dollars"], saved["dollars"])},
+        "saved": saved | {"running_through": _sum(cost, saved)},
         "disks": _disks(found, off_hours),
         "assumed_ends": sum(piece.run.ended == UNHEARD for piece in pieces),
         "ignored": dict(counted.ignored),
@@ -140,8 +140,12 @@ def _saved(gaps: Sequence[tuple[float, float, Run]], prices: Prices) -> dict[str
     return {"dollars": dollars if known else None, "unknown_hours": unknown_hours}
 
 
-def _sum(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one + other
+def _sum(cost: dict[str, Any], saved: dict[str, Any]) -> float | None:
+    """What running through would have cost; unknown where any hour's price is."""
+    both = cost["dollars"], saved["dollars"]
+    if None in both or cost["unknown_hours"] or saved["unknown_hours"]:
+        return None
+    return float(sum(both))
 
 
 def _events(entries: Sequence[Entry]) -> dict[str, int]:

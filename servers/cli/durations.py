@@ -26,12 +26,16 @@ def seconds_of(text: str, *, of: str = "") -> float:
 
 def spoken(seconds: float) -> str:
     """To the second below an hour, to the minute above: 45 s, 2 min 23 s, 3 h 5 min, 2 d 4 h."""
-    whole = max(0, math.floor(seconds + 0.5))
-    if whole >= 86_400:
-        return _two(whole, 86_400, "d", 3600, "h")
+    whole = _rounded(seconds, 1)
     if whole >= 3600:
-        return _two(whole, 3600, "h", 60, "min")
+        whole = _rounded(seconds, 60)
+        large, small = ((86_400, "d"), (3600, "h")) if whole >= 86_400 else ((3600, "h"), (60, "min"))
+        return _two(whole, *large, *small)
     return _two(whole, 60, "min", 1, "s") if whole >= 60 else f"{whole} s"
+
+
+def _rounded(seconds: float, to: int) -> int:
+    return max(0, math.floor(seconds / to + 0.5)) * to
 
 
 def _two(whole: int, large_s: int, large: str, small_s: int, small: str) -> str:

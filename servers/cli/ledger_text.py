@@ -53,7 +53,12 @@ def _stage(of: Mapping[str, Any]) -> str:
 
 
 def _counted(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    return {f"{row['why']}, {row['by']}": f"{row['count']} times" for row in rows}
+    """What nobody wrote has nobody who did it."""
+    names = [(ENDINGS.get(row["why"], row["why"]), row["by"], row["count"]) for row in rows]
+    return {
+        why if by == "unknown" else f"{why}, {by}": "once" if count == 1 else f"{count} times"
+        for why, by, count in names
+    }
 
 
 def _table(heading: str, rows: Mapping[str, str]) -> Iterator[str]:
@@ -66,7 +71,7 @@ def _table(heading: str, rows: Mapping[str, str]) -> Iterator[str]:
 def _cost(totals: Mapping[str, Any]) -> Iterator[str]:
     """Each price with its source; an unknown one is named, and is in no sum."""
     cost, saved = totals["cost"], totals["saved"]
-    yield from _table("cost", {_kind(group): _at_its_price(group) for group in totals["by_price"]})
+    yield from _table("by price", {_kind(group): _at_its_price(group) for group in totals["by_price"]})
     yield f"cost: {dollars(cost['dollars'])}{_without(cost)}"
     if totals["audio"]["dollars_per_hour"] is not None:
         each, hours = totals["audio"]["dollars_per_hour"], totals["audio"]["hours"]

@@ -27,6 +27,8 @@ class Machine:
     active: int = 0
     waiting: int = 0
     looks: int = 0
+    first_stage: int = 0
+    """Of a start: those before it are done at once."""
     faults: dict[int, dict[str, Any]] = field(default_factory=dict)
     fails_at: int | None = None
     stopped_at: int | None = None
@@ -72,7 +74,7 @@ class Machine:
         if self.state == "ready":
             return 200, {}, self.body()
         if self.state != "starting":
-            self.state, self.stage, self.looks = "starting", 0, 0
+            self.state, self.stage, self.looks = "starting", self.first_stage, 0
             self.asked_by, self.why, self.asked_at = self.me, wish.get("why"), time.time()
         return 202, {}, self.body()
 

@@ -76,7 +76,7 @@ class StandIn:
                 return 200, {}, self._speak(json.loads(body))
             case "/transcribe" | "/align":
                 return 200, {}, TRANSCRIPT | {"ignored": self.ignored}
-            case "/ready" | "/tts/ready" | "/whisperx/ready":
+            case "/ready" | "/tts/ready" | "/whisperx/ready" | "/x/tts/ready" | "/x/whisperx/ready":
                 return self._readiness()
             case "/tts/generate_batch" | "/whisperx/transcribe" | "/whisperx/align":
                 return self.answer(path.removeprefix("/tts").removeprefix("/whisperx"), body)

@@ -250,3 +250,8 @@ def test_nothing_is_known_without_prices():
 def test_a_stop_alone_is_a_run_of_its_own_machine():
     assert of([a_stop(T + HOUR, ran_s=HOUR)], since=T)["hours"]["on"] == 0.0
     assert of([a_start(T)[0], entry("start_failed", T), a_stop(T + HOUR, ran_s=HOUR)])["hours"]["on"] == 1.0
+
+
+def test_running_through_is_unknown_where_any_hour_is():
+    found = of([*a_run(T, 2.0, type="p5.48xlarge"), *a_run(T + 4 * HOUR, 1.0)])
+    assert found["saved"]["running_through"] is None

@@ -62,6 +62,7 @@ if [ "$1" != --version ]; then echo "nothing is to be installed" >&2; exit 1; fi
 HTTP_ERROR = 22  # curl's exit code, where it is told that an answer may be one
 
 CONTAINER = "needs a container engine; tests/acceptance/test_container.py"
+CLOUD = "needs an appliance in a cloud; tests/cli/test_gpu.py"
 NOT_RUN = {
     block.strip(): reason
     for block, reason in {
@@ -103,6 +104,15 @@ TTS_API_KEY="a long secret" podman run --detach --name speech --read-only --stop
 MODELS="piper-en-us-joe whisper-small" scripts/build-image cpu skylark:next
 scripts/switch-image skylark:next
 """: CONTAINER,
+        'skylark start-gpu --why "chapter 3" --hold 1h': CLOUD,
+        "skylark say book.txt --out-dir chapters/ --start-gpu": CLOUD,
+        """
+skylark gpu status
+skylark gpu hold 2h --why "a demonstration"
+skylark stop-gpu
+skylark stop-gpu --force
+""": CLOUD,
+        "skylark gpu ledger --days 31": CLOUD,
         "skylark models verify": "nothing was pulled; tests/cli/test_models.py",
         "skylark models remove whisper-base piper-en-us-joe": "nothing was pulled; tests/cli/test_models.py",
     }.items()

@@ -41,10 +41,14 @@ def run(*arguments: str) -> tuple[int, set[str], str]:
     return code, set(modules), ran.stdout + "\n".join(said)
 
 
-COMMANDS = ("up", "say", "transcribe", "align", "voices", "jobs", "queue", "health", "srv", "models")
+COMMANDS = (
+    *("up", "say", "transcribe", "align", "voices", "jobs", "queue", "health", "srv", "models", "smoke"),
+    *("start-gpu", "stop-gpu", "gpu"),
+)
 GROUPS = {
     "srv": ("start", "health", "queue", "submit", "cancel"),
     "models": ("list", "pull", "verify"),
+    "gpu": ("status", "hold", "ledger"),
 }
 EVERY = [*((name,) for name in COMMANDS), *((group, name) for group in GROUPS for name in GROUPS[group])]
 

@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 import pytest
 
-from servers.cli import app, main_job, models, srv
+from servers.cli import app, gpu, main_job, models, srv
 from servers.cli.config import ClientConfig
 from servers.cli.output import ExitCode
 from servers.errors import BY_CODE
@@ -43,9 +43,9 @@ def test_the_first_request_is_the_one_that_up_prints():
 
 
 def test_every_command_is_shown_and_no_other():
-    commands = {command.callback.__name__ for command in app.registered_commands}
+    commands = {command.callback.__name__.replace("_", "-") for command in app.registered_commands}
     groups = {group.name for group in app.registered_groups}
-    assert shown(r"skylark (\w+)") == commands - {"up"} | groups
+    assert shown(r"skylark ([\w-]+)") == commands - {"up"} | groups
 
 
 def test_every_command_of_a_group_is_shown_and_no_other():
@@ -54,6 +54,9 @@ def test_every_command_of_a_group_is_shown_and_no_other():
     }
     names = {command.name or command.callback.__name__ for command in models.app.registered_commands}
     assert shown(r"skylark models (\w+)") == names
+    assert shown(r"skylark gpu (\w+)") == {
+        command.callback.__name__ for command in gpu.app.registered_commands
+    }
 
 
 PARTS = {"environment", "python", "container-engine", "model-versions"}

@@ -10,6 +10,8 @@ import boto3
 from botocore.config import Config
 
 PATIENCE = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+SIGNED = PATIENCE.merge(Config(signature_version="s3v4"))
+"""Of S3: an address that is given away says by this how many bytes may be put there, in every region."""
 WHERE = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
 
 
@@ -21,4 +23,4 @@ def clients(variables: Mapping[str, str]) -> Callable[[str], Any]:
 
 @cache
 def _client(service: str, _where: tuple[str, ...]) -> Any:
-    return boto3.client(service, config=PATIENCE)
+    return boto3.client(service, config=SIGNED if service == "s3" else PATIENCE)

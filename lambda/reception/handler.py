@@ -19,7 +19,8 @@ from appliance.exchange import Refused, Request, Unavailable
 from appliance.faults import Failed, Unreadable, advice, code
 from appliance.keys import Keys
 from appliance.table import Changed, Item
-from reception import bodies, machine
+from reception import bodies
+from reception.machine import progress
 from reception.refusals import MachineOff
 from reception.wishes import HARMLESS, Wants, Wish, prefers_async, wish
 from reception.works import Sent, Works
@@ -137,16 +138,16 @@ class Reception:
             "priority": item["priority"],
             "result": works.result(item),
             "error": item.get("error"),
-            "machine": machine.of(self.appliance.table) if _waits(item) else None,
+            "machine": progress(self.appliance.table, self.clock()).body() if _waits(item) else None,
         }
         return told | ({"job_id": item["job_id"]} if "job_id" in item else {})
 
     def _off(self) -> MachineOff:
-        seen = machine.of(self.appliance.table)
+        seen = progress(self.appliance.table, self.clock())
         return MachineOff(
-            f"the machine is {seen['state']}: come back, or send work with Prefer: respond-async",
-            retry_after_s=machine.retry_after_s(seen),
-            machine=seen,
+            f"the machine is {seen.state}: come back, or send work with Prefer: respond-async",
+            retry_after_s=seen.retry_after_s,
+            machine=seen.body(),
         )
 
     def _start(self, by: str, why: str, line: dict[str, Any]) -> None:

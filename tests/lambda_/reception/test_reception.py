@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from appliance.exchange import read
+from appliance.starts import Start, Starts, State
 from reception import handler as module
 from reception.works import MOST_WORKS, UPLOAD_S, URL_S
 from tests.lambda_.cloud import OWNER
@@ -196,6 +197,19 @@ def test_what_wants_an_answer_at_once_is_told_when_to_come_and_the_machine_is_st
     assert set(answer.body["error"]["machine"]) == {"state", "stage", "left_s"}
     assert door.started == [STARTS | {"why": "POST /v1/tts"}]
     assert door.items() == {}
+
+
+def test_who_waits_is_told_how_far_the_start_is_and_how_long_it_takes_yet(door):
+    starts, now = Starts(door.aws.table()), door.aws.now
+    assert door.ask("POST", "/v1/tts", SPEAK).headers["Retry-After"] == "200", (
+        "a whole start as it usually is"
+    )
+    begun = Start(State.STARTING, asked_at=now - 30, capacity_at=now - 20, boot_at=now - 10)
+    starts.write(begun)
+    answer = door.ask("POST", "/v1/tts", SPEAK)
+    assert answer.body["error"]["machine"] == {"state": "starting", "stage": "image", "left_s": 125.0}
+    assert answer.headers["Retry-After"] == "125"
+    assert door.later().body["machine"] == {"state": "starting", "stage": "image", "left_s": 125.0}
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])

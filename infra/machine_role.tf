@@ -36,6 +36,12 @@ locals {
       Resource = ["${local.arns.bucket}/accepted/*"]
     },
     {
+      Sid      = "ClonedVoices"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+      Resource = ["${local.arns.bucket}/voices/*", "${local.arns.bucket}/removed-voices/*"]
+    },
+    {
       Sid      = "Results"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
@@ -46,7 +52,7 @@ locals {
       Effect    = "Allow"
       Action    = ["s3:ListBucket"]
       Resource  = [local.arns.bucket]
-      Condition = { StringLike = { "s3:prefix" = ["accepted/*", "results/*", "audio/*"] } }
+      Condition = { StringLike = { "s3:prefix" = ["accepted/*", "results/*", "audio/*", "voices/*", "removed-voices/*"] } }
     },
     {
       Sid      = "OwnItems"

@@ -12,7 +12,7 @@ locals {
     SKYLARK_ENGINE__HOST              = "0.0.0.0"
     SKYLARK_ENGINE__PORT              = "5002"
     SKYLARK_LIMITS__REQUEST_TIMEOUT_S = tostring(var.longest_request_s)
-    SKYLARK_CLOUD__COPY_QUEUE_OUT     = tostring(local.is_fleet)
+    SKYLARK_CLOUD__VOLUME_GOES        = tostring(local.is_fleet)
   }
 
   # One file for each family that the machine may be of: which it is, it sees when it starts.

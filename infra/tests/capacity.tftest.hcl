@@ -31,7 +31,7 @@ run "an_instance_is_stopped_and_started_and_keeps_its_volume" {
   }
 
   assert {
-    condition     = strcontains(aws_instance.machine[0].user_data, "STATE_VOLUME=${aws_ebs_volume.state[0].id}\n") && strcontains(aws_instance.machine[0].user_data, "SKYLARK_CLOUD__COPY_QUEUE_OUT=false\n")
+    condition     = strcontains(aws_instance.machine[0].user_data, "STATE_VOLUME=${aws_ebs_volume.state[0].id}\n") && strcontains(aws_instance.machine[0].user_data, "SKYLARK_CLOUD__VOLUME_GOES=false\n")
     error_message = "It mounts its volume, and keeps the queue there."
   }
 
@@ -117,7 +117,7 @@ run "a_fleet_of_none_or_one_takes_what_there_is" {
   }
 
   assert {
-    condition     = strcontains(base64decode(aws_launch_template.machine[0].user_data), "SKYLARK_CLOUD__COPY_QUEUE_OUT=true\n") && strcontains(base64decode(aws_launch_template.machine[0].user_data), "STATE_VOLUME=\n")
+    condition     = strcontains(base64decode(aws_launch_template.machine[0].user_data), "SKYLARK_CLOUD__VOLUME_GOES=true\n") && strcontains(base64decode(aws_launch_template.machine[0].user_data), "STATE_VOLUME=\n")
     error_message = "Its queue goes with it, and is copied out before."
   }
 

@@ -11,7 +11,10 @@ from servers import logs
 from servers.cloud.changes import Changes
 from servers.cloud.connection import connect
 from servers.cloud.imds import instance_id
+from servers.handover.bucket import Bucket
+from servers.handover.taking_in import TakingIn
 from servers.intake.doers import Requests
+from servers.intake.handover import HandedOver
 from servers.intake.holder import sole_holder
 from servers.intake.intake import Doer, Intake
 from servers.intake.leases import Leases
@@ -37,7 +40,8 @@ def main(loaded: Settings) -> None:
         raise SettingsError("cloud.table: it is not set, and there is no accepted work without one")
     if secret is None:
         raise SettingsError(f"{INTAKE_SECRET}: servers/supervision makes it, and starts this process")
-    objects = Objects(connect(loaded, "s3", "cloud.bucket", read_s=S3_READ_S), bucket)
+    s3 = connect(loaded, "s3", "cloud.bucket", read_s=S3_READ_S)
+    objects = Objects(s3, bucket)
     dynamodb = connect(loaded, "dynamodb", "cloud.table")
     patience_s = loaded.limits.request_timeout_s + PATIENCE_MARGIN_S
     with (
@@ -46,7 +50,11 @@ def main(loaded: Settings) -> None:
         closing(Replay(door_urls(loaded), secret, objects, patience_s)) as replay,
     ):
         leases = Leases(dynamodb, table, f"{instance_id(loaded) or 'no instance'}/{name}")
-        doers: dict[str, Doer] = {"request": Requests(replay, Submission(engine, objects))}
+        taking_in = TakingIn(loaded.data_dir, engine, Bucket(s3, bucket))
+        doers: dict[str, Doer] = {
+            "request": Requests(replay, Submission(engine, objects)),
+            "job": HandedOver(engine, taking_in, objects),
+        }
         intake = Intake(leases, objects, doers, Changes("intake"))
         signal.signal(signal.SIGTERM, lambda *_: intake.stop())
         signal.signal(signal.SIGINT, lambda *_: intake.stop())

@@ -10,7 +10,7 @@ MOST_FAILURES = 10
 """Answers of 5xx after which work ends: with the pauses a quarter of an hour."""
 MOST_COMPUTED = 3
 """Answers of 500 after which it ends: each of them is an engine's that has tried max_attempts times."""
-COMPUTED = 500
+COMPUTED, GONE = 500, 410
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 300.0
 BUSY_PAUSE_S = 5.0
 """After what says nothing of the work: a door that is not there, or has enough to do."""
@@ -53,6 +53,11 @@ class Back:
 
 
 Outcome = Done | Failed | Back
+
+
+def gone() -> Failed:
+    """Of work of which the bucket has no body: its rule removes what has waited for too long."""
+    return Failed(GONE, {"code": "not_found", "message": "its body is not in the bucket any more"})
 
 
 def judge(

@@ -13,7 +13,7 @@ from typing import IO, Any
 import urllib3
 
 from servers.intake.objects import IN_MEMORY, BodyGone, Objects, size_of
-from servers.intake.outcomes import BUSY_PAUSE_S, Back, Done, Failed, Outcome, judge, retry_after_s
+from servers.intake.outcomes import BUSY_PAUSE_S, Back, Done, Outcome, gone, judge, retry_after_s
 from servers.intake.work import Work
 from servers.jobs.client import OWNER_HEADER
 from servers.jobs.request import IDEMPOTENCY_KEY
@@ -27,7 +27,7 @@ NAMED = frozenset({"content-type", "accept"})
 """What of the client's headers the door is told."""
 PREFIXES = {"/tts/": "tts", "/whisperx/": "whisperx"}
 LISTENING = ("/transcribe", "/align", "/v1/audio/transcriptions", "/v1/audio/translations")
-BROKEN, UNFINISHED, GONE = 502, 503, 410
+BROKEN, UNFINISHED = 502, 503
 PASSING = re.compile(rb'"code": ?"(engine_unavailable|deadline_exceeded)"')
 """In a reply that began well: a part was not done, for a reason that passes. In a text quotes are escaped."""
 LONGEST_CODE = 40
@@ -64,7 +64,7 @@ class Replay:
             with self._objects.body(work) as body:
                 return self._asked(work, body)
         except BodyGone:
-            return Failed(GONE, {"code": "not_found", "message": "its body is not in the bucket any more"})
+            return gone()
         except urllib3.exceptions.NewConnectionError:
             return Back(BUSY_PAUSE_S, "the door is not there")
         except urllib3.exceptions.HTTPError as error:

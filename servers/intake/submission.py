@@ -14,8 +14,7 @@ from typing import Any
 
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled, MalformedBody, SkylarkError
 from servers.intake.objects import IN_MEMORY, BodyGone, Objects
-from servers.intake.outcomes import BUSY_PAUSE_S, Back, Done, Failed, Outcome, judge
-from servers.intake.replay import GONE
+from servers.intake.outcomes import BUSY_PAUSE_S, Back, Done, Failed, Outcome, gone, judge
 from servers.intake.work import Work
 from servers.jobs.client import JobsClient
 
@@ -43,18 +42,14 @@ class Submission:
         self._engine, self._objects, self._wanted, self._clock = engine, objects, wanted, clock
 
     def is_ready(self, work: Work) -> bool:  # noqa: ARG002
-        """Whether the engine would take jobs."""
-        try:
-            return bool(self._engine.health()["status"] == "ok")
-        except SkylarkError:
-            return False
+        return takes_jobs(self._engine)
 
     def do(self, work: Work) -> Outcome:
         """Raises CloudFailed."""
         try:
             return self._done(work)
         except BodyGone:
-            return Failed(GONE, {"code": "not_found", "message": "its body is not in the bucket any more"})
+            return gone()
         except (EngineUnavailable, DeadlineExceeded) as error:
             return Back(error.retry_after_s or BUSY_PAUSE_S, error.message)
         except SkylarkError as error:
@@ -92,6 +87,14 @@ class Submission:
                 for chunk in audio.chunks:
                     wav.writeframesraw(chunk)
             return self._objects.keep_audio(work, place, file)
+
+
+def takes_jobs(engine: JobsClient) -> bool:
+    """Whether it would."""
+    try:
+        return bool(engine.health()["status"] == "ok")
+    except SkylarkError:
+        return False
 
 
 def submitted(body: bytes, work: Work) -> Sequence[Mapping[str, Any]]:

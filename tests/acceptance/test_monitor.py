@@ -17,9 +17,7 @@ pytest.importorskip("moto.server", reason="moto, the CloudWatch of the tests, is
 import boto3
 
 from servers.cloud.table import BOOT, WAITING, Table
-from servers.handover.bucket import Bucket
-from servers.handover.taking_in import TakingIn
-from tests.acceptance.processes import running_engine
+from servers.errors import JobNotFound
 from tests.buckets.object_store import moto_server
 from tests.cloud.fixtures import make_table
 from tests.monitor.imds import running_imds
@@ -139,15 +137,20 @@ def test_the_start_is_told_work_holds_the_machine_and_what_a_notice_cuts_off_is_
         items = {item["id"]: item for item in table.items(WAITING)}
         assert items.keys() == set(ids)
         assert {item["owner"] for item in items.values()} == {"alice"}
-        with running_engine() as engine:
-            bucket = Bucket(aws["s3"], BUCKET)
-            take_in = TakingIn(engine.data_dir, engine.client, bucket)
-            for item in items.values():
-                take_in.take(item["body_key"])
-            eventually(lambda: engine.status(ids[0]) == "running", "what was cut off begins anew")
-            for item in items.values():  # again: nothing is there twice
-                take_in.take(item["body_key"])
-            engine.client.cancel(ids[0])
+        imds.notice = False
+        imds.instance_id = "i-0f1e2d3c4b5a69788"
+        with running_appliance(**settings) as appliance:
+
+            def status(id: str) -> str:
+                try:
+                    return appliance.jobs.get(id)["status"]
+                except JobNotFound:
+                    return "not there yet"
+
+            eventually(lambda: status(ids[0]) == "running", "what was cut off begins anew")
+            appliance.jobs.cancel(ids[0])
             for n, id in enumerate(ids[1:], 2):
-                assert engine.ended(id)["status"] == "done"
-                assert set(engine.audio(id)[::2]) == {n}
+                eventually(lambda id=id: status(id) == "done", "the next machine does it under its old name")
+                with appliance.jobs.audio(id) as audio:
+                    assert set(b"".join(audio.chunks)[::2]) == {n}
+            eventually(lambda: not list(table.items(WAITING)), "nothing waits any more")

@@ -9,6 +9,8 @@ from appliance.machine import Instance
 from appliance.starts import STAGES, Fault, Start, State
 
 GIVEN_UP_S = 7200.0
+BEFORE_S = 0.001
+"""What ended is that much before what begins with it: the ledger is in the order of time."""
 CLAIM_S = 60.0
 """What a function has not told in that time another one tells, for it ended half way."""
 TOLD_AGAIN_S = 3600.0
@@ -18,7 +20,7 @@ TOLD_AGAIN_S = 3600.0
 def begun(start: Start, by: str, why: str, now: float, since: float | None = None) -> Start:
     """A new one; `since` is when a machine began that nobody asked for. What was to be told is told yet."""
     if start.state == State.STOPPING:
-        start = ended(start, start.stopped_by, start.stopped_why, now)
+        start = ended(start, start.stopped_by, start.stopped_why, now - BEFORE_S)
     entry = {"event": "start_asked", "at": now, "by": by, "why": why}
     return Start(
         state=State.STARTING,

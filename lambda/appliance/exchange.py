@@ -40,11 +40,13 @@ class Refused(Exception):
         *,
         param: str | None = None,
         retry_after_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> None:
         """`more` is said in the error's object beside them."""
         super().__init__(message)
-        self.message, self.param, self.retry_after_s, self.more = message, param, retry_after_s, more
+        self.message, self.param, self.retry_after_s = message, param, retry_after_s
+        self.headers, self.more = dict(headers or {}), more
 
 
 class InvalidRequest(Refused):
@@ -162,7 +164,7 @@ def answer(
     }
 
 
-def refusal(request_id: str, refused: Refused, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+def refusal(request_id: str, refused: Refused) -> dict[str, Any]:
     """`{"error": {"code", "message", "param", "type", "request_id", …}}`."""
     error: dict[str, Any] = {
         "code": refused.code,
@@ -171,7 +173,7 @@ def refusal(request_id: str, refused: Refused, headers: Mapping[str, str] | None
         "type": _type(refused.status),
         "request_id": request_id,
     }
-    said = dict(headers or {})
+    said = dict(refused.headers)
     if refused.retry_after_s is not None:
         error["retry_after_s"] = refused.retry_after_s
         said["Retry-After"] = str(max(1, math.ceil(refused.retry_after_s)))

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from appliance.changes import seconds
-from appliance.starts import STAGES, Start
+from appliance.starts import STAGES, Start, State
 
 USUAL_S = {"capacity": 20.0, "boot": 45.0, "image": 60.0, "model": 60.0, "audio": 15.0}
 """Where no start has been yet."""
@@ -30,7 +30,7 @@ class Stage:
 
 
 def usual(entries: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """By the ledger's entries, the newest first: each stage's median of the last starts that have it."""
+    """Of each stage the median, by the ledger's entries, the newest first."""
     starts = [entry.get("seconds") or {} for entry in entries if entry.get("event") == "start_ready"]
     found = {
         stage: [float(took[stage]) for took in starts[:COUNTED] if isinstance(took.get(stage), (int, float))]
@@ -40,19 +40,19 @@ def usual(entries: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def stages(start: Start, usual_s: Mapping[str, float], now: float) -> list[Stage]:
-    """Each stage of the start in hand, or of the last one. The first without an end runs."""
-    took = seconds(start)
-    running = current(start)
-    begun_at = max([start.asked_at, *(at for stage in STAGES if (at := start.ended_at(stage)) is not None)])
-    found = []
-    for stage in STAGES:
-        if stage == running:
-            found.append(Stage(stage, "running", max(0.0, now - begun_at), usual_s[stage]))
-        elif start.ended_at(stage) is not None or (not start.in_hand and start.ready_at is not None):
-            found.append(Stage(stage, "done", took.get(stage), usual_s[stage]))
-        else:
-            found.append(Stage(stage, "waiting", None, usual_s[stage]))
-    return found
+    """Each stage of the start in hand, or of the last one; of a machine that is off all are to come."""
+    took, running = seconds(start), current(start)
+    ends = [at for stage in STAGES if (at := start.ended_at(stage)) is not None]
+    begun_at = max([start.asked_at, *ends])
+
+    def stage(name: str) -> Stage:
+        if name == running:
+            return Stage(name, "running", max(0.0, now - begun_at), usual_s[name])
+        if start.state != State.OFF and (start.ended_at(name) is not None or start.ready_at is not None):
+            return Stage(name, "done", took.get(name), usual_s[name])
+        return Stage(name, "waiting", None, usual_s[name])
+
+    return [stage(name) for name in STAGES]
 
 
 def current(start: Start) -> str | None:

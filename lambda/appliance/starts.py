@@ -92,6 +92,9 @@ class Boot:
     fault: str = ""
 
 
+NO_BOOT = Boot()
+
+
 class Starts:
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -111,7 +114,7 @@ class Starts:
         """Only what is of this start, and not from the future."""
         item = self._table.get(BOOT, instance) if instance else None
         if not item:
-            return Boot()
+            return NO_BOOT
 
         def moment(name: str) -> float | None:
             at = item.get(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from appliance import waiting
 from appliance.appliance import Appliance
@@ -23,6 +23,10 @@ class Look:
     metrics: Metrics
     wanted: Wanted
     holds: list[Hold] = field(default_factory=list)
+
+    def without_start(self) -> Look:
+        """As if no start were in hand."""
+        return replace(self, wanted=replace(self.wanted, starting_for=""))
 
     def decide(self, now: float, limits: Limits) -> Decision:
         return decide(self.metrics, self.instance, latest(self.holds, now), now, limits, self.wanted)

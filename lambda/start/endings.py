@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.changes import GIVEN_UP_S, begun, ended, failed, not_stopped, without_machine
+from appliance.changes import BEFORE_S, GIVEN_UP_S, begun, ended, failed, not_stopped, without_machine
 from appliance.machine import Instance
 from appliance.starts import STAGES, Start, State
 from start.refusals import refused
@@ -73,6 +73,7 @@ def _is_its(start: Start, instance: Instance) -> bool:
 def _once_more(start: Start, instance: Instance, what: str, now: float) -> Step:
     if start.state == State.READY:
         at = min(now, instance.launched_at) if instance.runs else now
+        at = min(at, now - BEFORE_S)
         over = ended(start, "somebody", what, at)
         start = begun(over, start.asked_by, f"{start.why} (once more)", now)
     return without_machine(start), NOTHING, f"{what}: the stages begin again"

@@ -8,14 +8,13 @@ from enum import StrEnum
 
 from appliance.machine import Instance, Refusal
 from appliance.routes import Lead
-from appliance.starts import Boot, Start, State
+from appliance.starts import NO_BOOT, Boot, Start, State
 
 SETTLE_S = 60.0
 """So long EC2 may still say what was before."""
 STOPS_WITHIN_S = 300.0
 SPEAKS_WITHIN_S = 120.0
 """A machine whose services all answer for so long serves, though it did not say that it has spoken."""
-NO_BOOT = Boot()
 
 
 class Do(StrEnum):

@@ -49,6 +49,8 @@ class Cloud:
     while_it_sleeps: Callable[[], object] = lambda: None
     slept_s: list[float] = field(default_factory=list)
     _before: dict[str, Callable[[int], Any]] = field(default_factory=dict)
+    _any: Callable[[int], Any] | None = None
+    _any_since: int = 0
 
     def client(self, service: str) -> Any:
         """The function's: its calls are counted, and can fail."""
@@ -63,8 +65,14 @@ class Cloud:
     def _calling(self, model: Any, **_: Any) -> Any:
         name = f"{model.service_model.service_name}.{model.name}"
         self.called.append(name)
+        if self._any is not None:
+            self._any(len(self.called) - self._any_since)
         meanwhile = self._before.get(name)
         return meanwhile(self.called.count(name)) if meanwhile else None
+
+    def before_any(self, meanwhile: Callable[[int], Any] | None) -> None:
+        """`meanwhile` is called with 1 before the next call, whichever it is, with 2 before the one after."""
+        self._any, self._any_since = meanwhile, len(self.called)
 
     def before(self, call: str, meanwhile: Callable[[int], Any]) -> None:
         """`meanwhile` is called with 1 before the first such call, with 2 before the second …"""

@@ -112,8 +112,9 @@ class _Reader:
         self._failed: Entry | None = None  # who asked for the start that failed: what it began may run
 
     def read(self, entry: Entry) -> None:
-        """1. Somebody wants it to start. 2. It is ready. 3. The start failed. 4. It was stopped. 5. Its spot
-        instance is taken away. 6. Anything else shows that it runs.
+        """1. Somebody wants it to start. 2. It is ready. 3. The start failed. 4. It was stopped, or its spot
+        instance is gone. 5. Its spot instance has a notice. 6. What only a machine that runs is told of. 7. A
+        hold says nothing: there may be no machine yet.
         """
         match entry["event"]:
             case "start_asked":
@@ -124,11 +125,15 @@ class _Reader:
                 self._asked, self._failed = None, self._asked  # 3
             case "stopped":
                 self._stopped(entry)  # 4
+            case "interruption" if number(entry.get("ran_s")) is not None:
+                self._stopped(entry)  # 4
             case "interruption":
                 self._notice_at = entry["at"] if self._notice_at is None else self._notice_at  # 5
                 self._heard(entry)
-            case _:
+            case "stop_refused" | "released":
                 self._heard(entry)  # 6
+            case _:
+                return  # 7
 
     def ended(self, now: float, running: bool | None) -> list[Run]:
         """The last run goes on: until now, unless it was taken away, or is known not to run."""
@@ -161,14 +166,23 @@ class _Reader:
         self._asked = self._failed = None
 
     def _begun_at(self, entry: Entry) -> float:
-        """The stages say how long ago the machine began to cost; without them it was when it was asked."""
+        """When the machine began to cost. The first of these that applies:
+
+        1. EC2's own time of the launch is told. 2. Nobody asked: so long ago as the stages took. 3. No stages
+        are told: when it was asked for. 4. After the wait for capacity, or so long ago as the other stages took,
+        whichever is earlier: a machine that was found running had begun before.
+        """
         at: float = entry["at"]
-        asked_at: float = self._asked["at"] if self._asked else at
-        stages = _stages(entry)
+        launched_at, stages = number(entry.get("launched_at")), _stages(entry)
+        by_stages = at - sum(stages.get(stage, 0.0) for stage in BILLED)
+        if launched_at is not None:
+            return min(launched_at, at)  # 1
+        if self._asked is None:
+            return by_stages  # 2
+        asked_at: float = self._asked["at"]
         if not stages:
-            return asked_at
-        begun_at = at - sum(stages.get(stage, 0.0) for stage in BILLED)
-        return max(begun_at, asked_at) if self._asked else begun_at
+            return asked_at  # 3
+        return min(asked_at + stages.get("capacity", 0.0), by_stages)  # 4
 
     def _of_start(self, entry: Entry) -> dict[str, Any]:
         asked = self._asked or self._failed or {}
@@ -201,7 +215,7 @@ class _Reader:
     def _thought_over(self, entry: Entry, begun_at: float | None) -> Run | None:
         """The run before, where nobody had heard of its end, and this is it."""
         last = self._runs[-1] if self._runs else None
-        if last is None or last.ended == STOPPED or last.instance != _text(entry, "instance"):
+        if last is None or last.ended != UNHEARD or last.instance != _text(entry, "instance"):
             return None
         if begun_at is not None and begun_at >= last.ended_at:
             return None
@@ -230,7 +244,7 @@ class _Reader:
                 run,
                 begun_at=begun_at,
                 ended_at=max(entry["at"], begun_at),
-                ended=STOPPED,
+                ended=STOPPED if entry["event"] == "stopped" else INTERRUPTION,
                 unknown_s=0.0,
                 purpose=purpose,
                 stopped_by=_text(entry, "by"),

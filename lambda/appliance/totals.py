@@ -13,7 +13,7 @@ from appliance.runs import UNHEARD, Entry, Run, runs, sound
 
 SHOWN_RUNS = 500
 """The newest; an answer of a function may have 1 MB."""
-LEAST_AUDIO_S = 1.0
+LEAST_S = 1.0
 """Of less nobody wants to know what an hour of it would have cost."""
 STAGES = ("capacity", "boot", "image", "model", "audio")
 
@@ -73,7 +73,8 @@ def totals(
         "hours_by_purpose": _by(pieces, lambda run: run.purpose or run.why or "unknown"),
         "by_price": _by_price(pieces),
         "cost": cost,
-        "audio": _audio(pieces),
+        "audio": _hour_of(pieces, lambda run: run.audio_s),
+        "work": _hour_of(pieces, lambda run: run.work_s),
         "saved": saved | {"running_through": _sum(cost, saved)},
         "disks": _disks(found, off_hours),
         "assumed_ends": sum(piece.run.ended == UNHEARD for piece in pieces),
@@ -208,14 +209,18 @@ def _source(rate: Rate | None) -> dict[str, Any]:
     return {"per_hour": rate.dollars, "source": rate.source, "price_since": rate.since}
 
 
-def _audio(pieces: Sequence[Piece]) -> dict[str, Any]:
-    """What an hour of audio cost, in those runs of which both are known."""
-    told = [piece for piece in pieces if piece.run.audio_s is not None]
-    hours = sum((piece.run.audio_s or 0.0) * piece.part for piece in told) / HOUR_S
-    both = [piece for piece in told if piece.dollars is not None]
-    of_both = sum((piece.run.audio_s or 0.0) * piece.part for piece in both) / HOUR_S
-    dollars = sum(piece.dollars or 0.0 for piece in both)
-    enough = of_both * HOUR_S >= LEAST_AUDIO_S
+def _hour_of(pieces: Sequence[Piece], seconds: Callable[[Run], float | None]) -> dict[str, Any]:
+    """How many hours there were of it, and what one cost in those runs of which both are known."""
+    told = [
+        (piece, (seconds(piece.run) or 0.0) * piece.part)
+        for piece in pieces
+        if seconds(piece.run) is not None
+    ]
+    hours = sum(of_it_s for _, of_it_s in told) / HOUR_S
+    both = [(piece, of_it_s) for piece, of_it_s in told if piece.dollars is not None]
+    of_both = sum(of_it_s for _, of_it_s in both) / HOUR_S
+    dollars = sum(piece.dollars or 0.0 for piece, _ in both)
+    enough = of_both * HOUR_S >= LEAST_S
     return {"hours": hours if told else None, "dollars_per_hour": dollars / of_both if enough else None}
 
 

@@ -73,9 +73,9 @@ def _cost(totals: Mapping[str, Any]) -> Iterator[str]:
     cost, saved = totals["cost"], totals["saved"]
     yield from _table("by price", {_kind(group): _at_its_price(group) for group in totals["by_price"]})
     yield f"cost: {dollars(cost['dollars'])}{_without(cost)}"
-    if totals["audio"]["dollars_per_hour"] is not None:
-        each, hours = totals["audio"]["dollars_per_hour"], totals["audio"]["hours"]
-        yield f"an hour of audio: {dollars(each)}, of {hours:.1f} hours"
+    for name, of in (("audio", totals["audio"]), ("work", totals["work"])):
+        if of["dollars_per_hour"] is not None:
+            yield f"an hour of {name}: {dollars(of['dollars_per_hour'])}, of {_hours(of['hours'])}"
     if (disks := totals["disks"]) is not None:
         yield f"its disks of {disks['gb']:g} GB while it was off: {dollars(disks['dollars'])}"
     through = saved["running_through"]

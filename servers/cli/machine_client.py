@@ -15,6 +15,7 @@ from servers.errors import SkylarkError
 READ_TIMEOUT_S = 35.0
 """A little over the time that its function has."""
 TAKEN = (200, 202)
+UNSTOPPABLE = "unstoppable"
 
 
 class _Told(BaseModel):
@@ -31,8 +32,10 @@ class Stage(_Told):
 
 
 class Hold(_Told):
+    """`until` is None where somebody wrote what nobody can read: it holds until that is mended."""
+
     by: str
-    until: float
+    until: float | None = None
     why: str | None = None
 
 
@@ -132,9 +135,11 @@ class MachineClient:
 
 
 def _refusal(body: Any) -> str:
+    """The machine says what stands in the way, and whether force helps."""
     error = body.get("error") if isinstance(body, dict) else None
-    message = error.get("message") if isinstance(error, dict) else None
-    return f"{message or 'it is busy, or held'}; `skylark stop-gpu --force` stops it all the same"
+    told = error if isinstance(error, dict) else {}
+    message = str(told.get("message") or "it is busy, or held")
+    return message if told.get("code") == UNSTOPPABLE else f"{message} (`skylark stop-gpu --force`)"
 
 
 def read(answer: dict[str, Any]) -> Status:

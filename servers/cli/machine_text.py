@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from servers.cli.durations import clock, spoken
@@ -64,10 +65,15 @@ def what_it_is(seen: Status) -> str:
 
 def until_when(seen: Status, now: float) -> str:
     """How long it stays, of all who hold it."""
-    holds = sorted((hold for hold in seen.holds if hold.until > now), key=lambda hold: -hold.until)
-    if not holds:
+    ends = [(hold.until or math.inf, hold.by) for hold in seen.holds]
+    until, by = max(ends, default=(0.0, ""))
+    if until <= now:
         return "nobody holds it: it stops when it has no work"
-    return f"held until {clock(holds[0].until, now)} by {holds[0].by}"
+    return f"held {_until(until, now)} by {by}"
+
+
+def _until(until: float, now: float) -> str:
+    return f"until {clock(until, now)}" if math.isfinite(until) else "without an end"
 
 
 def outcome(seen: Status, now: float) -> str:
@@ -111,7 +117,7 @@ def _use(seen: Status, now: float) -> Iterator[str]:
         yield f"{'work':9}none for {spoken(seen.idle_s)}"
     for hold in seen.holds:
         why = f" ({hold.why})" if hold.why else ""
-        yield f"{'held':9}until {clock(hold.until, now)} by {hold.by}{why}"
+        yield f"{'held':9}{_until(hold.until or math.inf, now)} by {hold.by}{why}"
     if seen.stops_at is not None and seen.state == "ready":
         yield f"{'stops':9}at {clock(seen.stops_at, now)}, if no work comes"
 

@@ -10,6 +10,7 @@ from typing import Any
 Answer = tuple[int, dict[str, str], dict[str, Any] | str]
 USUAL_S = {"capacity": 20.0, "boot": 60.0, "image": 40.0, "model": 50.0, "audio": 10.0}
 STAGES = tuple(USUAL_S)
+FORCE = ". With force it is stopped all the same"
 LEDGER: dict[str, Any] = {"entries": [], "left_out": 0, "totals": {}}
 
 
@@ -81,9 +82,9 @@ class Machine:
     def _stop(self, wish: dict[str, Any]) -> Answer:
         others = [hold["by"] for hold in self.holds if hold["by"] != self.me]
         if not wish["force"] and self.active:
-            return _conflict("busy", f"it has {self.active} pieces of work in hand")
+            return _conflict("busy", f"it is not stopped: it has {self.active:g} pieces of work{FORCE}")
         if not wish["force"] and others:
-            return _conflict("held", f"{others[0]} holds it")
+            return _conflict("held", f"it is not stopped: {others[0]} holds it{FORCE}")
         self._held(0, None)
         self.state = "stopping"
         return 202, {}, self.body()

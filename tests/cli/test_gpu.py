@@ -183,15 +183,18 @@ def test_it_is_stopped_with_a_reason(run, machine, server):
 @pytest.mark.parametrize(
     ("active", "holds", "message"),
     [
-        (2, [], "it has 2 pieces of work in hand"),
-        (0, [{"by": "ben", "until": 2e9, "why": None}], "ben holds it"),
+        (2, [], "it is not stopped: it has 2 pieces of work"),
+        (0, [{"by": "ben", "until": 2e9, "why": None}], "it is not stopped: ben holds it"),
     ],
 )
 def test_while_it_works_or_is_held_it_is_stopped_by_force_only(run, machine, active, holds, message):
     machine.state, machine.active, machine.holds = "ready", active, holds
     result = run("stop-gpu")
     assert (result.exit_code, machine.state) == (1, "ready")
-    assert result.stderr == f"skylark: {message}; `skylark stop-gpu --force` stops it all the same\n"
+    assert (
+        result.stderr
+        == f"skylark: {message}. With force it is stopped all the same (`skylark stop-gpu --force`)\n"
+    )
     assert run("stop-gpu", "--force").exit_code == 0
     assert machine.state == "stopping"
 
@@ -381,3 +384,20 @@ def test_its_face_can_be_elsewhere(run, machine, server, home):
     assert run("gpu", "status", "--machine", "gpu").stderr == (
         "skylark: --machine: gpu has to start with http:// or https://\n"
     )
+
+
+def test_one_that_cannot_be_stopped_is_not_to_be_forced(run, machine, server):
+    error = {
+        "code": "unstoppable",
+        "message": "it is not stopped: its request is a one-time one",
+        "param": None,
+    }
+    server.machine = None
+    server.replies["/machine/stop"] = [(409, {}, {"error": error})]
+    assert run("stop-gpu").stderr == "skylark: it is not stopped: its request is a one-time one\n"
+
+
+def test_a_hold_that_nobody_can_read_has_no_end(run, machine):
+    machine.state, machine.holds = "ready", [{"by": "ben", "until": None, "why": "holds/ben is no JSON"}]
+    assert "held     without an end by ben (holds/ben is no JSON)\n" in run("gpu", "status").stdout
+    assert "held without an end by ben\n" in run("start-gpu").stdout

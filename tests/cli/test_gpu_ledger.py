@@ -16,10 +16,10 @@ from .stand_in_machine import Machine
 
 T = NOW - 20 * HOUR
 RUNS = [
-    *a_run(T, 2.0, audio_s=5400.0, disk_gb=100.0),
+    *a_run(T, 2.0, audio_s=5400.0, work_s=3600.0, disk_gb=100.0),
     *a_run(T + 4 * HOUR, 1.5, by="ben", why="a demonstration", type="p5.48xlarge"),
     *a_start(T + 10 * HOUR),
-    entry("hold", T + 11 * HOUR, by="maria"),
+    entry("stop_refused", T + 11 * HOUR, by="maria"),
     *a_run(T + 14 * HOUR, 0.5, spot=True),
     {"event": "stopped"},
 ]
@@ -55,7 +55,8 @@ def test_the_sums_are_said_and_an_unknown_price_is_in_none(run, machine):
         "  g5.xlarge in eu-central-1, on demand    3 h, $2.99 ($1 an hour, a test's table, 1970-01-01)\n",
         "  p5.48xlarge in eu-central-1, on demand  1 h 30 min, unknown: no price is known\n",
         "cost: $3.19, without 1 h 30 min of unknown price\n",
-        "an hour of audio: $1.33, of 1.5 hours\n",
+        "an hour of audio: $1.33, of 1 h 30 min\n",
+        "an hour of work: $2.00, of 1 h\n",
         "its disks of 100 GB while it was off: $0.16\n",
         "runs whose end nobody wrote: 1, counted until the machine was heard last\n",
         "entries left out: 1 unreadable\n",

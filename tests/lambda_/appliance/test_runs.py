@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from appliance.runs import GOES_ON, INTERRUPTION, STOPPED, UNHEARD, runs, sound
-from tests.lambda_.appliance.a_ledger import BILLED_S, HOUR, NOW, STAGES, a_run, a_start, a_stop, entry
+from tests.lambda_.appliance.a_ledger import (
+    BILLED_S,
+    HOUR,
+    MACHINE,
+    NOW,
+    STAGES,
+    a_run,
+    a_start,
+    a_stop,
+    entry,
+)
 
 T = NOW - 10 * HOUR
 
@@ -59,7 +69,7 @@ def test_one_that_is_known_not_to_run_any_more_was_heard_last_when_it_was_ready(
 
 
 def test_a_stop_without_an_entry_is_closed_by_what_was_heard_last():
-    entries = [*a_start(T), entry("hold", T + 2 * HOUR, by="maria"), *a_run(T + 5 * HOUR, 1.0)]
+    entries = [*a_start(T), entry("stop_refused", T + 2 * HOUR, by="maria"), *a_run(T + 5 * HOUR, 1.0)]
     first, second = runs(entries, NOW)
     assert (first.ended, first.ended_at, first.unknown_s) == (UNHEARD, T + 2 * HOUR, 3 * HOUR)
     assert second.begun_at == T + 5 * HOUR + 20
@@ -145,3 +155,24 @@ def test_what_is_from_the_future_twice_or_unreadable_is_counted_and_left_out():
     found = sound([*entries, *entries, *broken, a_stop(NOW + 120)], NOW)
     assert list(found.entries) == entries
     assert found.ignored == {"unreadable": 3, "future": 1, "twice": 3}
+
+
+def test_a_hold_does_not_show_that_it_runs():
+    entries = [*a_start(T), entry("hold", T + 2 * HOUR), *a_run(T + 5 * HOUR)]
+    assert told(entries)[0] == (20, 180, UNHEARD)
+
+
+def test_a_spot_instance_that_is_gone_is_told_with_how_long_it_ran():
+    gone = entry("interruption", T + HOUR, by="aws", ran_s=HOUR - 30, **MACHINE)
+    assert told([*a_start(T), gone]) == [(30, HOUR, INTERRUPTION)]
+
+
+def test_ec2s_time_of_the_launch_counts_where_it_is_told():
+    asked, ready = a_start(T)
+    assert told([asked, ready | {"launched_at": T + 5}, a_stop(T + HOUR)]) == [(5, HOUR, STOPPED)]
+
+
+def test_a_machine_that_was_found_running_had_begun_before_anybody_asked():
+    found = entry("start_asked", T + 170, by="somebody", why="i-0a was found running")
+    ready = entry("start_ready", T + 180, seconds=STAGES, **MACHINE)
+    assert told([found, ready, a_stop(T + HOUR)]) == [(20, HOUR, STOPPED)]

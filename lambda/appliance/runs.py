@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-SKEW_S = 60.0
-"""So much may two clocks differ before what one says is from the other's future."""
+from appliance.entries import Entry, number, stages_of, text
+
 NOTICE_S = 120.0
 """A spot instance is gone so long after the notice."""
 BILLED = ("boot", "image", "model", "audio")
 """The stages of a start in which the machine costs; while it waits for capacity it does not."""
 STOPPED, INTERRUPTION, GOES_ON, UNHEARD = "stopped", "interruption", "goes_on", "unheard"
-Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -47,47 +45,6 @@ class Run:
     @property
     def ran_s(self) -> float:
         return self.ended_at - self.begun_at
-
-
-@dataclass(frozen=True)
-class Sound:
-    """Entries that can be counted, in the order of time; and how many cannot, by why."""
-
-    entries: tuple[Entry, ...]
-    ignored: Mapping[str, int]
-
-
-def sound(entries: Iterable[Entry], now: float) -> Sound:
-    """Each entry is 1. not readable, 2. from the future, 3. there already, or 4. one that counts."""
-    ignored = {"unreadable": 0, "future": 0, "twice": 0}
-    kept: dict[str, Entry] = {}  # by what they tell
-    for entry in entries:
-        at = number(entry.get("at"))
-        told = repr(
-            sorted((name, repr(value)) for name, value in entry.items() if name not in ("id", "kind"))
-        )
-        if at is None or not isinstance(entry.get("event"), str):
-            ignored["unreadable"] += 1  # 1
-        elif at > now + SKEW_S:
-            ignored["future"] += 1  # 2
-        elif told in kept:
-            ignored["twice"] += 1  # 3
-        else:
-            kept[told] = entry  # 4
-    order = sorted(kept, key=lambda told: (kept[told]["at"], kept[told]["event"], told))
-    return Sound(tuple(kept[told] for told in order), ignored)
-
-
-def number(value: object) -> float | None:
-    """Seconds or dollars as an entry has them; None for what is no such number."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not math.isfinite(value)
-        or value < 0
-    ):
-        return None
-    return float(value)
 
 
 def runs(entries: Iterable[Entry], now: float, running: bool | None = None) -> list[Run]:
@@ -151,7 +108,7 @@ class _Reader:
         self._asked, self._failed = self._asked or entry, None
 
     def _ready(self, entry: Entry) -> None:
-        if self._open is not None and self._open.instance == _text(entry, "instance") and not self._asked:
+        if self._open is not None and self._open.instance == text(entry, "instance") and not self._asked:
             self._heard(entry)  # it is said twice
             return
         begun_at = self._begun_at(entry)
@@ -169,11 +126,11 @@ class _Reader:
         """When the machine began to cost. The first of these that applies:
 
         1. EC2's own time of the launch is told. 2. Nobody asked: so long ago as the stages took. 3. No stages
-        are told: when it was asked for. 4. After the wait for capacity, or so long ago as the other stages took,
-        whichever is earlier: a machine that was found running had begun before.
+        are told: when it was asked for. 4. After the wait for capacity, or so long ago as the other stages
+        took, whichever is earlier: a machine that was found running had begun before.
         """
         at: float = entry["at"]
-        launched_at, stages = number(entry.get("launched_at")), _stages(entry)
+        launched_at, stages = number(entry.get("launched_at")), stages_of(entry)
         by_stages = at - sum(stages.get(stage, 0.0) for stage in BILLED)
         if launched_at is not None:
             return min(launched_at, at)  # 1
@@ -186,12 +143,12 @@ class _Reader:
 
     def _of_start(self, entry: Entry) -> dict[str, Any]:
         asked = self._asked or self._failed or {}
-        why = _text(asked, "why") or _text(entry, "why")
+        why = text(asked, "why") or text(entry, "why")
         return _machine(entry) | {
-            "by": _text(asked, "by") or _text(entry, "by"),
+            "by": text(asked, "by") or text(entry, "by"),
             "why": why,
-            "purpose": _text(entry, "purpose") or why,
-            "seconds": _stages(entry),
+            "purpose": text(entry, "purpose") or why,
+            "seconds": stages_of(entry),
         }
 
     def _stopped(self, entry: Entry) -> None:
@@ -200,7 +157,7 @@ class _Reader:
         """
         ran_s = number(entry.get("ran_s"))
         run = self._open
-        if run is not None and _differ(run.instance, _text(entry, "instance")):
+        if run is not None and _differ(run.instance, text(entry, "instance")):
             self._stopped_late(run, entry)  # 4
             return
         if run is None:
@@ -215,7 +172,7 @@ class _Reader:
     def _thought_over(self, entry: Entry, begun_at: float | None) -> Run | None:
         """The run before, where nobody had heard of its end, and this is it."""
         last = self._runs[-1] if self._runs else None
-        if last is None or last.ended != UNHEARD or last.instance != _text(entry, "instance"):
+        if last is None or last.ended != UNHEARD or last.instance != text(entry, "instance"):
             return None
         if begun_at is not None and begun_at >= last.ended_at:
             return None
@@ -228,17 +185,13 @@ class _Reader:
 
     def _stopped_late(self, run: Run, entry: Entry) -> None:
         last = self._runs[-1] if self._runs else None
-        if (
-            last is not None
-            and last.ended == UNHEARD
-            and not _differ(last.instance, _text(entry, "instance"))
-        ):
+        if last is not None and last.ended == UNHEARD and not _differ(last.instance, text(entry, "instance")):
             self._runs.pop()
             self._append(last, last.begun_at, {**entry, "at": min(entry["at"], run.begun_at)})
 
     def _append(self, run: Run, begun_at: float, entry: Entry) -> None:
         machine = {name: value for name, value in _machine(entry).items() if value}
-        purpose = _text(entry, "purpose") or run.purpose
+        purpose = text(entry, "purpose") or run.purpose
         self._runs.append(
             replace(
                 run,
@@ -247,9 +200,9 @@ class _Reader:
                 ended=STOPPED if entry["event"] == "stopped" else INTERRUPTION,
                 unknown_s=0.0,
                 purpose=purpose,
-                stopped_by=_text(entry, "by"),
-                stopped_why=_text(entry, "why"),
-                reason=_text(entry, "reason"),
+                stopped_by=text(entry, "by"),
+                stopped_why=text(entry, "why"),
+                reason=text(entry, "reason"),
                 audio_s=number(entry.get("audio_s")),
                 work_s=number(entry.get("work_s")),
                 dollars=number(entry.get("dollars")),
@@ -292,17 +245,5 @@ def _differ(one: str, other: str) -> bool:
 
 
 def _machine(entry: Entry) -> dict[str, Any]:
-    named = {name: _text(entry, name) for name in ("instance", "type", "zone")}
+    named = {name: text(entry, name) for name in ("instance", "type", "zone")}
     return named | {"spot": entry.get("spot") is True, "disk_gb": number(entry.get("disk_gb"))}
-
-
-def _stages(entry: Entry) -> dict[str, float]:
-    told = entry.get("seconds")
-    if not isinstance(told, Mapping):
-        return {}
-    return {str(stage): found for stage, each in told.items() if (found := number(each)) is not None}
-
-
-def _text(entry: Entry, name: str) -> str:
-    value = entry.get(name)
-    return value if isinstance(value, str) else ""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from appliance.entries import Entry, sound
 from appliance.prices import HOUR_S, Prices, Rate, disk_an_hour, region_of
-from appliance.runs import UNHEARD, Entry, Run, runs, sound
+from appliance.runs import UNHEARD, Run, runs
 
 SHOWN_RUNS = 500
 """The newest; an answer of a function may have 1 MB."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.runs import GOES_ON, INTERRUPTION, STOPPED, UNHEARD, runs, sound
+from appliance.entries import sound
+from appliance.runs import GOES_ON, INTERRUPTION, STOPPED, UNHEARD, runs
 from tests.lambda_.appliance.a_ledger import (
     BILLED_S,
     HOUR,

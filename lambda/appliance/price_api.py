@@ -12,13 +12,15 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from appliance.faults import code
+from appliance.faults import advice, code
 from appliance.prices import Price, Prices
 
 PATIENCE = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 1})
 FRESH_S = 6 * 3600.0
 """So long what was told counts; a warm function asks no sooner again."""
 TRY_AGAIN_S = 600.0
+HISTORY_S = 90 * 86_400.0
+"""EC2 knows no older prices of spot."""
 MOST_ROWS = 2000
 HOME = {"eu": "eu-central-1", "ap": "ap-south-1"}
 """The price list is in few regions only; everywhere else it is asked in us-east-1."""
@@ -55,7 +57,6 @@ def current(
     region: str,
     types: Sequence[str],
     spot: bool,
-    since: float,
     now: float,
     *,
     connect: Client = connect,
@@ -67,7 +68,7 @@ def current(
     asked = (region, tuple(types), spot)
     fresh_s = FRESH_S if known.whole else TRY_AGAIN_S
     if known.asked != asked or now - known.at > fresh_s:
-        rows, notes = _ask(region, types, spot, since, now, connect, known)
+        rows, notes = _ask(region, types, spot, now, connect, known)
         known.at, known.asked, known.whole = now, asked, not notes
         known.prices = Prices(tuple(rows), tuple(notes))
     return table.with_rows(known.prices.rows, known.prices.notes)
@@ -77,7 +78,6 @@ def _ask(
     region: str,
     types: Sequence[str],
     spot: bool,
-    since: float,
     now: float,
     connect: Client,
     known: Known,
@@ -92,14 +92,14 @@ def _ask(
         notes.append(_note("pricing:GetProducts", fault))
     if spot:
         try:
-            rows += _spot(known.client("ec2", region, connect), types, region, since, now)
+            rows += _spot(known.client("ec2", region, connect), types, region, now)
         except (ClientError, BotoCoreError, ValueError, KeyError, TypeError) as fault:
             notes.append(_note("ec2:DescribeSpotPriceHistory", fault))
     return rows, notes
 
 
 def _note(action: str, fault: Exception) -> str:
-    return f"{action}: {code(fault)}: the table's prices are used. Allow the function's role to do it"
+    return f"{action}: {code(fault)}: the table's prices are used; {advice(fault)}"
 
 
 def _on_demand(pricing: Any, type: str, region: str) -> Iterator[Price]:
@@ -123,11 +123,11 @@ def _on_demand(pricing: Any, type: str, region: str) -> Iterator[Price]:
                     yield Price(type, region, False, dollars, since, "AWS price list, pricing:GetProducts")
 
 
-def _spot(ec2: Any, types: Sequence[str], region: str, since: float, now: float) -> list[Price]:
+def _spot(ec2: Any, types: Sequence[str], region: str, now: float) -> list[Price]:
     pages = ec2.get_paginator("describe_spot_price_history").paginate(
         InstanceTypes=list(types),
         ProductDescriptions=["Linux/UNIX"],
-        StartTime=datetime.fromtimestamp(since, UTC),
+        StartTime=datetime.fromtimestamp(now - HISTORY_S, UTC),
         EndTime=datetime.fromtimestamp(now, UTC),
         PaginationConfig={"MaxItems": MOST_ROWS},
     )

@@ -16,8 +16,6 @@ from appliance.price_api import FRESH_S, TRY_AGAIN_S, Known, current
 from appliance.prices import TABLE
 from tests.lambda_.appliance.a_ledger import HOUR, NOW
 
-DAY_S = 24 * HOUR
-
 
 def product(dollars: str, since: str = "2026-11-01T00:00:00Z", unit: str = "Hrs") -> str:
     dimension = {"unit": unit, "pricePerUnit": {"USD": dollars}}
@@ -45,7 +43,7 @@ def stubs(monkeypatch):
 
 
 def asked(stubs, known, now=NOW, region="eu-central-1", spot=False, types=("p5.48xlarge",)):
-    return current(TABLE, region, types, spot, NOW - 31 * DAY_S, now, connect=stubs["connect"], known=known)
+    return current(TABLE, region, types, spot, now, connect=stubs["connect"], known=known)
 
 
 def test_a_price_on_demand_is_aws_own(stubs):
@@ -91,7 +89,10 @@ def test_what_is_refused_is_a_note_and_the_tables_price_stands(stubs):
     prices = asked(stubs, Known(), types=("g5.xlarge",))
     assert prices.rate("g5.xlarge", "eu-central-1", False, NOW - HOUR, NOW).dollars == 1.258
     (note,) = prices.notes
-    assert note.startswith("pricing:GetProducts: AccessDeniedException: the table's prices are used.")
+    assert note == (
+        "pricing:GetProducts: AccessDeniedException: the table's prices are used; "
+        "its role may not do this: see the permissions in docs/cloud.md"
+    )
 
 
 def test_an_answer_that_is_no_price_is_a_note(stubs):

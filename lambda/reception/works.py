@@ -27,6 +27,8 @@ UPLOAD_S = 86_400.0
 """After that what was announced and never uploaded is forgotten."""
 URL_S = 3600
 TRIES = 5
+STORED = "application/octet-stream"
+"""What a body is to the bucket; what it is to the machine its item says."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,7 @@ class Works:
             return found
         self._check_room(sent.size)
         if sent.body is not None:
-            kept = sent.headers.get("content-type", "application/octet-stream")
-            self._s3.put_object(Bucket=self._bucket, Key=f"accepted/{id}", Body=sent.body, ContentType=kept)
+            self._s3.put_object(Bucket=self._bucket, Key=f"accepted/{id}", Body=sent.body, ContentType=STORED)
         return self._put(sent.item(id, self._clock()))
 
     def _put(self, item: Item) -> Item:
@@ -165,12 +166,11 @@ class Works:
 
     def upload(self, item: Item) -> dict[str, Any]:
         """How its body is to be sent: as many bytes as were announced, and no others."""
-        content_type = item["headers"].get("content-type", "application/octet-stream")
         asked = {"Bucket": self._bucket, "Key": item["body_key"], "ContentLength": item["bytes"]}
         url = self._s3.generate_presigned_url(
-            "put_object", Params=asked | {"ContentType": content_type}, ExpiresIn=URL_S
+            "put_object", Params=asked | {"ContentType": STORED}, ExpiresIn=URL_S
         )
-        headers = {"Content-Type": content_type, "Content-Length": str(item["bytes"])}
+        headers = {"Content-Type": STORED, "Content-Length": str(item["bytes"])}
         return {"method": "PUT", "url": url, "headers": headers, "expires_in_s": URL_S}
 
     def result(self, item: Item) -> dict[str, Any] | None:

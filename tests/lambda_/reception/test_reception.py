@@ -375,7 +375,7 @@ def test_a_large_body_is_announced_and_uploaded_and_then_it_waits(door):
     assert (announced.status, announced.body["status"]) == (201, "uploading")
     id, upload = announced.body["id"], announced.body["upload"]
     assert (upload["method"], upload["then"]) == ("PUT", f"/accepted/{id}/uploaded")
-    assert upload["headers"] == {"Content-Type": "multipart/form-data; boundary=b", "Content-Length": "4"}
+    assert upload["headers"] == {"Content-Type": "application/octet-stream", "Content-Length": "4"}
     assert "content-length" in upload["url"], "the address is for as many bytes as were announced"
     assert door.items()[id]["expires_at"] == int(door.aws.now + UPLOAD_S)
     assert door.started == [], "what may never come starts nothing"

@@ -39,10 +39,11 @@ def run(
     left_ms: Callable[[], float],
     event: Any,
     kept: dict[str, Keys],
+    sleep: Callable[[float], object] = time.sleep,
 ) -> dict[str, Any]:
     """The answer. Raises Failed with what a person has to do, where nobody waits for an answer over HTTP."""
     appliance = Appliance(settings, client)
-    operations = Operations(appliance, clock, left_ms)
+    operations = Operations(appliance, clock, left_ms, sleep)
     line: dict[str, Any] = {"appliance": settings.appliance}
     try:
         if exchange.is_request(event):

@@ -61,6 +61,7 @@ class Operations:
     appliance: Appliance
     clock: Callable[[], float]
     left_ms: Callable[[], float]
+    sleep: Callable[[float], object]
 
     def tick(self) -> Reconciled:
         return Reconciler(self.appliance, self.clock, self.left_ms).go_on()
@@ -91,6 +92,7 @@ class Operations:
             why,
             self.clock,
             lambda: "" if force else held(self.appliance, self.clock()),
+            _not_at_all if force else self.sleep,
         )
         if not stopped.did:
             self._refused(by, why, Starting, stopped.why)
@@ -169,3 +171,7 @@ class Operations:
             metrics=appliance.metrics(now) if found.start.state == State.READY else None,
         )
         return body(known, now)
+
+
+def _not_at_all(_: float) -> None:
+    """How long a stop that is forced waits for objections."""

@@ -39,7 +39,8 @@ class Starting:
 
     def invoke(self, **event: Any) -> dict[str, Any]:
         cloud = self.cloud
-        return run(cloud.settings(), cloud.client, lambda: cloud.now, lambda: cloud.left_ms, event, self.keys)
+        settings, left_ms = cloud.settings(), lambda: cloud.left_ms
+        return run(settings, cloud.client, lambda: cloud.now, left_ms, event, self.keys, cloud.sleep)
 
     def tick(self, after_s: float = 0.0) -> dict[str, Any]:
         self.cloud.now += after_s

@@ -8,6 +8,7 @@ pytest.importorskip("moto", reason="moto, the AWS of the tests, is not installed
 
 from appliance.holds import Holds
 from appliance.routes import Lead
+from auto_stop.decision import SETTLE_S
 from tests.lambda_ import aws as fixtures
 from tests.lambda_.cloud import HOLDS, OWNER, desired_capacity
 from tests.lambda_.start.running import an_empty_group, an_instance_that_is_off
@@ -47,7 +48,7 @@ def test_an_idle_machine_stops_at_once(ready):
     assert ready.events() == ["start_asked", "start_ready", "stopped"]
     stopped = ready.ledger()[-1]
     assert (stopped["by"], stopped["why"], stopped["purpose"]) == (OWNER, "it is evening", "a demonstration")
-    assert stopped["ran_s"] == pytest.approx(240, abs=1)
+    assert stopped["ran_s"] == pytest.approx(240 + SETTLE_S, abs=1)
 
 
 def test_the_rules_lead_away_before_it_stops(ready):

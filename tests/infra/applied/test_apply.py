@@ -60,33 +60,31 @@ def test_each_target_group_is_led_to_by_some_rule_so_that_its_health_is_asked(ap
     assert len(of_speech) == 8
 
 
-def test_what_terraform_has_made_is_kept_by_a_second_apply_as_the_functions_and_people_left_it(applied):
-    """The rules, the group's size, the released images and people's keys are not Terraform's any more."""
-    ssm, client = applied.client("ssm"), applied.client("elbv2")
+def test_a_second_apply_leaves_what_the_functions_and_people_have_changed(applied):
+    """Where the rules lead, the group's size, the released images, people's keys, and a machine that is stopped."""
+    ec2, machine = applied.client("ec2"), applied.speech["instance_id"]
+    ssm, client, group = applied.client("ssm"), applied.client("elbv2"), applied.client("autoscaling")
     route = json.loads(applied.speech["routes"])[0]
     before = client.describe_rules(RuleArns=[route["rule"]])["Rules"][0]["Actions"]
-    parameter, keys = applied.speech["release_parameter"], applied.batch["api_keys_parameter"]
-    at_first = ssm.get_parameter(Name=parameter)["Parameter"]["Value"]
+    release, keys = applied.speech["release_parameter"], applied.batch["api_keys_parameter"]
+    at_first = ssm.get_parameter(Name=release)["Parameter"]["Value"]
+    fleet = applied.batch["group_name"]
     try:
-        client.modify_rule(RuleArn=route["rule"], Actions=[{"Type": "forward", "TargetGroupArn": route["blue"]}])
-        ssm.put_parameter(Name=parameter, Value='{"live": "green"}', Overwrite=True)
+        client.modify_rule(
+            RuleArn=route["rule"], Actions=[{"Type": "forward", "TargetGroupArn": route["blue"]}]
+        )
+        ssm.put_parameter(Name=release, Value='{"live": "green"}', Overwrite=True)
         ssm.put_parameter(Name=keys, Value="maria:" + 64 * "0", Overwrite=True)
+        group.set_desired_capacity(AutoScalingGroupName=fleet, DesiredCapacity=1)
+        ec2.stop_instances(InstanceIds=[machine])
         planned = _planned(applied)
-        assert "aws_lb_listener_rule" not in planned
-        assert "aws_ssm_parameter" not in planned
-        assert "aws_instance" not in {type for type, how in planned.items() if "delete" in how}
+        assert not {"aws_lb_listener_rule", "aws_ssm_parameter", "aws_autoscaling_group"} & planned.keys()
+        assert "delete" not in planned.get("aws_instance", ())
     finally:
         client.modify_rule(RuleArn=route["rule"], Actions=before)
-        ssm.put_parameter(Name=parameter, Value=at_first, Overwrite=True)
+        ssm.put_parameter(Name=release, Value=at_first, Overwrite=True)
         ssm.put_parameter(Name=keys, Value="unset", Overwrite=True)
-
-
-def test_a_stopped_machine_is_not_replaced(applied):
-    ec2, machine = applied.client("ec2"), applied.speech["instance_id"]
-    ec2.stop_instances(InstanceIds=[machine])
-    try:
-        assert "delete" not in _planned(applied).get("aws_instance", ())
-    finally:
+        group.set_desired_capacity(AutoScalingGroupName=fleet, DesiredCapacity=0)
         ec2.start_instances(InstanceIds=[machine])
 
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from appliance.prices import Prices
-from appliance.table import ABSENT, LEDGER, Changed, Table
+from appliance.table import ABSENT, LEDGER, Changed, Table, as_read
 from appliance.totals import totals
 
 EVENTS = (
@@ -35,7 +35,7 @@ def write(table: Table, event: str, at: float, **fields: Any) -> None:
     """
     if event not in EVENTS:
         raise ValueError(f"{event} is no event of the ledger; there are {', '.join(EVENTS)}")
-    told = {"event": event, "at": at} | {name: value for name, value in fields.items() if value is not None}
+    told = as_read({"event": event, "at": at} | fields)
     mark = sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:6]
     try:
         table.put({"kind": LEDGER, "id": f"{moment(at)}#{mark}"} | told, ABSENT)

@@ -175,6 +175,11 @@ def _of_condition(fault: ClientError) -> Exception:
     return cast(Exception, fault)
 
 
+def as_read(item: Mapping[str, Any]) -> Item:
+    """As it comes back once it is written: a whole number is an int, and what is None is not there."""
+    return _plain(_wire(item))
+
+
 def _key(kind: str, id: str) -> dict[str, Any]:
     return {"kind": {"S": kind}, "id": {"S": id}}
 

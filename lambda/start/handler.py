@@ -6,13 +6,15 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from appliance import environment, exchange
+from appliance import environment, exchange, price_api
 from appliance.appliance import Appliance
 from appliance.clients import clients
+from appliance.costs import Costs, Kept
 from appliance.environment import Environment
 from appliance.faults import LATER, Failed, Unreadable, advice, code
 from appliance.keys import Keys
@@ -22,14 +24,23 @@ from start.operations import Operations
 
 FAULTS = (ClientError, BotoCoreError, Unreadable, Changed)
 RETRY_S = 5.0
-KEYS: dict[str, Keys] = {}
-"""By their parameter, for as long as the function is warm."""
+
+
+@dataclass
+class Warm:
+    """What is kept for as long as the function is warm: the keys, by their parameter, and what it costs."""
+
+    keys: dict[str, Keys] = field(default_factory=dict)
+    costs: Kept = field(default_factory=Kept)
+
+
+WARM = Warm()
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """What AWS calls."""
     left_ms = context.get_remaining_time_in_millis if context else lambda: float("inf")
-    return run(environment.read(os.environ), clients(os.environ), time.time, left_ms, event, KEYS)
+    return run(environment.read(os.environ), clients(os.environ), time.time, left_ms, event, WARM)
 
 
 def run(
@@ -38,16 +49,18 @@ def run(
     clock: Callable[[], float],
     left_ms: Callable[[], float],
     event: Any,
-    kept: dict[str, Keys],
+    warm: Warm,
     sleep: Callable[[float], object] = time.sleep,
+    connect: price_api.Client = price_api.connect,
 ) -> dict[str, Any]:
     """The answer. Raises Failed with what a person has to do, where nobody waits for an answer over HTTP."""
     appliance = Appliance(settings, client)
-    operations = Operations(appliance, clock, left_ms, sleep)
+    costs = Costs(appliance, connect, warm.costs)
+    operations = Operations(appliance, costs, clock, left_ms, sleep)
     line: dict[str, Any] = {"appliance": settings.appliance}
     try:
         if exchange.is_request(event):
-            keys = kept.setdefault(settings.keys_parameter, Keys(settings.keys_parameter, clock))
+            keys = warm.keys.setdefault(settings.keys_parameter, Keys(settings.keys_parameter, clock))
             return _over_http(event, operations, keys, client, line)
         return _invoked(event, operations, line)
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 from appliance import ledger, progress, waiting
 from appliance.appliance import Appliance
 from appliance.changes import withdrawn
+from appliance.costs import Costs
 from appliance.environment import Limits
 from appliance.exchange import Conflict
 from appliance.holds import Hold
@@ -56,9 +57,10 @@ REFUSALS: dict[str, type[Conflict]] = {
 
 @dataclass(frozen=True)
 class Operations:
-    """`left_ms` is how much of the function's time is left."""
+    """`left_ms` is how much of the function's time is left; `sleep` waits before a stop."""
 
     appliance: Appliance
+    costs: Costs
     clock: Callable[[], float]
     left_ms: Callable[[], float]
     sleep: Callable[[float], object]
@@ -107,6 +109,9 @@ class Operations:
             self.appliance.holds.remove(by)
         ledger.write(self.appliance.table, "hold", now, by=by, why=why, until=now + for_s)
         return self._told(self.tick())
+
+    def ledger(self, days: int) -> dict[str, Any]:
+        return self.costs.answer(self.appliance.machine.instance(), days, self.clock())
 
     def _hold_at_least(self, wanted: Hold) -> None:
         """A longer hold of the same holder stays."""
@@ -170,7 +175,7 @@ class Operations:
             waiting=waiting.look(appliance.table, now),
             metrics=appliance.metrics(now) if found.start.state == State.READY else None,
         )
-        return body(known, now)
+        return body(known, now) | self.costs.so_far(found.seen.instance, now)
 
 
 def _not_at_all(_: float) -> None:

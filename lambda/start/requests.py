@@ -6,13 +6,14 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from appliance import ledger
 from appliance.exchange import InvalidRequest
 
 HOLD_S, LONGEST_HOLD_S = 900.0, 43_200.0
 LONGEST_FOR_S = 7 * 86_400.0
 LONGEST_WHY = 300
 LONGEST_BY = 100
-DAYS, MOST_DAYS = 31, 366
+DAYS = "31"
 
 
 def only(given: Mapping[str, Any], known: Collection[str]) -> None:
@@ -56,10 +57,10 @@ def force(given: Mapping[str, Any]) -> bool:
 
 def days(given: Mapping[str, Any]) -> int:
     """From a query, so a text; or a number."""
-    found = str(given.get("days", DAYS))
-    if not (found.isascii() and found.isdigit() and len(found) < 6 and 1 <= int(found) <= MOST_DAYS):
-        raise InvalidRequest(f"days is a whole number from 1 to {MOST_DAYS}", param="days")
-    return int(found)
+    try:
+        return ledger.days_of(str(given.get("days", DAYS)))
+    except ledger.BadDays as bad:
+        raise InvalidRequest(str(bad), param="days") from bad
 
 
 def _text(given: Mapping[str, Any], name: str, longest: int) -> str:

@@ -74,7 +74,7 @@ def _use(known: Known, now: float) -> dict[str, Any]:
     hold = latest(known.holds, now)
     decision = decide(known.metrics, instance, hold, now, limits, wanted)
     active = _active(of_this_start(known.metrics, instance.launched_at), now, limits)
-    if decision.idle_s is None or decision.reason not in STOPS:
+    if active or decision.idle_s is None or decision.reason not in STOPS:
         return nothing | {"active": active}
     due_at = max(now - decision.idle_s + limits.idle_s, instance.launched_at + limits.grace_s, now)
     until = [hold.until for hold in known.holds if not hold.fault]

@@ -9,29 +9,30 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+from botocore.exceptions import EndpointConnectionError
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
 from appliance.appliance import Appliance
-from appliance.keys import Keys
 from appliance.starts import Start
 from appliance.table import BOOT, LEDGER, WAITING
-from start.handler import run
+from start.handler import Warm, run
 from tests.lambda_.cloud import OWNER, REGION, SECRET, Cloud, a_group, an_instance
 
-START, MODIFY_TYPE, DESIRE = (
-    "ec2.StartInstances",
-    "ec2.ModifyInstanceAttribute",
-    "autoscaling.SetDesiredCapacity",
-)
+START, CHANGE_TYPE = "ec2.StartInstances", "ec2.ModifyInstanceAttribute"
+DESIRE = "autoscaling.SetDesiredCapacity"
 NO_CAPACITY = "InsufficientInstanceCapacity"
+
+
+def no_price_list(service: str, region: str) -> Any:
+    raise EndpointConnectionError(endpoint_url=f"https://{service}.{region}")
 
 
 class Starting:
     """What people, the schedule and the machine do; `cloud.now` is the time."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self.cloud, self.keys = cloud, dict[str, Keys]()
+        self.cloud, self.warm = cloud, Warm()
         self.answers = True
         """Whether the machine's services do, once it runs."""
         cloud.before("elbv2.DescribeTargetHealth", self._health)
@@ -39,8 +40,16 @@ class Starting:
 
     def invoke(self, **event: Any) -> dict[str, Any]:
         cloud = self.cloud
-        settings, left_ms = cloud.settings(), lambda: cloud.left_ms
-        return run(settings, cloud.client, lambda: cloud.now, left_ms, event, self.keys, cloud.sleep)
+        return run(
+            cloud.settings(),
+            cloud.client,
+            lambda: cloud.now,
+            lambda: cloud.left_ms,
+            event,
+            self.warm,
+            cloud.sleep,
+            no_price_list,
+        )
 
     def tick(self, after_s: float = 0.0) -> dict[str, Any]:
         self.cloud.now += after_s
@@ -147,18 +156,25 @@ class TimedOut(BaseException):
     """As a function ends that has run too long: at once, wherever it is."""
 
 
-@contextmanager
-def ends_at_call(cloud: Cloud, nth: int) -> Iterator[Callable[[], bool]]:
-    """The function ends before its nth call of AWS. Gives whether it did."""
-    ended = []
+LOOKS = ("Get", "Describe", "Query")
 
-    def end(count: int) -> None:
-        if count == nth:
-            ended.append(True)
-            raise TimedOut
+
+@contextmanager
+def ends_at_change(cloud: Cloud, nth: int) -> Iterator[Callable[[], bool]]:
+    """The function ends before the nth of its calls that change anything: to end at a look before that is the
+    same. Gives whether it did.
+    """
+    changes: list[str] = []
+
+    def end(_: int) -> None:
+        name = cloud.called[-1]
+        if not name.partition(".")[2].startswith(LOOKS):
+            changes.append(name)
+            if len(changes) == nth:
+                raise TimedOut
 
     cloud.before_any(end)
     try:
-        yield lambda: bool(ended)
+        yield lambda: len(changes) >= nth
     finally:
         cloud.before_any(None)

@@ -140,6 +140,26 @@ def test_a_machine_that_is_off_says_why(off):
     assert {stage["state"] for stage in told["stages"]} == {"waiting"}
 
 
+def test_the_ledger_has_what_was_done_and_what_it_cost(off):
+    off.becomes_ready()
+    off.cloud.now += 3600
+    off.http("POST", "/machine/stop", {"force": True})
+    status, told = off.http("GET", "/machine/ledger", query="days=2")
+    assert status == 200
+    assert [entry["event"] for entry in told["entries"]] == ["start_asked", "start_ready", "stopped"]
+    assert told["totals"]["cost"]["dollars"] > 0
+    assert off.invoke(do="ledger")["entries"] == told["entries"]
+
+
+def test_a_status_says_what_the_machine_costs(off):
+    off.becomes_ready()
+    off.cloud.now += 3600
+    told = off.http("GET", "/machine")[1]
+    assert told["price_per_hour"] > 0.5
+    assert told["cost"]["month"] == pytest.approx(told["price_per_hour"] * 3840 / 3600, rel=0.01)
+    assert set(told["cost"]) == {"today", "month", "saved_month"}
+
+
 def test_what_is_usual_is_the_median_of_the_last_starts(off):
     for number in range(12):
         entry = {"event": "start_ready", "at": number, "seconds": {"boot": 10.0 * number}}
@@ -156,6 +176,7 @@ def test_the_time_that_is_left_shrinks_with_each_stage(off):
         off.boots(**{f"{stage}_at": off.cloud.now})
         left.append(off.http("GET", "/machine")[1]["left_s"])
     assert left == [180, 135, 75, 15]
+    off.answers = False
     off.cloud.now += 3600
     assert off.http("GET", "/machine")[1]["left_s"] == 5
 

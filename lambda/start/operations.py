@@ -19,6 +19,7 @@ from auto_stop.decision import Decision, unstoppable
 from auto_stop.looking import Look, look
 from auto_stop.stopping import held, stop
 from start.decision import ask
+from start.publishing import publish
 from start.reconciler import Reconciled, Reconciler
 from start.status import Known, body
 
@@ -66,10 +67,14 @@ class Operations:
     sleep: Callable[[float], object]
 
     def tick(self) -> Reconciled:
-        return Reconciler(self.appliance, self.clock, self.left_ms).go_on()
+        """Each minute."""
+        found, now = self._go_on(), self.clock()
+        cost = self.costs.so_far(found.seen.instance, now)["cost"]
+        publish(self.appliance, found.seen.instance, cost, now)
+        return found
 
     def status(self) -> dict[str, Any]:
-        return self._told(self.tick())
+        return self._told(self._go_on())
 
     def start(self, by: str, why: str, hold_s: float) -> dict[str, Any]:
         """Whoever asks holds it first: a stop that looks after that does not come about."""
@@ -77,7 +82,7 @@ class Operations:
         self._hold_at_least(Hold(now + hold_s, by, why=why))
         seen = Reconciler(self.appliance, self.clock, self.left_ms).look()
         change(self.appliance.starts, lambda start: ask(start, seen, by, why, now))
-        return self._told(self.tick())
+        return self._told(self._go_on())
 
     def stop(self, by: str, why: str, force: bool) -> dict[str, Any]:
         """Raises Conflict where it is at work, or others want it, unless that is forced."""
@@ -85,7 +90,7 @@ class Operations:
         seen = look(self.appliance, self.clock())
         if not seen.instance.runs:
             self._withdraw(seen, by, why, force)
-            return self._told(self.tick())
+            return self._told(self._go_on())
         self._refuse(seen, by, why, force)
         stopped = stop(
             self.appliance,
@@ -98,7 +103,7 @@ class Operations:
         )
         if not stopped.did:
             self._refused(by, why, Starting, stopped.why)
-        return self._told(self.tick())
+        return self._told(self._go_on())
 
     def hold(self, by: str, why: str, for_s: float) -> dict[str, Any]:
         """In the place of the hold that `by` had; 0 seconds take it away."""
@@ -108,10 +113,13 @@ class Operations:
         else:
             self.appliance.holds.remove(by)
         ledger.write(self.appliance.table, "hold", now, by=by, why=why, until=now + for_s)
-        return self._told(self.tick())
+        return self._told(self._go_on())
 
     def ledger(self, days: int) -> dict[str, Any]:
         return self.costs.answer(self.appliance.machine.instance(), days, self.clock())
+
+    def _go_on(self) -> Reconciled:
+        return Reconciler(self.appliance, self.clock, self.left_ms).go_on()
 
     def _hold_at_least(self, wanted: Hold) -> None:
         """A longer hold of the same holder stays."""

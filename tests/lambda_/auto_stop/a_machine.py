@@ -8,7 +8,7 @@ from appliance.environment import Limits
 from appliance.holds import Hold
 from appliance.machine import Group, Instance
 from appliance.metrics import Metrics, Point
-from auto_stop.decision import Action, Decision, decide
+from auto_stop.decision import NOTHING_ELSE, Action, Decision, Wanted, decide
 
 NOW = 1_900_000_020.0
 MINUTE, HOUR = 60.0, 3600.0
@@ -51,8 +51,9 @@ def decided(
     hold: Hold | None = None,
     now: float = NOW,
     limits: Limits = Limits(),  # noqa: B008 - it is frozen
+    wanted: Wanted = NOTHING_ELSE,
 ) -> Decision:
-    return decide(metrics, instance, hold, now, limits)
+    return decide(metrics, instance, hold, now, limits, wanted)
 
 
 def outcome(decision: Decision) -> tuple[str, str]:

@@ -10,6 +10,8 @@ from appliance.environment import Limits
 from appliance.holds import Hold
 from appliance.machine import Group, Instance
 from appliance.metrics import Metrics, Point
+from appliance.waiting import Waiting
+from auto_stop.decision import Wanted
 from tests.lambda_.auto_stop.a_machine import (
     ALARM,
     EMPTY,
@@ -62,6 +64,66 @@ def test_a_model_that_is_loading_is_work():
     young = replace(MACHINE, launched_at=NOW - 16 * MINUTE)
     loading = metrics(0.0, work=lambda _: 1.0, since=NOW - 14 * MINUTE)
     assert outcome(decided(loading, young)) == (KEEP, "busy")
+
+
+# A start in hand
+
+STARTS = Wanted(starting_for="maria")
+
+
+def test_a_machine_that_is_not_ready_yet_stays_though_it_was_idle_for_long():
+    decision = decided(wanted=STARTS)
+    assert outcome(decision) == (KEEP, "starting")
+    assert "maria" in decision.why
+
+
+def test_a_machine_that_is_not_ready_yet_is_no_alarm_though_nothing_was_heard_of_it():
+    assert outcome(decided(Metrics(), wanted=STARTS)) == (KEEP, "starting")
+
+
+def test_a_start_whose_machine_is_off_is_not_the_matter_of_who_stops():
+    assert decided(instance=replace(MACHINE, state="stopped"), wanted=STARTS).reason == "not_running"
+
+
+# Accepted work
+
+
+def waits(count=1, for_s=60.0, taken=0):
+    return Wanted(waiting=Waiting(count, NOW - for_s if count else 0.0, taken))
+
+
+def test_work_that_waits_for_it_keeps_it():
+    decision = decided(wanted=waits(count=3))
+    assert outcome(decision) == (KEEP, "waiting")
+    assert "3 pieces" in decision.why
+
+
+def test_work_that_it_has_taken_keeps_it():
+    assert outcome(decided(wanted=waits(count=0, taken=2))) == (KEEP, "waiting")
+
+
+def test_work_that_waited_for_hours_before_the_start_is_no_alarm_at_once():
+    restarted = replace(MACHINE, launched_at=NOW - 20 * MINUTE)
+    young = metrics(0.0, since=NOW - 19 * MINUTE)
+    assert outcome(decided(young, restarted, wanted=waits(for_s=9 * HOUR))) == (KEEP, "waiting")
+
+
+def test_work_that_it_did_not_take_for_an_hour_is_an_alarm_and_no_stop():
+    decision = decided(wanted=waits(for_s=HOUR))
+    assert outcome(decision) == (ALARM, "waiting")
+    assert "intake" in decision.why
+
+
+def test_work_that_waits_while_it_does_other_is_no_alarm():
+    assert outcome(decided(wanted=waits(for_s=9 * HOUR, taken=1))) == (KEEP, "waiting")
+
+
+def test_work_that_waits_counts_before_a_hold_that_cannot_be_read():
+    assert decided(hold=Hold(fault="broken"), wanted=waits()).reason == "waiting"
+
+
+def test_a_busy_machine_is_busy_whatever_waits():
+    assert decided(metrics(work=lambda _: 1.0), wanted=waits(for_s=9 * HOUR)).reason == "busy"
 
 
 # Holds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -158,6 +159,40 @@ def test_a_status_says_what_the_machine_costs(off):
     assert told["price_per_hour"] > 0.5
     assert told["cost"]["month"] == pytest.approx(told["price_per_hour"] * 3840 / 3600, rel=0.01)
     assert set(told["cost"]) == {"today", "month", "saved_month"}
+
+
+def published(cloud):
+    found = cloud.outside("cloudwatch").list_metrics(Namespace="Skylark")["Metrics"]
+    assert all(metric["Dimensions"] == [{"Name": "Appliance", "Value": "speech"}] for metric in found)
+    return {metric["MetricName"] for metric in found}
+
+
+def ran_s(cloud):
+    found = cloud.outside("cloudwatch").get_metric_statistics(
+        Namespace="Skylark",
+        MetricName="RunningSeconds",
+        Dimensions=[{"Name": "Appliance", "Value": "speech"}],
+        StartTime=datetime.fromtimestamp(cloud.now - 3600, UTC),
+        EndTime=datetime.fromtimestamp(cloud.now + 60, UTC),
+        Period=60,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    return [point["Maximum"] for point in sorted(found, key=lambda point: point["Timestamp"])]
+
+
+def test_a_tick_publishes_how_long_it_runs_and_what_it_costs(off):
+    off.tick()
+    off.becomes_ready()
+    off.tick(60)
+    assert ran_s(off.cloud) == pytest.approx([0, 240, 300], abs=1)
+    assert published(off.cloud) == {"RunningSeconds", "CostToday", "CostMonth", "SavedMonth"}
+
+
+def test_what_could_not_be_published_is_left_to_the_next_tick(off):
+    off.accept_work("a")
+    off.cloud.refuse("cloudwatch.PutMetricData", "Throttling")
+    assert "Throttling" in off.tick()["fault"]
+    assert off.cloud.state() == "running"
 
 
 def test_what_is_usual_is_the_median_of_the_last_starts(off):

@@ -46,14 +46,14 @@ def totals(
     since: float | None = None,
     running: bool | None = None,
 ) -> dict[str, Any]:
-    """From `since`, or from the first entry where that is later, until now. Dollars that are not known are
-    None, and the hours that they are not known for are said.
+    """From `since`, or from the first entry or its run where that is later, until now. Dollars that are not
+    known are None, and the hours that they are not known for are said.
 
     `running` says whether the machine runs now, where that is known.
     """
     counted = sound(entries, now)
-    begin = _begin(counted.entries, now, since)
     found = runs(counted.entries, now, running)
+    begin = _begin(counted.entries, found, now, since)
     pieces = [piece for run in found if (piece := _piece(run, prices, begin, now))]
     gaps = _gaps(found, begin, now)
     off_hours = sum(until - start for start, until, _ in gaps) / HOUR_S
@@ -85,9 +85,9 @@ def totals(
     }
 
 
-def _begin(entries: Sequence[Entry], now: float, since: float | None) -> float:
-    """Nobody knows what was before the first entry."""
-    first = min(entries[0]["at"], now) if entries else now
+def _begin(entries: Sequence[Entry], found: Sequence[Run], now: float, since: float | None) -> float:
+    """Nobody knows what was before the first entry, and the run that it tells of."""
+    first = min([now, *(entry["at"] for entry in entries[:1]), *(run.begun_at for run in found[:1])])
     return first if since is None else min(max(since, first), now)
 
 

@@ -248,7 +248,7 @@ def test_nothing_is_known_without_prices():
 
 
 def test_a_stop_alone_is_a_run_of_its_own_machine():
-    assert of([a_stop(T + HOUR, ran_s=HOUR)], since=T)["hours"]["on"] == 0.0
+    assert of([a_stop(T + HOUR, ran_s=HOUR)], since=T)["hours"]["on"] == 1.0
     assert of([a_start(T)[0], entry("start_failed", T), a_stop(T + HOUR, ran_s=HOUR)])["hours"]["on"] == 1.0
 
 

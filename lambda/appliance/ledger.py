@@ -21,7 +21,7 @@ LOOK_BACK_S = 8 * DAY_S
 """So long before the time that is asked about may a run have begun that reaches into it: a hold is 7 days."""
 MOST_DAYS = 366
 MOST_ENTRIES = 20_000
-SHOWN_ENTRIES = 1000
+SHOWN_ENTRIES = 500
 """The newest; an answer of a function may have 1 MB."""
 
 
@@ -67,6 +67,8 @@ def answer(
     """What `GET /machine/ledger` answers: the newest entries, and the sums over all of that time."""
     since = now - days * DAY_S
     entries = read(table, since - LOOK_BACK_S, now)
+    if len(entries) == MOST_ENTRIES:
+        prices = prices.with_rows((), [f"the oldest entries are not counted: there are over {MOST_ENTRIES}"])
     shown = [entry for entry in entries if entry["id"] >= moment(since)]
     return {
         "entries": [_shown(entry) for entry in shown[-SHOWN_ENTRIES:]],

@@ -12,8 +12,11 @@ from appliance.entries import Entry, sound
 from appliance.prices import HOUR_S, Prices, Rate, disk_an_hour, region_of
 from appliance.runs import UNHEARD, Run, runs
 
-SHOWN_RUNS = 500
+SHOWN_RUNS = 200
 """The newest; an answer of a function may have 1 MB."""
+NAMED = 50
+"""So many reasons and purposes are named, the greatest; the rest is summed up."""
+OTHERS = "others"
 LEAST_S = 1.0
 """Of less nobody wants to know what an hour of it would have cost."""
 STAGES = ("capacity", "boot", "image", "model", "audio")
@@ -87,7 +90,7 @@ def totals(
 
 def _begin(entries: Sequence[Entry], found: Sequence[Run], now: float, since: float | None) -> float:
     """Nobody knows what was before the first entry, and the run that it tells of."""
-    first = min([now, *(entry["at"] for entry in entries[:1]), *(run.begun_at for run in found[:1])])
+    first: float = min([now, *(entry["at"] for entry in entries[:1]), *(run.begun_at for run in found[:1])])
     return first if since is None else min(max(since, first), now)
 
 
@@ -163,15 +166,21 @@ def _events(entries: Sequence[Entry]) -> dict[str, int]:
 
 def _why_started(pieces: Sequence[Piece], begin: float) -> list[dict[str, Any]]:
     began = [piece.run for piece in pieces if piece.run.begun_at >= begin]
-    counts = Counter((run.by or "unknown", run.why or "unknown") for run in began)
-    return [{"by": by, "why": why, "count": count} for (by, why), count in counts.most_common()]
+    return _counted(Counter((run.by or "unknown", run.why or "unknown") for run in began))
 
 
 def _why_stopped(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
     """By the reason's word where there is one, for sentences have numbers in them."""
     ended = [piece.run for piece in pieces if piece.run.ended != "goes_on"]
-    counts = Counter((run.stopped_by, run.reason or run.stopped_why or run.ended) for run in ended)
-    return [{"by": by or "unknown", "why": why, "count": count} for (by, why), count in counts.most_common()]
+    return _counted(
+        Counter((run.stopped_by or "unknown", run.reason or run.stopped_why or run.ended) for run in ended)
+    )
+
+
+def _counted(counts: Counter[tuple[str, str]]) -> list[dict[str, Any]]:
+    named = [{"by": by, "why": why, "count": count} for (by, why), count in counts.most_common(NAMED)]
+    rest = counts.total() - sum(count for _, count in counts.most_common(NAMED))
+    return named + ([{"by": "unknown", "why": OTHERS, "count": rest}] if rest else [])
 
 
 def _stages(pieces: Sequence[Piece]) -> dict[str, dict[str, float]]:
@@ -187,7 +196,10 @@ def _by(pieces: Sequence[Piece], key: Callable[[Run], str]) -> dict[str, float]:
     hours: defaultdict[str, float] = defaultdict(float)
     for piece in pieces:
         hours[key(piece.run)] += piece.hours
-    return dict(sorted(hours.items(), key=lambda item: -item[1]))
+    order = sorted(hours.items(), key=lambda item: -item[1])
+    rest = sum(hours for _, hours in order[NAMED:])
+    named = dict(order[:NAMED])
+    return named | ({OTHERS: rest + named.get(OTHERS, 0.0)} if len(order) > NAMED else {})
 
 
 def _by_price(pieces: Sequence[Piece]) -> list[dict[str, Any]]:

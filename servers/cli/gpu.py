@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,30 +126,33 @@ def ledger(
 ) -> None:
     """Show each run of the machine, why, for whom and what it cost, with the sums."""
     from servers.cli.machine_client import MachineClient
+    from servers.errors import SkylarkError
 
     with MachineClient(_client(config_file, server, machine)) as client:
         answer = client.ledger(days)
     if json:
         print_json(answer)
-    else:
-        _print_ledger(answer)
+        return
+    try:
+        lines = list(_ledger_lines(answer["totals"]))
+    except (KeyError, TypeError) as error:
+        raise SkylarkError(f"what the machine answered is no ledger: {error!r}") from None
+    for line in lines:
+        print(line)
 
 
-def _print_ledger(answer: dict[str, Any]) -> None:
+def _ledger_lines(totals: dict[str, Any]) -> Iterator[str]:
     import time
 
     from servers.cli import ledger_text
-    from servers.cli.output import print_table
+    from servers.cli.output import table_lines
 
-    now = time.time()
-    totals = answer["totals"]
     if totals["runs"]:
-        print_table(ledger_text.HEADINGS, ledger_text.run_rows(totals["runs"], now))
-        print()
+        yield from table_lines(ledger_text.HEADINGS, ledger_text.run_rows(totals["runs"], time.time()))
+        yield ""
     else:
-        print("the machine did not run")
-    for line in ledger_text.total_lines(totals):
-        print(line)
+        yield "the machine did not run"
+    yield from ledger_text.total_lines(totals)
 
 
 def _print(answer: dict[str, Any], *, json: bool) -> None:

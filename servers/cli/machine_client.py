@@ -45,6 +45,12 @@ class Fault(_Told):
     next_attempt_at: float | None = None
 
 
+class Stopped(_Told):
+    at: float
+    by: str = ""
+    why: str = ""
+
+
 class Cost(_Told):
     """Dollars; None is unknown."""
 
@@ -74,6 +80,7 @@ class Status(_Told):
     stops_at: float | None = None
     waiting: int | None = None
     fault: Fault | None = None
+    stopped: Stopped | None = None  # the last time, of a machine that is off
     price_per_hour: float | None = None
     cost: Cost | None = None
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from servers.cli.durations import clock, spoken
-from servers.cli.machine_client import Fault, Stage, Status
+from servers.cli.machine_client import Fault, Stage, Status, Stopped
 
 STAGES = {
     "capacity": "capacity",
@@ -54,6 +54,12 @@ def who_asked(seen: Status, now: float) -> str:
     return f"{seen.asked_by or 'somebody'} asked for it{ago}{why}"
 
 
+def who_stopped(stopped: Stopped, now: float) -> str:
+    """auto_stop, 2 h ago (no work for 900 s)"""
+    why = f" ({stopped.why})" if stopped.why else ""
+    return f"{stopped.by or 'somebody'}, {spoken(now - stopped.at)} ago{why}"
+
+
 def what_it_is(seen: Status) -> str:
     """g5.xlarge, spot, in eu-central-1a, $0.42 an hour"""
     price = "its price is unknown" if seen.price_per_hour is None else f"${seen.price_per_hour:.2f} an hour"
@@ -93,6 +99,8 @@ def status_lines(seen: Status, now: float) -> Iterator[str]:
         yield from (
             f"{'':9}{MARKS.get(stage.state, ' ')} {stage_line(stage)}".rstrip() for stage in seen.stages
         )
+    if seen.stopped:
+        yield f"{'stopped':9}{who_stopped(seen.stopped, now)}"
     if seen.fault:
         yield f"{'fault':9}{fault_line(seen.fault, now)}"
     yield from _use(seen, now)

@@ -146,6 +146,14 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     console().print(table(headings, rows))
 
 
+def table_lines(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The same as lines; it is no wider than the terminal."""
+    shown = console()
+    with shown.capture() as captured:
+        shown.print(table(headings, rows))
+    yield from (line.rstrip() for line in captured.get().splitlines())
+
+
 def print_words(words: Iterable[dict[str, Any]]) -> None:
     """A table of timed words, as /align and /transcribe answer them."""
     print_table(

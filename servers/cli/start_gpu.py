@@ -120,7 +120,8 @@ def _check(found: Verdict, seen: Status) -> None:
             f"the start was given up: {why}; once that is mended, `skylark start-gpu` tries again"
         )
     if found is Verdict.STOPPED:
-        raise CommandFailed("somebody stopped it while it started: `skylark gpu ledger` says who")
+        who = machine_text.who_stopped(seen.stopped, now) if seen.stopped else "`skylark gpu ledger` says who"
+        raise CommandFailed(f"it was stopped while it started: {who}")
 
 
 def _where(seen: Status) -> str:

@@ -33,6 +33,8 @@ class Machine:
     faults: dict[int, dict[str, Any]] = field(default_factory=dict)
     fails_at: int | None = None
     stopped_at: int | None = None
+    stopped: dict[str, Any] | None = None
+    """Who did, when and why, as it is told of a machine that is off."""
     ledger: dict[str, Any] = field(default_factory=lambda: dict(LEDGER))
     missing: int = 0
     """So many looks are answered by nobody: the balancer says 502."""
@@ -113,6 +115,7 @@ class Machine:
             "instance": "i-0a" if is_up else None, "type": "g5.xlarge", "zone": "eu-central-1a", "spot": True,
             "holds": self.holds, "active": self.active if is_up else None,
             "idle_s": 30.0 if is_up and not self.active else None, "stops_at": None, "waiting": self.waiting,
+            "stopped": None if self.state in ("starting", "ready") else self.stopped,
             "fault": self._fault(), "price_per_hour": 0.42,
             "cost": {"today": 0.4, "month": 12.3, "saved_month": None},
         }  # fmt: skip

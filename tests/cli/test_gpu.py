@@ -125,9 +125,10 @@ def test_a_start_that_was_given_up_is_exit_code_1_and_what_to_do(run, machine):
 
 def test_a_machine_that_somebody_stops_meanwhile_is_not_waited_for(run, machine):
     machine.stopped_at = 2
+    machine.stopped = {"by": "ben", "at": time.time() - 40, "why": "a release"}
     result = run("start-gpu")
     assert result.exit_code == 1
-    assert "somebody stopped it while it started" in result.stderr
+    assert result.stderr.endswith("skylark: it was stopped while it started: ben, 40 s ago (a release)\n")
 
 
 def test_after_the_timeout_it_says_where_it_is_and_that_it_goes_on(run, machine):
@@ -220,6 +221,11 @@ def test_the_status_of_a_machine_that_is_off(run, machine):
     assert result.stdout == (
         "state    off\ncost     $0.40 today, $12.30 this month; stopping saved unknown this month\n"
     )
+
+
+def test_the_status_of_one_that_is_off_says_who_stopped_it_and_why(run, machine):
+    machine.stopped = {"by": "auto_stop", "at": time.time() - 7200, "why": "no work for 900 s"}
+    assert "stopped  auto_stop, 2 h ago (no work for 900 s)\n" in run("gpu", "status").stdout
 
 
 def test_the_status_of_one_that_starts_has_the_stages(run, machine):

@@ -89,3 +89,11 @@ def test_a_little_is_not_nothing():
     free = Prices((Price("g5.xlarge", "eu-central-1", False, 0.001, 0.0, "a test's"),))
     (row,) = ledger_text.run_rows(totals([*a_start(T), a_stop(T + HOUR)], free, NOW)["runs"], NOW)
     assert row[-1] == "less than $0.01"
+
+
+@pytest.mark.parametrize("answer", [{}, {"totals": None}, {"totals": {"runs": [{"hours": 1.0}]}}])
+def test_what_is_no_ledger_is_said(run, machine, answer):
+    machine.ledger = answer
+    result = run("gpu", "ledger")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("skylark: what the machine answered is no ledger: ")

@@ -11,7 +11,7 @@ pytest.importorskip("moto", reason="moto, the AWS of the tests, is not installed
 from appliance import ledger
 from appliance.table import LEDGER
 from tests.lambda_ import aws as fixtures
-from tests.lambda_.appliance.a_ledger import HOUR, MACHINE, NOW, PRICES, STAGES
+from tests.lambda_.appliance.a_ledger import HOUR, MACHINE, NOW, PRICES, STAGES, a_run
 
 aws = fixtures.aws
 DAY = 24 * HOUR
@@ -110,3 +110,25 @@ def test_days_are_a_number_from_1_to_366(text):
 
 def test_a_year_of_days_will_do():
     assert ledger.days_of("366") == 366
+
+
+def test_more_entries_than_are_read_are_told(table, monkeypatch):
+    monkeypatch.setattr(ledger, "MOST_ENTRIES", 3)
+    write_a_run(table, NOW - 2 * HOUR)
+    notes = ledger.answer(table, PRICES, 1, NOW)["totals"]["notes"]
+    assert notes == ["the oldest entries are not counted: there are over 3"]
+
+
+def test_an_answer_fits_into_what_a_function_may_answer(table, monkeypatch):
+    entries = []
+    for number in range(1500):
+        why = f"{number:04} " + "ü" * 295  # as long as a reason may be
+        entries += a_run(NOW - (1600 - number) * HOUR, 0.5, by="b" * 100, why=why)
+        entries[-1] |= {"why": why, "purpose": why, "reason": ""}
+    monkeypatch.setattr(ledger, "read", lambda *_: entries)
+    answer = ledger.answer(table, PRICES, 366, NOW)
+    assert len(json.dumps(answer, ensure_ascii=False).encode()) < 1_000_000
+    totals = answer["totals"]
+    assert sum(totals["hours_by_purpose"].values()) == pytest.approx(totals["hours"]["on"])
+    assert sum(each["count"] for each in totals["why_started"]) == 1500
+    assert sum(each["count"] for each in totals["why_stopped"]) == 1500

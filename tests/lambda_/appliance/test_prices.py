@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.prices import TABLE, Price, Prices, disk_an_hour, region_of
+from servers.settings import ROOT
 
 JUNE, DAY = 1_748_736_000.0, 86_400.0
 CUT = Prices(
@@ -99,3 +102,13 @@ def test_a_zone_is_in_a_region(zone, region):
 def test_a_disk_costs_by_the_hour():
     assert disk_an_hour("us-east-1", 73.0) == pytest.approx(0.008)
     assert disk_an_hour("ap-south-1", 100.0) is None
+
+
+def test_the_prices_in_the_documentation_are_the_tables():
+    rows = re.findall(r"^\| (g\S+) \|(.*)\|$", (ROOT / "docs/cloud.md").read_text(), flags=re.MULTILINE)
+    assert rows
+    for type, told in rows:
+        kinds = [("us-east-1", False), ("us-east-1", True), ("eu-central-1", False), ("eu-central-1", True)]
+        for (region, spot), cell in zip(kinds, told.split("|"), strict=True):
+            found = TABLE.rate(type, region, spot, JUNE, JUNE)
+            assert cell.strip() == (f"${found.dollars:.3f}" if found else ""), (type, region, spot)

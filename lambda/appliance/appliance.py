@@ -52,6 +52,9 @@ class Appliance:
     def work_s(self, since: float, now: float) -> float:
         return metrics.work_s(self.client("cloudwatch"), self.settings.appliance, since, now)
 
+    def audio_s(self, since: float, now: float) -> float:
+        return metrics.audio_s(self.client("cloudwatch"), self.settings.appliance, since, now)
+
     def notify(self, reason: str, why: str) -> None:
         """A person is told."""
         notices.publish(self.client("sns"), self.settings, reason, why)

@@ -129,11 +129,12 @@ def ended(
     at: float,
     event: str = "stopped",
     work_s: float | None = None,
+    audio_s: float | None = None,
 ) -> Start:
     """The run of its machine is over."""
     ran_s = max(0.0, at - start.launched_at) if start.launched_at else None
     entry = {"event": event, "at": at, "by": by, "why": why, "purpose": start.why} | _machine(start)
-    entry |= {"ran_s": ran_s, "work_s": work_s}
+    entry |= {"ran_s": ran_s, "work_s": work_s, "audio_s": audio_s}
     return replace(
         start,
         state=State.OFF,

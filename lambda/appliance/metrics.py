@@ -68,6 +68,18 @@ def work_s(cloudwatch: Any, appliance: str, since: float, now: float) -> float:
     return float(period_s * sum(value > 0 for value in values))
 
 
+def audio_s(cloudwatch: Any, appliance: str, since: float, now: float) -> float:
+    """How many seconds of audio were spoken or heard since then, as far as the machine published them."""
+    pages = cloudwatch.get_paginator("get_metric_data").paginate(
+        MetricDataQueries=[_query(appliance, "audio", "AudioSeconds", 5 * MINUTE_S, "Sum")],
+        StartTime=_date(max(since, now - KEPT_S)),
+        EndTime=_date(now),
+    )
+    return float(
+        sum(value for page in pages for found in page["MetricDataResults"] for value in found["Values"])
+    )
+
+
 def of_this_start(metrics: Metrics, launched_at: float) -> Metrics:
     """A machine that was stopped and started has metrics of its former run, which say nothing of this one."""
 
@@ -79,10 +91,12 @@ def of_this_start(metrics: Metrics, launched_at: float) -> Metrics:
     return Metrics(last_request_at, active, since(metrics.heartbeat), metrics.since)
 
 
-def _query(appliance: str, id: str, name: str, period_s: int = MINUTE_S) -> dict[str, Any]:
+def _query(
+    appliance: str, id: str, name: str, period_s: int = MINUTE_S, statistic: str = "Maximum"
+) -> dict[str, Any]:
     dimensions = [{"Name": "Appliance", "Value": appliance}]
     metric = {"Namespace": NAMESPACE, "MetricName": name, "Dimensions": dimensions}
-    return {"Id": id, "MetricStat": {"Metric": metric, "Period": period_s, "Stat": "Maximum"}}
+    return {"Id": id, "MetricStat": {"Metric": metric, "Period": period_s, "Stat": statistic}}
 
 
 def _date(at: float) -> datetime:

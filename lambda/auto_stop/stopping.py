@@ -84,11 +84,12 @@ def _write(appliance: Appliance, begun: Start, clock: Callable[[], float]) -> No
     """What another has written of it meanwhile is not written twice."""
     now = clock()
     work_s = appliance.work_s(begun.launched_at, now)
+    audio_s = appliance.audio_s(begun.launched_at, now)
 
     def over(start: Start) -> Start:
         if start.state != State.STOPPING or start.stopping_at != begun.stopping_at:
             return start
-        stopped = ended(start, start.stopped_by, start.stopped_why, now, work_s=work_s)
+        stopped = ended(start, start.stopped_by, start.stopped_why, now, work_s=work_s, audio_s=audio_s)
         return claimed(stopped, now) or stopped
 
     after = change(appliance.starts, over)

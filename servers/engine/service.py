@@ -180,7 +180,8 @@ class Service:
 
     def activity(self) -> dict[str, Any]:
         """How much there is to do, in numbers alone, whoever it is of. `training` are the running jobs that
-        can be interrupted, and not among `running`; `ended` the RECENT that were done last, newest first.
+        can be interrupted, and not among `running`; `ended` the RECENT that were done last, newest first,
+        with the seconds of audio that were spoken or heard.
         """
         training = sum(job.preemptible for job in self._store.in_status(Status.RUNNING, RECENT))
         loading = sum(model.phase is Phase.LOADING for model in self._core.models().values())
@@ -190,7 +191,11 @@ class Service:
             "training": training,
             "loading": loading,
             "ended": [
-                {"finished_at": job.finished_at, "seconds": job.finished_at - job.started_at}
+                {
+                    "finished_at": job.finished_at,
+                    "seconds": job.finished_at - job.started_at,
+                    "audio_s": (job.result or {}).get("duration_s", 0.0),
+                }
                 for job in self._store.recently_ended(RECENT)
                 if job.status is Status.DONE and job.finished_at and job.started_at and not job.preemptible
             ],

@@ -204,7 +204,9 @@ class JobsClient:
         return self._call("GET", "/queue")
 
     def activity(self) -> dict[str, Any]:
-        """{"queued", "running", "training", "loading", "ended": [{"finished_at", "seconds"} …]}."""
+        """{"queued", "running", "training", "loading",
+        "ended": [{"finished_at", "seconds", "audio_s"} …]}.
+        """
         return self._call("GET", "/activity")
 
     def metrics(self) -> str:

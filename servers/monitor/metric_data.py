@@ -6,7 +6,7 @@ published last. It is kept only where it was published: what CloudWatch did not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,7 @@ def metric_data(appliance: str, readings: Readings, before: Before, now: float) 
         **_activity(readings),
         **_requests(readings, before),
         **_last_request(readings, before, now),
+        **_audio(readings, before),
     }
     if readings.gpu is not None:
         values |= {
@@ -49,7 +50,7 @@ def metric_data(appliance: str, readings: Readings, before: Before, now: float) 
         {"MetricName": name, "Dimensions": dimensions, "Timestamp": now, "Value": float(value), "Unit": unit}
         for name, (value, unit) in values.items()
     ]
-    segments = list(_seconds_per_segment(readings, before))
+    segments = list(_since(readings.engine.ended if readings.engine else (), before))
     if segments:
         statistics = {
             "SampleCount": float(len(segments)),
@@ -133,10 +134,15 @@ def _latest(readings: Readings, before: Before) -> float | None:
     return max((at for at in times if at is not None), default=None)
 
 
-def _seconds_per_segment(readings: Readings, before: Before) -> Iterator[float]:
-    """How long each job was computed that was done since: a job is one text, or one recording."""
+def _audio(readings: Readings, before: Before) -> dict[str, tuple[float, str]]:
+    """How many seconds were spoken or heard since; what an hour of audio costs is made of it."""
     if readings.engine is None or before.ended_at is None:
-        return
-    for finished_at, seconds in readings.engine.ended:
-        if finished_at > before.ended_at:
+        return {}
+    return {"AudioSeconds": (sum(_since(readings.engine.audio, before)), SECONDS)}
+
+
+def _since(ended: Iterable[tuple[float, float]], before: Before) -> Iterator[float]:
+    """The seconds of each job that was done since: a job is one text, or one recording."""
+    for finished_at, seconds in ended:
+        if before.ended_at is not None and finished_at > before.ended_at:
             yield seconds

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Engine:
-    """How much there is to do. `ended` are (finished_at, seconds) of the jobs that were done last."""
+    """How much there is to do. `ended` are (finished_at, seconds) of the jobs that were done last, `audio`
+    are (finished_at, seconds of audio) of the same: what was spoken or heard.
+    """
 
     queued: int = 0
     running: int = 0
     loading: int = 0
     training: int = 0
     ended: tuple[tuple[float, float], ...] = ()
+    audio: tuple[tuple[float, float], ...] = ()
     last_request_at: float | None = None
     """None: nobody has asked since it was started."""
 

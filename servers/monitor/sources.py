@@ -64,8 +64,9 @@ def read_engine(client: JobsClient, changes: Changes) -> Engine | None:
         return None
     changes.well("engine", "the engine is read again")
     ended = tuple((each["finished_at"], each["seconds"]) for each in found["ended"])
+    audio = tuple((each["finished_at"], each["audio_s"]) for each in found["ended"])
     counts = {name: found[name] for name in ("queued", "running", "loading", "training")}
-    return Engine(**counts, ended=ended, last_request_at=counted.last_request_at)
+    return Engine(**counts, ended=ended, audio=audio, last_request_at=counted.last_request_at)
 
 
 class DoorReader:

@@ -122,13 +122,15 @@ def test_activity_is_in_numbers_and_a_training_is_not_among_the_running(service,
     jobs = [replace(NEW, id=str(uuid.uuid4()), preemptible=n == 0) for n in range(4)]
     store.submit(jobs, max_queued=9)
     claimed = store.claim([job.id for job in jobs[:3]], 10.0)
-    store.finish(next(job for job in claimed if job.id == jobs[2].id), Status.DONE, 12.5, result={})
+    store.finish(
+        next(job for job in claimed if job.id == jobs[2].id), Status.DONE, 12.5, result={"duration_s": 4.5}
+    )
     assert service.activity() == {
         "queued": 1,
         "running": 1,
         "training": 1,
         "loading": 0,
-        "ended": [{"finished_at": 12.5, "seconds": 2.5}],
+        "ended": [{"finished_at": 12.5, "seconds": 2.5, "audio_s": 4.5}],
     }
 
 
@@ -140,3 +142,9 @@ def test_activity_times_only_what_was_done(service, store):
     ):
         store.finish(job, status, 12.5)
     assert service.activity()["ended"] == []
+
+
+def test_a_job_without_audio_spoke_none(service, store):
+    store.submit([NEW], max_queued=9)
+    store.finish(store.claim([NEW.id], 10.0)[0], Status.DONE, 12.5, result={"text": "hello"})
+    assert service.activity()["ended"][0]["audio_s"] == 0.0

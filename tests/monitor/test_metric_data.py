@@ -156,3 +156,10 @@ def test_an_engine_that_is_away_does_not_have_a_job_published_twice():
     before = after(replace(ALL, engine=ended), Before())
     before = after(replace(ALL, engine=None), before)
     assert segments(replace(ALL, engine=ended), before) is None
+
+
+@pytest.mark.parametrize(("ended_at", "expected"), [(NOW - 20, 61.5), (NOW - 5, 0.0), (None, None)])
+def test_the_seconds_of_audio_are_of_the_jobs_that_ended_since(ended_at, expected):
+    audio = ((NOW - 5, 60.0), (NOW - 9, 1.5), (NOW - 20, 100.0))
+    found = published(replace(ALL, engine=replace(BUSY, audio=audio)), Before(ended_at=ended_at))
+    assert found.get("AudioSeconds") == expected

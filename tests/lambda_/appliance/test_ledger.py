@@ -13,7 +13,7 @@ from appliance.table import LEDGER
 from tests.lambda_ import aws as fixtures
 from tests.lambda_.appliance.a_ledger import HOUR, MACHINE, NOW, PRICES, STAGES, a_run
 
-aws = fixtures.aws
+aws, idle = fixtures.aws, fixtures.idle
 DAY = 24 * HOUR
 
 
@@ -132,3 +132,11 @@ def test_an_answer_fits_into_what_a_function_may_answer(table, monkeypatch):
     assert sum(totals["hours_by_purpose"].values()) == pytest.approx(totals["hours"]["on"])
     assert sum(each["count"] for each in totals["why_started"]) == 1500
     assert sum(each["count"] for each in totals["why_stopped"]) == 1500
+
+
+def test_a_stop_says_how_much_was_spoken_and_heard(idle):
+    for back_s, seconds in ((3600, 90.0), (3500, 30.5)):
+        idle.publish("AudioSeconds", seconds, idle.now - back_s)
+    assert idle.run()["did"] == "stop"
+    (stopped,) = [entry for entry in idle.table().all(LEDGER) if entry["event"] == "stopped"]
+    assert stopped["audio_s"] == 120.5

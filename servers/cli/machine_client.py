@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,8 +12,11 @@ from servers.cli.failures import CommandFailed, NoMachine
 from servers.cli.transport import CONNECT_TIMEOUT_S, Transport, body_of, reply
 from servers.errors import SkylarkError
 
-READ_TIMEOUT_S = 35.0
-"""A little over the time that its function has."""
+if TYPE_CHECKING:  # a command's help does not wait for it
+    import requests
+
+TIMEOUTS_S = (CONNECT_TIMEOUT_S, 35.0)
+"""The second is a little over the time that its function has."""
 TAKEN = (200, 202)
 UNSTOPPABLE = "unstoppable"
 
@@ -112,6 +115,10 @@ class MachineClient:
     def status(self) -> dict[str, Any]:
         return self._ask("GET", "")
 
+    def look(self) -> dict[str, Any]:
+        """The same by one attempt, for who asks again anyhow."""
+        return self._answer(self._transport.request("GET", self.url, timeout=TIMEOUTS_S))
+
     def start(self, *, why: str, hold_s: float) -> dict[str, Any]:
         """Whoever is the second joins the first one's start."""
         return self._ask("POST", "/start", json={"why": why, "hold_s": hold_s})
@@ -129,8 +136,10 @@ class MachineClient:
         return self._ask("GET", "/ledger", params={"days": days})
 
     def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-        response = self._transport.answered(method, f"{self.url}{path}", timeout=timeout, **options)
+        url = f"{self.url}{path}"
+        return self._answer(self._transport.answered(method, url, timeout=TIMEOUTS_S, **options))
+
+    def _answer(self, response: requests.Response) -> dict[str, Any]:
         if response.status_code == 404:
             raise NoMachine(
                 f"{self.url} is not there: nothing starts or stops a machine at that host. Where it is "

@@ -18,7 +18,7 @@ from servers.cli.durations import spoken
 from servers.cli.failures import CommandFailed, MachineOff, NoMachine, Unreachable
 from servers.cli.machine_client import MachineClient, Status, read
 from servers.cli.output import complain
-from servers.errors import DeadlineExceeded, Forbidden, SkylarkError, Unauthorized
+from servers.errors import Forbidden, SkylarkError, Unauthorized
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -107,8 +107,7 @@ def _watch(machine: MachineClient, answer: dict[str, Any], patience_s: float) ->
             was_starting = was_starting or seen.state == "starting"
             if time.monotonic() > deadline:
                 raise CommandFailed(f"not ready after {spoken(patience_s)}: {_where(seen)}; {GOES_ON}")
-            time.sleep(POLL_S)
-            answer = _asked_again(machine)
+            answer = _next(machine, deadline)
 
 
 def _check(found: Verdict, seen: Status) -> None:
@@ -129,16 +128,21 @@ def _where(seen: Status) -> str:
     return f"it is at {at}" + (f" ({seen.fault.message})" if seen.fault else "")
 
 
-def _asked_again(machine: MachineClient) -> dict[str, Any]:
-    """Raises the last of MISSES failures in a row; at once what will not pass by itself."""
+def _next(machine: MachineClient, deadline: float) -> dict[str, Any]:
+    """Some answers may be missing. Raises the last of MISSES failures in a row, or the first one after the
+    deadline; at once what will not pass by itself.
+    """
     for _ in range(MISSES - 1):
+        time.sleep(POLL_S)
         try:
-            return machine.status()
+            return machine.look()
         except (NoMachine, Unauthorized, Forbidden):
             raise
-        except (Unreachable, DeadlineExceeded, SkylarkError):
-            time.sleep(POLL_S)
-    return machine.status()
+        except (Unreachable, SkylarkError):
+            if time.monotonic() > deadline:
+                raise
+    time.sleep(POLL_S)
+    return machine.look()
 
 
 def wait_for_doors(client: ClientConfig, doors: Sequence[str]) -> None:

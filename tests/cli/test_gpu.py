@@ -164,10 +164,19 @@ def test_some_answers_may_be_missing(run, machine):
 
 
 def test_too_many_that_are_missing_are_an_error(run, machine, server):
-    machine.missing = 1000
+    begun = machine._start
+    machine._start = lambda wish: (begun(wish), setattr(machine, "missing", 1000))[0]
     result = run("start-gpu")
     assert result.exit_code == 1
     assert "answered 502" in result.stderr
+    assert sum(path == "/machine" for path, _, _ in server.requests) == 1 + MISSES
+
+
+def test_missing_answers_do_not_outlast_the_timeout(run, machine, server):
+    begun = machine._start
+    machine._start = lambda wish: (begun(wish), setattr(machine, "missing", 1000))[0]
+    assert run("start-gpu", "--timeout", "0s").exit_code == 1
+    assert sum(path == "/machine" for path, _, _ in server.requests) <= 2
 
 
 # Stopping, holding, looking
@@ -407,3 +416,9 @@ def test_a_hold_that_nobody_can_read_has_no_end(run, machine):
     machine.state, machine.holds = "ready", [{"by": "ben", "until": None, "why": "holds/ben is no JSON"}]
     assert "held     without an end by ben (holds/ben is no JSON)\n" in run("gpu", "status").stdout
     assert "held without an end by ben\n" in run("start-gpu").stdout
+
+
+def test_a_smoke_test_starts_the_machine_too(run, machine, server):
+    result = run("smoke", "--start-gpu")
+    assert asked(server, "/machine/start") == [{"why": "skylark smoke", "hold_s": 900.0}]
+    assert "ok" in result.stdout.splitlines()[0]

@@ -169,22 +169,29 @@ def _print(answer: dict[str, Any], *, json: bool) -> None:
 
 
 def _client(config_file: Path | None, server: str | None, machine: str | None) -> ClientConfig:
-    """Raises WrongUsage where nobody said which appliance is meant: localhost has no machine to start."""
+    """Where the servers are, and what starts their machine: they are at its host where nobody says more.
+
+    Raises WrongUsage where nobody said which appliance is meant: localhost has no machine to start.
+    """
     from dataclasses import replace
+    from urllib.parse import urljoin
 
     from servers.cli import config
     from servers.cli.failures import WrongUsage
 
+    try:
+        elsewhere = config.ClientConfig(machine_url=machine).machine_url
+    except ValueError as error:
+        raise WrongUsage(str(error).replace("machine_url", "--machine")) from None
     found = config.named(config_file, server)
-    if found is None and machine is None:
+    if found is None and elsewhere is not None:
+        found = config.named(server=urljoin(elsewhere, "/"))
+    if found is None:
         raise WrongUsage(
             "no server is configured: say with --server https://gpu.example.com, or in server_config.json, "
             "which appliance is meant"
         )
-    try:
-        return replace(found or config.load(), **({"machine_url": machine} if machine else {}))
-    except ValueError as error:
-        raise WrongUsage(str(error).replace("machine_url", "--machine")) from None
+    return found if elsewhere is None else replace(found, machine_url=elsewhere)
 
 
 for command in (status, hold, ledger):

@@ -422,3 +422,11 @@ def test_a_smoke_test_starts_the_machine_too(run, machine, server):
     result = run("smoke", "--start-gpu")
     assert asked(server, "/machine/start") == [{"why": "skylark smoke", "hold_s": 900.0}]
     assert "ok" in result.stdout.splitlines()[0]
+
+
+def test_a_machine_alone_says_where_its_servers_are(run, server):
+    server.machine = Machine()
+    result = run("start-gpu", "--machine", f"{server.url}/machine", env={"TTS_API_KEY": "the key"})
+    assert [path for path, _, _ in server.requests if path.endswith("/ready")] == ["/ready"]
+    assert server.requests[0][2]["X-API-Key"] == "the key"
+    assert result.exit_code == 0

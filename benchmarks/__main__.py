@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    accepted,
     alignment,
     arbiters,
     arrivals,
@@ -39,6 +40,7 @@ from benchmarks.figures import Figure, table
 BENCHMARKS = {
     "sentence": lambda _: sentence.measure(),
     "alignment": lambda _: alignment.measure(),
+    "accepted": lambda chosen: accepted.measure(chosen.works, chosen.kills, chosen.seed),
     "arbiters": lambda chosen: arbiters.measure(chosen.kills),
     "load": lambda chosen: load.measure(chosen.seconds),
     "month": lambda chosen: month.measure(chosen.days, chosen.seed),
@@ -69,6 +71,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the load lasts")
     parser.add_argument("--kills", type=int, default=50, help="how often something is killed")
+    parser.add_argument("--works", type=int, default=60, help="how much work is accepted while it is off")
     parser.add_argument("--stops", type=int, default=20, help="how many runners are stopped past their lease")
     parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
     parser.add_argument("--seed", type=int, default=1, help="what lots are drawn with")

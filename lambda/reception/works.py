@@ -27,6 +27,8 @@ UPLOAD_S = 86_400.0
 """After that what was announced and never uploaded is forgotten."""
 URL_S = 3600
 TRIES = 5
+NOT_THERE = ("404", "NoSuchKey", "NotFound", "403")
+"""What S3 says of an object that is not there; the last to who may not list the bucket, as the function."""
 STORED = "application/octet-stream"
 """What a body is to the bucket; what it is to the machine its item says."""
 
@@ -198,6 +200,6 @@ class Works:
         try:
             return int(self._s3.head_object(Bucket=self._bucket, Key=key)["ContentLength"])
         except ClientError as fault:
-            if code(fault) in ("404", "NoSuchKey", "NotFound"):
+            if code(fault) in NOT_THERE:
                 return None
             raise

@@ -4,10 +4,11 @@ calls it and a client sees it.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -84,7 +85,7 @@ class Off:
         self, method: str, path: str, body: object = None, owner: str = "maria", **headers: str
     ) -> Answer:
         """`body` is JSON unless it is bytes; in headers `_` stands for `-`."""
-        with patch.dict(os.environ, self.function):
+        with patch.dict(os.environ, self.function), redirect_stdout(io.StringIO()):  # its log
             answer = handler(event(method, path, body, OWNERS[owner], headers), None)
         return Answer(
             answer["statusCode"], json.loads(answer["body"]) if answer["body"] else None, answer["headers"]

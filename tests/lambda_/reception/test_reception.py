@@ -403,6 +403,16 @@ def test_an_upload_of_other_bytes_than_were_announced_does_not_count(door):
     )
 
 
+def test_who_may_not_list_the_bucket_is_told_403_of_what_is_not_there(door):
+    id = door.ask("POST", "/accepted", {"path": "/transcribe", "bytes": 4}).body["id"]
+    door.aws.refuse("s3.HeadObject", "403", 403)
+    answer = door.ask("POST", f"/accepted/{id}/uploaded")
+    assert (answer.status, answer.body["error"]["message"][-39:]) == (
+        409,
+        "nothing of it is there: upload it first",
+    )
+
+
 def test_an_announcement_that_is_sent_again_is_the_same_upload(door):
     asked = {"path": "/transcribe", "bytes": 4}
     first = door.ask("POST", "/accepted", asked, Idempotency_Key="k")

@@ -204,7 +204,7 @@ class Outcome:
     """With audio that is not its own."""
     most_attempts: int = 0
     objects: list[str] = field(default_factory=list)
-    """Bodies that were left in the bucket."""
+    """Bodies that are left in the bucket, of whose work the end was told, and then the intake was killed."""
 
     @staticmethod
     def of(campaign: Campaign) -> Outcome:
@@ -294,6 +294,6 @@ def figures(campaign: Campaign, outcome: Outcome) -> list[Figure]:
         Figure("texts computed twice, or for nobody", len(outcome.twice), "", 0),
         Figure("with audio that is not theirs", len(outcome.wrong), "", 0),
         Figure("keys that gave two pieces of work", len(client.faults), "", 0),
-        Figure("bodies left in the bucket", len(outcome.objects), "", 0),
+        Figure("bodies left to the bucket's own rule", len(outcome.objects), ""),
         Figure("most attempts at a piece of work", outcome.most_attempts, ""),
     ]

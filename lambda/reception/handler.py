@@ -124,9 +124,12 @@ class Reception:
         return 201, told | {"upload": upload}, _location(item)
 
     def _job(self, works: Works, id: str, owner: str) -> Item | None:
-        """A job that was in the queue of a machine that went: it waits under its own id."""
+        """A job that was in the queue of a machine that went: it waits under its own id. One that another
+        machine has taken over since is that one's to tell of.
+        """
         found = works.find(id)
-        return found if found and found.get("job_id") == id and found.get("owner") == owner else None
+        is_it = found and found.get("job_id") == id and found.get("owner") == owner and _waits(found)
+        return found if is_it else None
 
     def _told(self, works: Works, item: Item) -> dict[str, Any]:
         """What a client is told of its work."""
@@ -202,7 +205,7 @@ def announced(request: Request, owner: str) -> Sent:
 
 
 def _waits(item: Item) -> bool:
-    return item["status"] not in ("done", "failed")
+    return item["status"] in ("uploading", "waiting", "taken")
 
 
 def _location(item: Item) -> dict[str, str]:

@@ -53,7 +53,7 @@ def main(loaded: Settings) -> None:
         taking_in = TakingIn(loaded.data_dir, engine, Bucket(s3, bucket))
         doers: dict[str, Doer] = {
             "request": Requests(replay, Submission(engine, objects)),
-            "job": HandedOver(engine, taking_in, objects),
+            "job": HandedOver(engine, taking_in),
         }
         intake = Intake(leases, objects, doers, Changes("intake"))
         signal.signal(signal.SIGTERM, lambda *_: intake.stop())

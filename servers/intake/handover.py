@@ -1,28 +1,24 @@
 """Work that is a job of another machine's queue: it is given to the engine of this one, which does it then.
 
-The result of the work is that job's id, under which its client asks for it.
+With that the work has ended, and the job is asked for under its own id. No result of it is in the bucket: the
+same job may come from a machine once more, and the next engine is to have it then.
 """
 
 from __future__ import annotations
 
-import io
-import json
-
 from servers.cloud.connection import CloudFailed
 from servers.errors import EngineUnavailable, SkylarkError, StorageFailed
 from servers.handover.taking_in import TakingIn
-from servers.intake.objects import NOT_THERE, Objects
-from servers.intake.outcomes import BUSY_PAUSE_S, Back, Done, Failed, Outcome, gone, wire_error
+from servers.intake.objects import NOT_THERE
+from servers.intake.outcomes import BUSY_PAUSE_S, Back, Failed, Moved, Outcome, gone, wire_error
 from servers.intake.submission import takes_jobs
 from servers.intake.work import Work
 from servers.jobs.client import JobsClient
 
-JSON = "application/json"
-
 
 class HandedOver:
-    def __init__(self, engine: JobsClient, taking_in: TakingIn, objects: Objects) -> None:
-        self._engine, self._taking_in, self._objects = engine, taking_in, objects
+    def __init__(self, engine: JobsClient, taking_in: TakingIn) -> None:
+        self._engine, self._taking_in = engine, taking_in
 
     def is_ready(self, work: Work) -> bool:  # noqa: ARG002
         return takes_jobs(self._engine)
@@ -30,7 +26,7 @@ class HandedOver:
     def do(self, work: Work) -> Outcome:
         """Raises CloudFailed."""
         try:
-            job_id = self._taking_in.take(work.body_key)
+            return Moved(self._taking_in.take(work.body_key))
         except (EngineUnavailable, StorageFailed) as error:
             return Back(error.retry_after_s or BUSY_PAUSE_S, error.message)
         except SkylarkError as error:
@@ -39,5 +35,3 @@ class HandedOver:
             if failed.code in NOT_THERE:
                 return gone()
             raise
-        told = json.dumps({"job_id": job_id}).encode()
-        return self._objects.keep(work, io.BytesIO(told), Done(200, JSON, len(told)))

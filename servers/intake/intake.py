@@ -14,8 +14,8 @@ from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed
 from servers.intake.leases import Leases
 from servers.intake.objects import Objects, result_key
-from servers.intake.outcomes import Back, Done, Failed, Outcome, judge
-from servers.intake.work import DONE, FAILED, Work, next_look_s, next_works
+from servers.intake.outcomes import Back, Done, Failed, Moved, Outcome, judge
+from servers.intake.work import DONE, FAILED, MOVED, Work, next_look_s, next_works
 
 AT_ONCE = 8
 RENEW_S = 40.0
@@ -162,7 +162,8 @@ class Intake:
                 "an end cannot be told", extra={"action": "end_failed", "work": work.id, "why": failed.code}
             )
             return
-        fields = {"action": "end" if is_ours else "lease_lost", "work": work.id, "status": outcome.status}
+        told = _told(work, outcome)
+        fields = {"action": "end" if is_ours else "lease_lost", "work": work.id, "status": told["status"]}
         log.info("work has ended", extra=fields)
         if is_ours:
             self._discard_body(work)
@@ -183,8 +184,10 @@ class Intake:
             log.warning("a body cannot be removed", extra=fields)
 
 
-def _told(work: Work, outcome: Done | Failed) -> dict[str, object]:
+def _told(work: Work, outcome: Done | Moved | Failed) -> dict[str, object]:
     """What the table says of the end."""
+    if isinstance(outcome, Moved):
+        return {"status": MOVED, "job_id": outcome.job_id}
     if isinstance(outcome, Failed):
         return {"status": FAILED, "http_status": outcome.status, "error": outcome.error}
     return {

@@ -77,12 +77,16 @@ class Leases:
         )
 
     def end(self, work: Work, values: Mapping[str, Any], now: float) -> bool:
-        """It has ended, with these values beside what was known of it. False where it was no longer ours."""
+        """It has ended, with these values beside what was known of it. False where it was no longer ours.
+
+        What waits has no end yet: who accepts sees to that. Only a job that went from one machine to another
+        ends with each of them.
+        """
         known = {name: value for name, value in work.item.items() if name not in ONLY_OF_WAITING}
         ended = known | dict(values) | {"kind": ENDED, "ended_at": now, "expires_at": int(now + KEEP_S)}
         ours = {f":{name}": to_attribute(value) for name, value in self._ours(work).items()}
         delete = {"Key": _key(work.id), "ConditionExpression": STILL_OURS, "ExpressionAttributeValues": ours}
-        put = {"Item": _attributes(ended), "ConditionExpression": "attribute_not_exists(id)"}
+        put = {"Item": _attributes(ended)}
         both = [{"Delete": delete | self._where()}, {"Put": put | self._where()}]
         return _is_done(lambda: self._client.transact_write_items(TransactItems=both))
 

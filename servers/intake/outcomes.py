@@ -32,6 +32,13 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """It is a job of this machine's engine from now on."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
 class Failed:
     """It ends without a result."""
 
@@ -52,7 +59,7 @@ class Back:
     """Whether it is to be computed anew, and not asked for again."""
 
 
-Outcome = Done | Failed | Back
+Outcome = Done | Moved | Failed | Back
 
 
 def gone() -> Failed:

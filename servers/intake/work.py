@@ -9,8 +9,8 @@ from typing import Any, Self
 PRIORITY = 10
 """Of work that says none."""
 UPLOADING, WAITING, TAKEN = "uploading", "waiting", "taken"
-DONE, FAILED = "done", "failed"
-"""What the status of work can be; of the latter two it is once it has ended."""
+DONE, FAILED, MOVED = "done", "failed", "moved"
+"""What the status of work can be; of the latter three it is once it has ended."""
 ONLY_OF_WAITING = frozenset({"kind", "lease_until", "taken_by", "not_before", "why"})
 """What of an item says nothing any more once the work has ended."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
+from servers.cloud.changes import Changes
 from servers.handover.taking_in import TakingIn
 from servers.intake.handover import HandedOver
-from servers.intake.outcomes import Back, Done, Failed
+from servers.intake.intake import Intake
+from servers.intake.outcomes import Back, Failed, Moved
 from servers.jobs.client import JobsClient
 from servers.jobs.handover import HandedOver as Record
 from servers.jobs.job import Job
@@ -38,15 +39,28 @@ def copied_out(accepted: Accepted, job: Job) -> str:
 
 def doer(accepted: Accepted, engine: Engine, client: JobsClient | None = None) -> HandedOver:
     taking_in = TakingIn(engine.data_dir, client or engine.client, accepted.bucket)
-    return HandedOver(client or engine.client, taking_in, accepted.objects)
+    return HandedOver(client or engine.client, taking_in)
 
 
-def test_the_engine_does_it_and_the_result_says_as_which_job(accepted, engine):
+def test_the_engine_does_it_under_its_own_id(accepted, engine):
     job = a_job()
     work = accepted.taken(copied_out(accepted, job))
-    outcome = doer(accepted, engine).do(work)
-    assert isinstance(outcome, Done)
-    assert json.loads(accepted.result(work.id)) == {"job_id": job.id}
+    assert doer(accepted, engine).do(work) == Moved(job.id)
+    assert engine.ended(job.id)["status"] == "done"
+
+
+def test_a_job_that_was_moved_to_a_machine_which_goes_too_is_given_to_the_next(accepted, engine):
+    job = a_job()
+    id = copied_out(accepted, job)
+    for attempts in (0, 1):  # the second was killed when it had taken it, and had told nobody
+        accepted.change(id, work="job", status="waiting", attempts=attempts, body_key=f"accepted/{id}")
+        intake = Intake(accepted.leases, accepted.objects, {"job": doer(accepted, engine)}, Changes("intake"))
+        intake.step()
+        intake._hear(20.0)
+        assert accepted.waiting() == {}
+        assert accepted.ended()[id]["status"] == "moved"
+        record = {"job": Record.of(job).model_dump(mode="json"), "files": {}, "saves": {}}
+        accepted.bucket.put_json(f"accepted/{id}", record)
     assert engine.ended(job.id)["status"] == "done"
 
 

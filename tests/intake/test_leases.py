@@ -95,12 +95,13 @@ def test_it_ends_once(accepted):
     assert accepted.ended()[taken.id]["status"] == "done"
 
 
-def test_what_has_ended_once_cannot_end_again_even_if_it_waits_again(accepted):
-    id = accepted.accept()
-    accepted.leases.end(accepted.taken(id), {"status": "done"}, NOW)
-    accepted.change(id, status="waiting", owner="alice")
-    assert not accepted.leases.end(accepted.taken(id), {"status": "failed"}, NOW)
-    assert accepted.ended()[id]["status"] == "done"
+def test_a_job_that_goes_from_machine_to_machine_ends_with_each(accepted):
+    id = accepted.accept(work="job")
+    for job_id in ("at the first", "at the second"):
+        accepted.change(id, status="waiting", work="job", owner="alice")
+        assert accepted.leases.end(accepted.taken(id), {"status": "moved", "job_id": job_id}, NOW)
+        assert accepted.waiting() == {}
+        assert accepted.ended()[id]["job_id"] == job_id
 
 
 @pytest.mark.parametrize("attempts", [0, 3])

@@ -362,6 +362,9 @@ def test_a_job_of_a_machine_that_went_is_found_by_its_id(door):
     assert (answer.status, answer.body["id"], answer.body["status"]) == (200, id, "queued")
     assert door.ask("GET", f"/jobs/{id}", secret=OTHERS_SECRET).status == 503
     assert door.ask("GET", "/jobs/00000000-0000-0000-0000-000000000008").status == 503
+    door.end(id, status="moved")
+    assert door.ask("GET", f"/jobs/{id}").status == 503, "the machine that has it is off"
+    assert door.ask("GET", f"/accepted/{id}").body["status"] == "moved"
     assert door.started == []
 
 

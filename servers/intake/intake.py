@@ -82,7 +82,8 @@ class Intake:
     def hand_back(self) -> None:
         """What is done with it meanwhile is for nobody; the jobs that it has in the engine go on."""
         for work in self._in_hand.values():
-            self._give_back(work, Back(0.0, "the machine stopped"))
+            if not self._give_back(work, Back(0.0, "the machine stopped")):
+                break  # AWS is away: the leases run out instead, and the stop need not take minutes
         self._in_hand.clear()
 
     def _hear(self, within_s: float) -> None:
@@ -147,6 +148,9 @@ class Intake:
             return kept or self._doers[work.kind].do(work)
         except CloudFailed as failed:
             return Back(AWAY_PAUSE_S, f"AWS: {failed.code}")
+        except OSError as error:  # this machine's disk
+            log.exception("work cannot be kept meanwhile", extra={"action": "disk", "work": work.id})
+            return Back(AWAY_PAUSE_S, f"this machine: {error.strerror}")
         except Exception:
             log.exception("work cannot be done", extra={"action": "defect", "work": work.id})
             return judge(500, DEFECT, None, work.failures, work.renewals)
@@ -168,13 +172,16 @@ class Intake:
         if is_ours:
             self._discard_body(work)
 
-    def _give_back(self, work: Work, back: Back) -> None:
+    def _give_back(self, work: Work, back: Back) -> bool:
+        """False where AWS was not to be asked: its lease runs out instead."""
         fields = {"action": "give_back", "work": work.id, "why": back.why}
         log.info("work is given back", extra=fields)
         try:
             self._leases.give_back(work, back, self._clock())
-        except CloudFailed as failed:  # its lease runs out instead
+        except CloudFailed as failed:
             log.warning("work cannot be given back", extra=fields | {"why": failed.code})
+            return False
+        return True
 
     def _discard_body(self, work: Work) -> None:
         try:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from servers.errors import StorageFailed
+
 MOST_FAILURES = 10
 """Answers of 5xx after which work ends: with the pauses a quarter of an hour."""
 MOST_COMPUTED = 3
@@ -77,7 +79,8 @@ def judge(
     2. The door or the engine has enough to do: back.
     3. The request itself is wrong, and asked again would be: it ends with what the door said of it.
     4. An error that may pass, once too often: it ends, and says so.
-    5. An error that may pass: back, each time for longer; where it was computed, it is anew.
+    5. An error that may pass: back, each time for longer. What was computed is computed anew; a disk that is
+       full has computed nothing.
     """
     if status == 401:  # 1
         return Back(BUSY_PAUSE_S, "the door does not let the intake in")
@@ -85,7 +88,7 @@ def judge(
         return Back(_at_least(BUSY_PAUSE_S, retry_after_s), "the queue is full")
     if status < 500 and status != 408:  # 3
         return Failed(status, wire_error(error, status))
-    computed = status == COMPUTED
+    computed = status == COMPUTED and error.get("code") != StorageFailed.code
     if failures + 1 >= MOST_FAILURES or (computed and renewals + 1 >= MOST_COMPUTED):  # 4
         return Failed(status, _given_up(error, status, failures + 1))
     pause_s = min(FIRST_PAUSE_S * 2**failures, LONGEST_PAUSE_S)  # 5

@@ -62,6 +62,7 @@ if [ "$1" != --version ]; then echo "nothing is to be installed" >&2; exit 1; fi
 HTTP_ERROR = 22  # curl's exit code, where it is told that an answer may be one
 
 CONTAINER = "needs a container engine; tests/acceptance/test_container.py"
+ACCEPTED = "needs an appliance in a cloud that is off; tests/acceptance/test_accepted.py"
 CLOUD = "needs an appliance in a cloud; tests/cli/test_gpu.py"
 NOT_RUN = {
     block.strip(): reason
@@ -113,6 +114,17 @@ skylark stop-gpu
 skylark stop-gpu --force
 """: CLOUD,
         "skylark gpu ledger --days 31": CLOUD,
+        """
+curl -sS "$SPEECH/v1/audio/speech" -H "X-API-Key: $KEY" \\
+  -H 'Prefer: respond-async' -H 'Idempotency-Key: chapter-1' -H 'Content-Type: application/json' \\
+  -d '{"model": "tts-1", "voice": "alloy", "input": "Chapter one."}'
+""": ACCEPTED,
+        """
+curl -sS "$SPEECH/accepted" -H "X-API-Key: $KEY" -H 'Content-Type: application/json' -d '{
+  "path": "/transcribe", "headers": {"Content-Type": "multipart/form-data; boundary=b"},
+  "bytes": 7340211, "priority": 5}'
+""": ACCEPTED,
+        'curl -sS "$SPEECH/accepted/$ID" -H "X-API-Key: $KEY"': ACCEPTED,
         "skylark models verify": "nothing was pulled; tests/cli/test_models.py",
         "skylark models remove whisper-base piper-en-us-joe": "nothing was pulled; tests/cli/test_models.py",
     }.items()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
+import threading
 
 from servers.intake.holder import sole_holder
-from servers.settings import SettingsError
+
+WITHIN_S = 20.0
 
 
 def test_the_next_process_has_the_same_name_and_another_data_dir_has_another(tmp_path):
@@ -18,6 +19,20 @@ def test_the_next_process_has_the_same_name_and_another_data_dir_has_another(tmp
     assert all(names)
 
 
-def test_two_at_a_time_cannot_have_it(tmp_path):
-    with sole_holder(tmp_path), pytest.raises(SettingsError, match="another intake"), sole_holder(tmp_path):
-        pass
+def test_two_at_a_time_cannot_have_it_and_the_second_waits_for_the_firsts_end(tmp_path, caplog):
+    caplog.set_level("INFO")
+    begun, has_it = threading.Event(), threading.Event()
+
+    def second() -> None:
+        begun.set()
+        with sole_holder(tmp_path):
+            has_it.set()
+
+    waiting = threading.Thread(target=second)
+    with sole_holder(tmp_path):
+        waiting.start()
+        assert begun.wait(WITHIN_S)
+        assert not has_it.wait(0.2)
+    assert has_it.wait(WITHIN_S)
+    waiting.join(WITHIN_S)
+    assert [record.__dict__["action"] for record in caplog.records] == ["wait"]

@@ -238,6 +238,14 @@ def test_a_bucket_that_is_away_costs_the_work_nothing(machine, accepted):
     assert (item["failures"], item["why"], item["not_before"]) == (9, "AWS: SlowDown", NOW + AWAY_PAUSE_S)
 
 
+def test_a_disk_that_is_full_costs_the_work_nothing(machine, accepted):
+    id = accepted.accept(failures=9)
+    machine.doer.outcome = lambda _: OSError(28, "No space left on device")
+    machine.work_off(machine.intake())
+    item = accepted.waiting()[id]
+    assert (item["failures"], item["why"]) == (9, "this machine: No space left on device")
+
+
 class Away(Leases):
     """The table is away where it is told to be."""
 
@@ -263,6 +271,24 @@ def test_a_table_that_is_away_when_the_work_has_ended_is_told_later_and_nothing_
     machine.work_off(intake)
     assert machine.doer.done == [id]
     assert accepted.ended()[id]["attempts"] == 2
+
+
+def test_a_table_that_is_away_does_not_keep_the_machine_from_stopping(machine, accepted):
+    machine.doer.gate.clear()
+    for _ in range(3):
+        accepted.accept()
+    leases = Away(accepted.dynamodb, accepted.table_name, HERE)
+    asked = []
+    intake = machine.intake(leases=leases)
+    intake.step()
+    leases.give_back = lambda *_: asked.append(1) or _away()
+    intake.stop()
+    intake.run()
+    assert len(asked) == 1
+
+
+def _away() -> None:
+    raise CloudFailed("EndpointConnectionError")
 
 
 def test_a_table_that_is_away_is_asked_again_after_a_while_and_logged_once(machine, accepted, caplog):

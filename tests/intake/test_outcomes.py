@@ -66,6 +66,12 @@ def test_what_was_computed_and_failed_is_computed_anew_a_few_times():
     assert not judge(503, ERROR, None, 0).anew
 
 
+def test_a_disk_that_is_full_has_computed_nothing():
+    back = judge(500, {"code": "storage_failed", "message": ""}, None, 0)
+    assert (back.failed, back.anew) == (True, False)
+    assert isinstance(judge(500, {"code": "storage_failed", "message": ""}, None, 5, 2), Back)
+
+
 def test_an_error_has_a_bounded_message():
     failed = judge(422, {"message": "x" * 100_000}, None, 0)
     assert len(failed.error["message"]) == 1000

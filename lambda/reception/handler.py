@@ -26,6 +26,8 @@ from reception.wishes import HARMLESS, Wants, Wish, prefers_async, wish
 from reception.works import Sent, Works
 
 BUSY_S = 5.0
+LONGEST_BY, LONGEST_WHY = 100, 300
+"""Characters that the function which starts the machine takes."""
 KEPT: dict[str, Keys] = {}
 """The keys of each parameter, as long as the function is warm."""
 
@@ -157,7 +159,7 @@ class Reception:
         """It goes on without: the function that starts the machine looks each minute whether work waits, and
         whoever wants an answer at once asks again.
         """
-        asked = {"do": "start", "by": by, "why": why}
+        asked = {"do": "start", "by": by[:LONGEST_BY], "why": why[:LONGEST_WHY]}
         try:
             self.appliance.client("lambda").invoke(
                 FunctionName=self.appliance.settings.start_function,

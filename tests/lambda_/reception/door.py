@@ -37,6 +37,7 @@ class Door:
     started: list[dict[str, Any]] = field(default_factory=list)
     """What the function that starts the machine was asked."""
     before_start: Callable[[], object] = lambda: None
+    after_start: Callable[[dict[str, Any]], object] = lambda _: None
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -113,3 +114,4 @@ class Functions:
         self.door.before_start()
         told = json.loads(asked.pop("Payload"))
         self.door.started.append(told | asked)
+        self.door.after_start(told)

@@ -32,6 +32,7 @@ locals {
     set_capacity   = { Action = ["autoscaling:SetDesiredCapacity"], Resource = [local.function_resources.groups] }
     lead           = { Action = ["elasticloadbalancing:ModifyRule"], Resource = [local.function_resources.rules] }
     read_settings  = { Action = ["ssm:GetParameter"], Resource = ["${local.arns.parameters}/release", "${local.arns.parameters}/api_keys"] }
+    read_keys      = { Action = ["ssm:GetParameter"], Resource = ["${local.arns.parameters}/api_keys"] }
     read_release   = { Action = ["ssm:GetParameter"], Resource = ["${local.arns.parameters}/release"] }
     read_holds     = { Action = ["ssm:GetParametersByPath"], Resource = ["${local.arns.parameters}/holds"] }
     hold           = { Action = ["ssm:PutParameter", "ssm:DeleteParameters"], Resource = ["${local.arns.parameters}/holds/*"] }
@@ -47,7 +48,7 @@ locals {
   function_statements = {
     auto_stop = ["look", "stop_instance", "set_capacity", "lead", "read_release", "read_holds", "items", "tell", "fail"]
     start     = ["look", "stop_instance", "start_instance", "set_capacity", "lead", "read_settings", "read_holds", "hold", "items", "tell", "fail", "publish"]
-    reception = ["read_settings", "items", "accept", "results", "ask_start", "fail"]
+    reception = ["read_keys", "items", "accept", "results", "ask_start"]
   }
 }
 

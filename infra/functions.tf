@@ -74,11 +74,7 @@ resource "aws_lambda_function" "this" {
     log_group  = aws_cloudwatch_log_group.function[each.key].name
   }
 
-  dead_letter_config {
-    target_arn = local.failed_arn
-  }
-
-  depends_on = [aws_iam_role_policy.function, aws_sqs_queue.failed]
+  depends_on = [aws_iam_role_policy.function]
 }
 
 resource "aws_cloudwatch_log_group" "function" {
@@ -188,13 +184,21 @@ resource "aws_lambda_permission" "rule" {
   source_arn    = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${each.value.rule}"
 }
 
-# What an asynchronous call failed with is not tried again where the next minute does it anyway. A start that somebody
-# asked for is: the first of a machine that is off is the reception's, and nobody repeats it.
+# A call that fails is tried again, and given up then: the next minute's does what is left. The reception is called by
+# the load balancer only, which has its answer.
 resource "aws_lambda_function_event_invoke_config" "this" {
-  for_each                     = { auto_stop = 0, start = 2 }
+  for_each                     = toset(["auto_stop", "start"])
   function_name                = aws_lambda_function.this[each.key].function_name
-  maximum_retry_attempts       = each.value
+  maximum_retry_attempts       = 2
   maximum_event_age_in_seconds = 600
+
+  destination_config {
+    on_failure {
+      destination = local.failed_arn
+    }
+  }
+
+  depends_on = [aws_sqs_queue.failed, aws_iam_role_policy.function]
 }
 
 # Work hours

@@ -3,7 +3,7 @@
 locals {
   dashboard_url = "https://${local.region}.console.aws.amazon.com/cloudwatch/home?region=${local.region}#dashboards/dashboard/${local.full_name}"
 
-  own      = { for name in ["CostToday", "CostMonth", "SavedMonth", "RunningSeconds", "Queued", "Running", "Loading", "Training", "Uploads", "GpuUse", "GpuMemoryUsed", "Requests", "Errors", "SecondsPerSegment", "Heartbeat", "SpotInterruption"] : name => ["Skylark", name, "Appliance", var.name] }
+  own      = { for name in ["CostToday", "CostMonth", "SavedMonth", "RunningSeconds", "Queued", "Running", "Loading", "Training", "Uploads", "Waiting", "GpuUse", "GpuMemoryUsed", "Requests", "Errors", "SecondsPerSegment", "Heartbeat", "SpotInterruption"] : name => ["Skylark", name, "Appliance", var.name] }
   latency  = ["AWS/ApplicationELB", "TargetResponseTime", "LoadBalancer", local.balancer]
   failures = ["AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "LoadBalancer", local.balancer]
 
@@ -15,7 +15,7 @@ locals {
     [6, 4, "metric", { title = "Runs for, s", view = "singleValue", stat = "Maximum", period = 60, metrics = [local.own.RunningSeconds] }],
     [12, 6, "metric", {
       title   = "Work in hand, by kind", view = "timeSeries", stacked = true, stat = "Maximum", period = 60
-      metrics = [local.own.Queued, local.own.Running, local.own.Loading, local.own.Training, local.own.Uploads]
+      metrics = [local.own.Queued, local.own.Running, local.own.Loading, local.own.Training, local.own.Uploads, local.own.Waiting]
     }],
     [12, 6, "metric", {
       title   = "GPU, %", view = "timeSeries", stacked = false, stat = "Maximum", period = 60
@@ -44,7 +44,8 @@ locals {
       title = "Why it started and stopped", view = "table"
       query = join(" | ", concat(
         [for key in ["auto_stop", "start"] : "SOURCE '${aws_cloudwatch_log_group.function[key].name}'"],
-        ["filter ispresent(did) and did != 'nothing'", "fields @timestamp, did, action, why, instance", "sort @timestamp desc", "limit 50"],
+        # auto_stop says what it did in a word, the start function in a list of sentences
+        ["filter (ispresent(did) and did != 'nothing') or ispresent(did.0)", "fields @timestamp, coalesce(did, did.0) as step, why, by, instance", "sort @timestamp desc", "limit 50"],
       ))
     }],
   ]

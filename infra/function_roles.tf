@@ -12,42 +12,42 @@ locals {
   }
 
   may = {
+    # What looks has no resources.
     look = {
-      Action = [ # none of them has resources
+      Action = [
         "autoscaling:DescribeAutoScalingGroups",
         "autoscaling:DescribeAutoScalingInstances",
-        "autoscaling:DescribeScalingActivities",
         "cloudwatch:GetMetricData",
         "ec2:DescribeInstances",
         "ec2:DescribeSpotInstanceRequests",
-        "ec2:DescribeSpotPriceHistory",
         "elasticloadbalancing:DescribeRules",
         "elasticloadbalancing:DescribeTargetHealth",
-        "pricing:GetProducts",
       ]
       Resource = ["*"]
     }
-    stop_instance  = { Action = ["ec2:StopInstances"], Resource = [local.function_resources.instances], Condition = local.owned }
-    start_instance = { Action = ["ec2:StartInstances", "ec2:ModifyInstanceAttribute"], Resource = [local.function_resources.instances], Condition = local.owned }
-    set_capacity   = { Action = ["autoscaling:SetDesiredCapacity"], Resource = [local.function_resources.groups] }
-    lead           = { Action = ["elasticloadbalancing:ModifyRule"], Resource = [local.function_resources.rules] }
-    read_settings  = { Action = ["ssm:GetParameter"], Resource = ["${local.arns.parameters}/release", "${local.arns.parameters}/api_keys"] }
-    read_keys      = { Action = ["ssm:GetParameter"], Resource = ["${local.arns.parameters}/api_keys"] }
-    read_release   = { Action = ["ssm:GetParameter"], Resource = ["${local.arns.parameters}/release"] }
-    read_holds     = { Action = ["ssm:GetParametersByPath"], Resource = ["${local.arns.parameters}/holds"] }
-    hold           = { Action = ["ssm:PutParameter", "ssm:DeleteParameters"], Resource = ["${local.arns.parameters}/holds/*"] }
-    items          = { Action = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], Resource = [local.arns.table] }
-    accept         = { Action = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource = ["${local.arns.bucket}/accepted/*"] }
-    results        = { Action = ["s3:GetObject"], Resource = ["${local.arns.bucket}/results/*"] }
-    tell           = { Action = ["sns:Publish"], Resource = [local.topic_arn] }
-    fail           = { Action = ["sqs:SendMessage"], Resource = [local.failed_arn] }
-    ask_start      = { Action = ["lambda:InvokeFunction"], Resource = [local.function_resources.start] }
-    publish        = { Action = ["cloudwatch:PutMetricData"], Resource = ["*"], Condition = { StringEquals = { "cloudwatch:namespace" = "Skylark" } } } # it has no resources
+    look_at_refusals = { Action = ["autoscaling:DescribeScalingActivities"], Resource = ["*"] }
+    look_at_prices   = { Action = ["ec2:DescribeSpotPriceHistory", "pricing:GetProducts"], Resource = ["*"] }
+    stop_instance    = { Action = ["ec2:StopInstances"], Resource = [local.function_resources.instances], Condition = local.owned }
+    start_instance   = { Action = ["ec2:StartInstances", "ec2:ModifyInstanceAttribute"], Resource = [local.function_resources.instances], Condition = local.owned }
+    set_capacity     = { Action = ["autoscaling:SetDesiredCapacity"], Resource = [local.function_resources.groups] }
+    lead             = { Action = ["elasticloadbalancing:ModifyRule"], Resource = [local.function_resources.rules] }
+    read_settings    = { Action = ["ssm:GetParameter"], Resource = ["${local.arns.parameters}/release", "${local.arns.parameters}/api_keys"] }
+    read_keys        = { Action = ["ssm:GetParameter"], Resource = ["${local.arns.parameters}/api_keys"] }
+    read_release     = { Action = ["ssm:GetParameter"], Resource = ["${local.arns.parameters}/release"] }
+    read_holds       = { Action = ["ssm:GetParametersByPath"], Resource = ["${local.arns.parameters}/holds"] }
+    hold             = { Action = ["ssm:PutParameter", "ssm:DeleteParameters"], Resource = ["${local.arns.parameters}/holds/*"] }
+    items            = { Action = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], Resource = [local.arns.table] }
+    accept           = { Action = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource = ["${local.arns.bucket}/accepted/*"] }
+    results          = { Action = ["s3:GetObject"], Resource = ["${local.arns.bucket}/results/*"] }
+    tell             = { Action = ["sns:Publish"], Resource = [local.topic_arn] }
+    fail             = { Action = ["sqs:SendMessage"], Resource = [local.failed_arn] }
+    ask_start        = { Action = ["lambda:InvokeFunction"], Resource = [local.function_resources.start] }
+    publish          = { Action = ["cloudwatch:PutMetricData"], Resource = ["*"], Condition = { StringEquals = { "cloudwatch:namespace" = "Skylark" } } } # it has no resources
   }
 
   function_statements = {
     auto_stop = ["look", "stop_instance", "set_capacity", "lead", "read_release", "read_holds", "items", "tell", "fail"]
-    start     = ["look", "stop_instance", "start_instance", "set_capacity", "lead", "read_settings", "read_holds", "hold", "items", "tell", "fail", "publish"]
+    start     = ["look", "look_at_refusals", "look_at_prices", "stop_instance", "start_instance", "set_capacity", "lead", "read_settings", "read_holds", "hold", "items", "tell", "fail", "publish"]
     reception = ["read_keys", "items", "accept", "results", "ask_start"]
   }
 }

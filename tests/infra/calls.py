@@ -1,4 +1,4 @@
-"""Which calls of AWS a function's code makes: read from its source, so that its role can be compared with them."""
+"""Which calls of AWS a function's code makes: read from its source, to compare its role with them."""
 
 from __future__ import annotations
 

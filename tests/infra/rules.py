@@ -70,7 +70,7 @@ def no_action_is_a_whole_service(found: Sequence[Resource]) -> list[str]:
     return [
         f"{policy.address} allows {action}"
         for policy, statement in _allowed(found)
-        for action in _list(statement["Action"])
+        for action in listed(statement["Action"])
         if "*" in action and (policy.type, action) not in WHOLE_SERVICES
     ]
 
@@ -79,8 +79,8 @@ def no_resource_is_everything(found: Sequence[Resource]) -> list[str]:
     """`*` only for actions that have no resources; all else names the appliance, or is chosen by its tag."""
     faults = []
     for policy, statement in _allowed(found, IDENTITY):
-        for resource in _list(statement["Resource"]):
-            with_resources = {*_list(statement["Action"])} - NO_RESOURCES
+        for resource in listed(statement["Resource"]):
+            with_resources = {*listed(statement["Action"])} - NO_RESOURCES
             if resource == "*" and with_resources:
                 faults.append(f"{policy.address} allows {', '.join(sorted(with_resources))} on everything")
             elif resource != "*" and not _owned(resource) and "ResourceTag/Appliance" not in str(statement):
@@ -94,7 +94,7 @@ def _owned(resource: str) -> bool:
 
 def no_policy_is_for_everybody(found: Sequence[Resource]) -> list[str]:
     return [
-        f"{policy.address} allows everybody {', '.join(_list(statement['Action']))}"
+        f"{policy.address} allows everybody {', '.join(listed(statement['Action']))}"
         for policy, statement in _allowed(found)
         if "*" in (statement.get("Principal"), _principal(statement, "AWS"), _principal(statement, "Service"))
     ]
@@ -327,7 +327,7 @@ def _allowed(
 ) -> Iterator[tuple[Resource, dict[str, Any]]]:
     """Each policy with each of its statements that allow something."""
     for policy in _of(found, *types):
-        for statement in _list(json.loads(policy.values["policy"])["Statement"]):
+        for statement in listed(json.loads(policy.values["policy"])["Statement"]):
             if statement["Effect"] == "Allow":
                 yield policy, statement
 
@@ -336,8 +336,8 @@ def _may(found: Sequence[Resource], role: str, action: str, resource: str) -> bo
     name = role.rpartition("/")[2]
     return any(
         policy.values["role"] == name
-        and action in _list(statement["Action"])
-        and resource in _list(statement["Resource"])
+        and action in listed(statement["Action"])
+        and resource in listed(statement["Resource"])
         for policy, statement in _allowed(found, ("aws_iam_role_policy",))
     )
 
@@ -345,8 +345,8 @@ def _may(found: Sequence[Resource], role: str, action: str, resource: str) -> bo
 def _granted(found: Sequence[Resource], queue: str, service: str, action: str) -> bool:
     return any(
         _principal(statement, "Service") == service
-        and action in _list(statement["Action"])
-        and queue in _list(statement["Resource"])
+        and action in listed(statement["Action"])
+        and queue in listed(statement["Resource"])
         for _, statement in _allowed(found, ("aws_sqs_queue_policy",))
     )
 
@@ -356,5 +356,5 @@ def _principal(statement: Mapping[str, Any], kind: str) -> Any:
     return principal.get(kind) if isinstance(principal, dict) else None
 
 
-def _list(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]

@@ -14,7 +14,8 @@ import typer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from release import names as appliance
+from appliance.table import Table
+from release import names
 from release.balancer import Balancer
 from release.begin import Wish, begin, weights
 from release.faults import Refused, ReleaseFault
@@ -86,23 +87,23 @@ def _release(
     def client(service: str) -> Any:
         return boto3.client(service, config=PATIENCE)
 
-    names = appliance.read(name, client("lambda"))
+    found = names.read(name, client("lambda"))
     by = client("sts").get_caller_identity()["Arn"].rpartition("/")[2]
     wish = Wish(back, resume, weights(steps), pause, in_place, by)
-    run(wish, names, client, lambda: _image(image, variant, names, client), Limits(most_errors=most_errors))
+    run(wish, found, client, lambda: _image(image, variant, found, client), Limits(most_errors=most_errors))
 
 
-def _image(image: str | None, variant: str, names: Names, client: Client) -> str:
+def _image(image: str | None, variant: str, found: Names, client: Client) -> str:
     named = os.environ.get("CONTAINER_ENGINE")
-    if image is not None and image.startswith(names.repository):
-        return release_name(names.repository, image, client("ecr"), None)
+    if image is not None and image.startswith(found.repository):
+        return release_name(found.repository, image, client("ecr"), None)
     engine = find_engine(named)
-    return release_name(names.repository, image or build(variant), client("ecr"), engine)
+    return release_name(found.repository, image or build(variant), client("ecr"), engine)
 
 
 def run(
     wish: Wish,
-    names: Names,
+    found: Names,
     client: Client,
     image: Callable[[], str],
     limits: Limits = DEFAULTS,
@@ -111,13 +112,13 @@ def run(
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
     """One release, to its end; one that cannot be ended now can be gone on with at once."""
-    ssm, record = client("ssm"), Record(client("dynamodb"), names.table, clock)
-    found = record.read()
-    parameter = ssm.get_parameter(Name=names.release_parameter)["Parameter"]["Value"]
-    wanted = begin(wish, found, parameter, clock(), image)
-    machine, balancer = Machine(names, client), Balancer(names, client)
-    loop = Loop(World(names, machine, balancer, ssm, smoked, print, clock, sleep, limits), record, wanted)
-    record.begin(wanted, found)
+    ssm, record = client("ssm"), Record(Table(client("dynamodb"), found.table), clock)
+    before = record.read()
+    parameter = ssm.get_parameter(Name=found.release_parameter)["Parameter"]["Value"]
+    wanted = begin(wish, before, parameter, clock(), image)
+    machine, balancer = Machine(found, client), Balancer(found, client)
+    loop = Loop(World(found, machine, balancer, ssm, smoked, print, clock, sleep, limits), record, wanted)
+    record.begin(wanted, before)
     try:
         loop.run()
     finally:

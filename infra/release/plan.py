@@ -148,7 +148,7 @@ def next_step(release: Release, seen: Seen, now: float, limits: Limits = DEFAULT
      7. it is recorded: END_OLD, where the old one runs, and FINISH
      8. its targets are not healthy: WAIT, and FAIL after ready_s, or at once where it has clients
      9. it has not spoken: SMOKE
-    10. it has clients, and more errors than it may: FAIL; the pause is not over: WAIT
+    10. it has clients, and more errors than it may: FAIL; the pause is not over: WAIT, if the old one can share
     11. it has not all clients: SHIFT
     12. RECORD
     """
@@ -220,7 +220,8 @@ def _clients(release: Release, seen: Seen, now: float, limits: Limits) -> Told |
     if seen.error_rate is not None and seen.error_rate > limits.most_errors:
         rates = f"{seen.error_rate:.0%} of its answers are errors, {limits.most_errors:.0%} may be"
         return Step.FAIL, f"{release.place} at {release.weight} of 100: {rates}"
-    if now - release.shifted_at < release.pause_s:
+    alone = release.weight < 100 and not seen.old_healthy
+    if now - release.shifted_at < release.pause_s and not alone:
         return Step.WAIT, f"{release.place} has {release.weight} of 100 requests"
     return None
 

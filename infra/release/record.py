@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
 
+from appliance import ledger
+from appliance.releasing import HELD, ID, KIND, LEASE
+from appliance.table import ABSENT, Changed, Table
 from release.faults import Refused, TakenOver
 from release.plan import Release
 
-KEY = {"kind": {"S": "release"}, "id": {"S": "current"}}
 LEASE_S = 60.0
 """A release that has not written for so long was killed."""
 
@@ -24,21 +24,20 @@ class Found:
     lease_until: float
 
 
+@dataclass
 class Record:
-    """The item {kind: release, id: current}; `client` is boto3's of DynamoDB. Each write is conditional on
-    the version that was read, so that of two releases the second is refused.
+    """One item of the table. Each write is conditional on the version that was read, so that of two releases
+    the second is refused.
     """
 
-    def __init__(self, client: Any, table: str, clock: Callable[[], float]) -> None:
-        self._client, self._table, self._clock = client, table, clock
-        self._version = 0
+    table: Table
+    clock: Callable[[], float]
+    _version: int = 0
+    _writer: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def read(self) -> Found | None:
-        item = self._client.get_item(TableName=self._table, Key=KEY, ConsistentRead=True).get("Item")
-        if item is None:
-            return None
-        release = _release(item["release"]["S"])
-        return Found(release, int(item["version"]["N"]), float(item["lease_until"]["N"]))
+        item = self.table.get(KIND, ID)
+        return Found(_release(item["release"]), item["version"], item[LEASE]) if item else None
 
     def begin(self, release: Release, found: Found | None) -> None:
         """`found` is what was read, which this one replaces or goes on with. Raises Refused."""
@@ -57,40 +56,34 @@ class Record:
         self._write(release, 0.0)
 
     def tell(self, release: Release, why: str) -> None:
-        """The appliance's ledger, what came of it."""
-        at = self._clock()
-        moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        entry = {
-            "kind": {"S": "ledger"},
-            "id": {"S": f"{moment}#{uuid.uuid4().hex[:6]}"},
-            "event": {"S": "released"},
-            "at": {"N": str(at)},
-            "by": {"S": release.by},
-            "why": {"S": why},
-            "image": {"S": release.old_image if release.fault else release.image},
-            "place": {"S": release.old if release.fault else release.place},
-        }
-        self._client.put_item(TableName=self._table, Item=entry)
+        """The ledger, which image serves and why."""
+        served = (release.old, release.old_image) if release.fault else (release.place, release.image)
+        place, image = served
+        ledger.write(
+            self.table, "released", self.clock(), by=release.by, why=why, place=place, image=image or None
+        )
 
     def _write(self, release: Release, lease_s: float) -> None:
         item = {
-            **KEY,
-            "release": {"S": json.dumps(asdict(release))},
-            "version": {"N": str(self._version + 1)},
-            "lease_until": {"N": str(0 if release.ended_at else round(self._clock() + lease_s))},
-            # the start function leaves the rules alone while this is true, and the lease is not over
-            "routes_held": {"BOOL": bool(not release.ended_at and (release.emptied or release.weight))},
+            "kind": KIND,
+            "id": ID,
+            "release": json.dumps(asdict(release)),
+            "version": self._version + 1,
+            "writer": self._writer,
+            LEASE: 0.0 if release.ended_at else self.clock() + lease_s,
+            HELD: not release.ended_at and bool(release.emptied or release.weight),
         }
         try:
-            self._client.put_item(
-                TableName=self._table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(kind) OR version = :read",
-                ExpressionAttributeValues={":read": {"N": str(self._version)}},
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            raise TakenOver("another release goes on with this one: this one has stopped") from None
+            self.table.put(item, {"version": self._version} if self._version else ABSENT)
+        except Changed:
+            if not self._is_written(self._version + 1):
+                raise TakenOver("another release goes on with this one: this one has stopped") from None
         self._version += 1
+
+    def _is_written(self, version: int) -> bool:
+        """Whether it was this one: what was written is written again where the answer was lost."""
+        item = self.table.get(KIND, ID) or {}
+        return bool(item.get("writer") == self._writer and item.get("version") == version)
 
 
 def _release(text: str) -> Release:

@@ -42,7 +42,7 @@ def advance(start: Start, seen: Seen, now: float) -> Step:
     7. A start takes too long: it is given up. A group that would try on is emptied.
     8. A start is in hand and no machine runs: it is started, when that is due, with the type that is due.
     9. A start is in hand and a machine runs: the ends of its stages are noted.
-    10. Rules lead elsewhere than they should: they are switched.
+    10. Rules lead elsewhere than they should: they are switched, unless a release leads them.
     11. A start's machine has spoken, and every service is led to it: it is ready.
     12. Nothing is to be done.
     """
@@ -153,6 +153,8 @@ def _note(start: Start, seen: Seen, now: float) -> Step | None:
 
 
 def _route(start: Start, seen: Seen, now: float) -> Step | None:
+    if seen.rules_held:
+        return None
     services = served(start, seen, now)
     wrong = [
         service

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
 
-from appliance import waiting
+from appliance import releasing, waiting
 from appliance.appliance import Appliance
 from appliance.faults import EXPIRED_CODES, LATER, code
 from appliance.machine import Instance
@@ -76,6 +76,7 @@ class Reconciler:
             refusals=refusals,
             waiting=waiting.look(appliance.table, now).waits,
             types=() if group else appliance.settings.types,
+            rules_held=releasing.holds_rules(appliance.table, now),
         )
 
     def _healthy(self, instance: Instance) -> dict[str, bool]:

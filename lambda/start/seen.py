@@ -48,6 +48,7 @@ class Seen:
     refusals: Sequence[Refusal] = ()  # of a group, the newest first
     waiting: int = 0  # pieces of accepted work
     types: Sequence[str] = ()  # that the instance may be changed to
+    rules_held: bool = False  # by a release that is in hand
 
     @property
     def is_gone(self) -> bool:

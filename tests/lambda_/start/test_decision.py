@@ -249,6 +249,12 @@ def test_a_machine_of_which_nothing_answers_is_led_away_from_and_back():
     assert (action.do, action.services) == (Do.ROUTE, frozenset(WELL))
 
 
+def test_rules_that_a_release_leads_are_left_to_it():
+    for what in (seen(UP, SPOKEN, None, WELL), seen(UP, SPOKEN, LED, ILL)):
+        assert does(READY, what) == Do.ROUTE
+        assert does(READY, replace(what, rules_held=True)) == Do.NOTHING
+
+
 def test_rules_that_were_left_half_way_are_led_to_a_machine_that_answers():
     _, action = step(READY, seen(UP, SPOKEN, LED | {"tts": Lead.PARTLY}, WELL))
     assert action.services == frozenset(WELL)

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("moto", reason="moto, the AWS of the tests, is not installed")
 
 from appliance.holds import Holds
+from appliance.releasing import HELD, ID, KIND, LEASE
 from appliance.routes import Lead
 from appliance.table import LEDGER
 from start import handler
@@ -248,6 +249,16 @@ def test_work_that_waits_starts_it_without_anybody_asking(off):
 def test_work_that_is_not_whole_yet_starts_nothing(off):
     off.cloud.table().put({"kind": "waiting", "id": "a", "status": "uploading", "accepted_at": off.cloud.now})
     assert off.tick()["state"] == "off"
+
+
+def test_rules_that_a_release_leads_are_left_to_it_until_its_lease_ends(off):
+    off.becomes_ready()
+    off.cloud.table().put({"kind": KIND, "id": ID, HELD: True, LEASE: off.cloud.now + 60})
+    off.answers = False
+    off.tick(after_s=59)
+    assert off.leads() == {Lead.MACHINE}
+    off.tick(after_s=2)
+    assert off.leads() == {Lead.RECEPTION}
 
 
 def test_a_machine_that_falls_silent_is_led_away_from_and_back(off):

@@ -148,7 +148,7 @@ def next_step(release: Release, seen: Seen, now: float, limits: Limits = DEFAULT
      7. it is recorded: END_OLD, where the old one runs, and FINISH
      8. its targets are not healthy: WAIT, and FAIL after ready_s, or at once where it has clients
      9. it has not spoken: SMOKE
-    10. it has clients, and more errors than it may: FAIL; the pause is not over: WAIT, if the old one can share
+    10. it has clients, and more errors than it may: FAIL; the pause is not over: WAIT, if the old one shares
     11. it has not all clients: SHIFT
     12. RECORD
     """

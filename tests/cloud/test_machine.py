@@ -191,6 +191,13 @@ def test_a_day_of_the_machine(skylark, shell, cloud, machine):
     stopped = shell("stop-gpu", "--force", "--why", "done for today")
     assert (stopped.returncode, stopped.stderr) == (0, "")
     assert cloud.state() == "stopped"
+    lines = shell("gpu", "ledger").stdout.splitlines()
+    assert "chapter 3" in lines[1]
+    assert "done for today" in lines[1]
+    assert "  chapter 3, maria  once" in lines
+    (run,) = json.loads(shell("gpu", "ledger", "--json").stdout)["totals"]["runs"]
+    assert (run["purpose"], run["ended"]) == ("chapter 3", "stopped")
+    assert run["dollars"] == pytest.approx(run["hours"] * 1.258)
     assert events(cloud) == ["start_asked", "start_ready", "hold", "stop_refused", "stopped"]
 
 
@@ -198,3 +205,9 @@ def test_a_wrong_key_is_refused_by_the_real_thing(skylark, monkeypatch):
     monkeypatch.setenv("TTS_API_KEY", "a wrong one")
     result = skylark("start-gpu")
     assert (result.exit_code, "a valid API key is needed" in result.stderr) == (1, True)
+
+
+def test_days_that_are_none_are_refused_by_the_real_thing(skylark):
+    result = skylark("gpu", "ledger", "--days", "400")
+    assert result.exit_code == 1
+    assert "days is a number from 1 to 366" in result.stderr

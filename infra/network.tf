@@ -4,10 +4,11 @@ locals {
   own_vpc = var.vpc == null
   vpc_id  = local.own_vpc ? aws_vpc.own[0].id : var.vpc.id
 
-  # First the zones that have the machine's type: a load balancer needs two, also where only one has it.
+  # First the zones that have the machine's type. A load balancer needs two, also where only one has it, and reaches
+  # no machine in a zone that is not its own. In each it has an address that is paid for: an instance needs no third.
   with_type = sort(data.aws_ec2_instance_type_offerings.zones.locations)
   all_zones = distinct(concat(local.with_type, sort(data.aws_availability_zones.available.names)))
-  zones     = local.own_vpc ? coalesce(var.availability_zones, slice(local.all_zones, 0, min(3, length(local.all_zones)))) : []
+  zones     = local.own_vpc ? coalesce(var.availability_zones, slice(local.all_zones, 0, min(local.is_fleet ? 3 : 2, length(local.all_zones)))) : []
 
   public_subnet_ids  = [for zone in local.zones : aws_subnet.public[zone].id]
   private_zones      = var.egress == "endpoints" ? local.zones : []

@@ -99,7 +99,7 @@ variable "deletion_protection" {
 # The network
 
 variable "vpc" {
-  description = "An existing VPC: subnets for the load balancer, in two zones at least, and for the machine, the preferred first. With the capacity `instance` it is in the first one; a fleet takes any. The route tables of the machine's subnets are needed where `egress` is `endpoints`. Without a VPC one is made."
+  description = "An existing VPC: subnets for the load balancer, in two zones at least, and for the machine, the preferred first, in zones of the former. With the capacity `instance` it is in the first one; a fleet takes any. The route tables of the machine's subnets are needed where `egress` is `endpoints`. Without a VPC one is made."
   type = object({
     id                      = string
     balancer_subnet_ids     = list(string)
@@ -126,7 +126,7 @@ variable "vpc_cidr" {
 }
 
 variable "availability_zones" {
-  description = "Zones of the VPC that is made; null is up to three, first those that have the machine's type."
+  description = "Zones of the VPC that is made; null is two for an instance and up to three for a fleet, first those that have the machine's type. In each the load balancer has a public address, $3.65 a month."
   type        = list(string)
   default     = null
 

@@ -1,7 +1,7 @@
-"""Fixture `applied`: the fullest configuration, really applied to moto's AWS over HTTP, and destroyed at the end.
+"""Fixture `applied`: the fullest configuration, really applied to moto's AWS over HTTP, then destroyed.
 
-It takes two minutes, most of them waiting, and is made once for all tests in tests/infra/applied/, which run in one
-process; whoever needs it has his tests there. A test leaves it as it was.
+It takes two minutes, most of them waiting, and is made once for all tests in tests/infra/applied/, which run
+in one process; whoever needs it has his tests there. A test leaves it as it was.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""moto's AWS as a process, with what Terraform asks of a budget and moto 5.2.5 lacks: python -m tests.infra.moto_aws PORT
+"""moto's AWS as a process, with what Terraform asks of a budget and moto 5.2.5 lacks.
 
-These are its tags, a notification's subscribers, and changes.
+These are its tags, a notification's subscribers, and changes. Run it as: python -m tests.infra.moto_aws PORT
 """
 
 from __future__ import annotations

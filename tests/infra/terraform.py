@@ -1,7 +1,7 @@
 """Terraform, where it and its provider for AWS are on this machine: nothing is downloaded.
 
-The provider is looked for as a mirror, a folder registry.terraform.io: in $SKYLARK_TF_MIRROR, below /opt, and in
-~/.terraform.d. `scratch` copies infra/, so that what Terraform writes beside a configuration is not in the checkout.
+The provider is looked for as a mirror, a folder registry.terraform.io: in $SKYLARK_TF_MIRROR, below /opt, and
+in ~/.terraform.d. `scratch` copies infra/: what Terraform writes beside it is not in the checkout.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 TOKEN_PATH, NOTICE_PATH = "/latest/api/token", "/latest/meta-data/spot/instance-action"
 INSTANCE_ID_PATH = "/latest/meta-data/instance-id"
+INSTANCE_TYPE_PATH = "/latest/meta-data/instance-type"
 
 
 class Imds:
@@ -18,6 +19,7 @@ class Imds:
     def __init__(self) -> None:
         self.notice = False
         self.instance_id: str | None = None
+        self.instance_type: str | None = None
         self.token = "token-1"
         self.fails_with: int | None = None
         self.asked: list[str] = []
@@ -52,6 +54,8 @@ class Imds:
                     self._reply(200, json.dumps({"action": "terminate", "time": "2026-01-01T00:00:00Z"}))
                 elif self.path == INSTANCE_ID_PATH and imds.instance_id:
                     self._reply(200, imds.instance_id)
+                elif self.path == INSTANCE_TYPE_PATH and imds.instance_type:
+                    self._reply(200, imds.instance_type)
                 else:
                     self._reply(404)
 

@@ -1,4 +1,4 @@
-"""The fullest configuration in moto's AWS: it is there within three minutes, and as the parts have to be for each other.
+"""The fullest configuration in moto's AWS: there within three minutes, its parts as they are for each other.
 
 That it can be destroyed, and that nothing is left then, the fixture sees at its end.
 """
@@ -53,7 +53,12 @@ def test_the_rules_that_are_switched_lead_to_the_reception_at_first(applied):
 def test_each_target_group_is_led_to_by_some_rule_so_that_its_health_is_asked(applied):
     client = applied.client("elbv2")
     rules = client.describe_rules(ListenerArn=applied.speech["listener_arn"])["Rules"]
-    led_to = {action["TargetGroupArn"] for rule in rules for action in rule["Actions"] if rule["Priority"] != "default"}
+    led_to = {
+        action["TargetGroupArn"]
+        for rule in rules
+        for action in rule["Actions"]
+        if rule["Priority"] != "default"
+    }
     groups = client.describe_target_groups()["TargetGroups"]
     of_speech = {group["TargetGroupArn"] for group in groups if "/skylark-speech-" in group["TargetGroupArn"]}
     assert led_to == of_speech
@@ -61,7 +66,7 @@ def test_each_target_group_is_led_to_by_some_rule_so_that_its_health_is_asked(ap
 
 
 def test_a_second_apply_leaves_what_the_functions_and_people_have_changed(applied):
-    """Where the rules lead, the group's size, the released images, people's keys, and a machine that is stopped."""
+    """Where the rules lead, the group's size, released images, people's keys, a machine that is stopped."""
     ec2, machine = applied.client("ec2"), applied.speech["instance_id"]
     ssm, client, group = applied.client("ssm"), applied.client("elbv2"), applied.client("autoscaling")
     route = json.loads(applied.speech["routes"])[0]

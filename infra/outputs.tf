@@ -33,6 +33,21 @@ output "reception_target_group_arn" {
   value       = aws_lb_target_group.function["reception"].arn
 }
 
+output "vpc_id" {
+  description = "The VPC, its own or the one that was given."
+  value       = local.vpc_id
+}
+
+output "machine_security_group_id" {
+  description = "The machine's security group, for whatever else it is to reach, or is to be reached by."
+  value       = aws_security_group.machine.id
+}
+
+output "machine_role_name" {
+  description = "The machine's role, for whatever else it is to be allowed."
+  value       = aws_iam_role.machine.name
+}
+
 output "instance_id" {
   description = "The machine, with the capacity `instance`; else null."
   value       = one(aws_instance.machine[*].id)

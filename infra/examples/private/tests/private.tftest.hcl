@@ -12,8 +12,8 @@ variables {
 
 run "an_existing_vpc_and_an_internal_load_balancer" {
   assert {
-    condition     = module.skylark.instance_id != null
-    error_message = "The machine is one instance."
+    condition     = module.skylark.instance_id != null && module.skylark.vpc_id == "vpc-1"
+    error_message = "The machine is one instance, in the VPC that there is."
   }
 
   assert {

@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import urllib3
 
 from servers.settings import ROOT
 from tests.acceptance.processes import eventually, free_port
-from tests.infra.terraform import Terraform, cli_configuration, scratch
+from tests.infra.terraform import Terraform, cli_configuration, missing, scratch
 
 REGION = "eu-central-1"
 GO = ("-auto-approve", "-input=false", "-no-color")
@@ -56,6 +55,9 @@ class Applied:
 
 @pytest.fixture(scope="session")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
+    if missing() is not None:
+        pytest.skip(str(missing()))
+    pytest.importorskip("moto.server", reason="moto, the AWS of the tests, is not installed")
     folder = tmp_path_factory.mktemp("applied")
     with moto_aws() as endpoint:
         env = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
@@ -132,6 +134,8 @@ def _image(endpoint: str) -> str:
 
 
 def _client(service: str, endpoint: str) -> Any:
+    import boto3  # moto brings it
+
     return boto3.client(
         service,
         region_name=REGION,

@@ -63,6 +63,7 @@ HTTP_ERROR = 22  # curl's exit code, where it is told that an answer may be one
 
 CONTAINER = "needs a container engine; tests/acceptance/test_container.py"
 ACCEPTED = "needs an appliance in a cloud that is off; tests/acceptance/test_accepted.py"
+BALANCER = "needs a load balancer in AWS; tests/lambda_/start"
 CLOUD = "needs an appliance in a cloud; tests/cli/test_gpu.py"
 NOT_RUN = {
     block.strip(): reason
@@ -105,6 +106,15 @@ TTS_API_KEY="a long secret" podman run --detach --name speech --read-only --stop
 MODELS="piper-en-us-joe whisper-small" scripts/build-image cpu skylark:next
 scripts/switch-image skylark:next
 """: CONTAINER,
+        'curl -sS https://gpu.example.com/machine -H "X-API-Key: $TTS_API_KEY"': BALANCER,
+        """
+curl -sS https://gpu.example.com/machine/start -H "X-API-Key: $TTS_API_KEY" \\
+  -d '{"why": "chapter 3", "hold_s": 3600}'
+curl -sS https://gpu.example.com/machine/hold -H "X-API-Key: $TTS_API_KEY" \\
+  -d '{"for_s": 7200, "why": "a talk"}'
+curl -sS https://gpu.example.com/machine/stop -H "X-API-Key: $TTS_API_KEY" \\
+  -d '{"why": "it is evening"}'
+""": BALANCER,
         'skylark start-gpu --why "chapter 3" --hold 1h': CLOUD,
         "skylark say book.txt --out-dir chapters/ --start-gpu": CLOUD,
         """

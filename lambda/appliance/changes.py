@@ -166,8 +166,11 @@ def told(start: Start, sent: Start, now: float) -> Start:
 
 
 def seconds(start: Start) -> dict[str, float]:
-    """How long each stage took whose end is known, and that of the one before."""
-    ends = [start.asked_at, *(start.ended_at(stage) for stage in STAGES)]
+    """How long each stage took whose end is known, and that of the one before. A machine that was found running
+    took no time to be had.
+    """
+    found = start.asked_at == start.launched_at
+    ends = [None if found else start.asked_at, *(start.ended_at(stage) for stage in STAGES)]
     pairs = zip(STAGES, ends, ends[1:], strict=False)
     return {
         stage: max(0.0, end - begin) for stage, begin, end in pairs if begin is not None and end is not None

@@ -23,7 +23,6 @@ class Limits:
     grace_s: float = 900.0
     fresh_s: float = 300.0  # older news is none
     blind_s: float = 3600.0  # so long without news is an alarm
-    longest_run_s: float = 43_200.0  # a longer run is an alarm
 
 
 DEFAULTS = Limits()
@@ -46,7 +45,6 @@ class Environment:
     asg_name: str = ""
     types: tuple[str, ...] = ()  # that an instance may be changed to, the preferred first
     spot: bool = False
-    monthly_budget: float = 0.0  # dollars; 0: none
     dashboard_url: str = ""
     limits: Limits = DEFAULTS
     dry_run: bool = False
@@ -79,7 +77,6 @@ def read(variables: Mapping[str, str]) -> Environment:
         asg_name=given.get("ASG_NAME", ""),
         types=_list(given, "INSTANCE_TYPES"),
         spot=_truth(given, "SPOT", faults),
-        monthly_budget=_number(given, "MONTHLY_BUDGET", "dollars", faults),
         dashboard_url=given.get("DASHBOARD_URL", ""),
         limits=_limits(given, faults),
         dry_run=_truth(given, "DRY_RUN", faults),
@@ -125,25 +122,14 @@ def _limits(given: Mapping[str, str], faults: list[str]) -> Limits:
 
 
 def _seconds(given: Mapping[str, str], name: str, faults: list[str]) -> float:
-    seconds = _parsed(given[name])
+    try:
+        seconds = float(given[name])
+    except ValueError:
+        seconds = math.nan
     if not 0 < seconds < math.inf:
         faults.append(f"{name} is a number of seconds over 0: {given[name]!r}")
         return math.nan
     return seconds
-
-
-def _number(given: Mapping[str, str], name: str, of: str, faults: list[str]) -> float:
-    number = _parsed(given.get(name) or "0")
-    if not 0 <= number < math.inf:
-        faults.append(f"{name} is a number of {of}, 0 for none: {given[name]!r}")
-    return number
-
-
-def _parsed(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
 
 
 def _truth(given: Mapping[str, str], name: str, faults: list[str]) -> bool:

@@ -68,10 +68,6 @@ class Table:
         for page in pages:
             yield from map(_plain, page["Items"])
 
-    def count(self, kind: str) -> int:
-        pages = self._dynamodb.get_paginator("query").paginate(**self._of(kind, ""), Select="COUNT")
-        return sum(int(page["Count"]) for page in pages)
-
     def _of(self, kind: str, since: str) -> dict[str, Any]:
         names, values = {"#kind": "kind"}, {":kind": {"S": kind}}
         condition = "#kind = :kind"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from appliance import ledger, progress, waiting
 from appliance.appliance import Appliance
 from appliance.changes import withdrawn
 from appliance.costs import Costs
-from appliance.environment import Limits
 from appliance.exchange import Conflict
 from appliance.holds import Hold
 from appliance.starts import State, change
@@ -153,7 +152,7 @@ class Operations:
 
     def _decision(self, seen: Look, by: str) -> Decision:
         limits = self.appliance.settings.limits
-        at_once = Limits(0.0, 0.0, limits.fresh_s, limits.blind_s, limits.longest_run_s)
+        at_once = replace(limits, idle_s=0.0, grace_s=0.0)
         own = seen.wanted.starting_for == by
         return (seen.without_start() if own else seen).decide(self.clock(), at_once)
 

@@ -52,7 +52,7 @@ def body(known: Known, now: float) -> dict[str, Any]:
         "spot": bool(instance.spot),
         "holds": _holds(known.holds, now),
         "waiting": known.waiting.waits,
-        "fault": _fault(start),
+        "fault": _fault(start, known.seen),
         "stopped": _stopped(start) if off else None,
     } | _use(known, now)
 
@@ -101,7 +101,11 @@ def _holds(holds: Iterable[Hold], now: float) -> list[dict[str, Any]]:
     return sorted(found, key=lambda hold: str(hold["by"]))
 
 
-def _fault(start: Start) -> dict[str, Any] | None:
+def _fault(start: Start, seen: Seen) -> dict[str, Any] | None:
+    silent = [service for service in seen.leads if not seen.healthy.get(service)]
+    if start.state == State.READY and silent:
+        message = f"{', '.join(silent)} does not answer, and reception is asked instead"
+        return {"code": "silent", "message": message, "next_attempt_at": None}
     if start.fault is None:
         return None
     again_at = start.next_attempt_at if start.in_hand and start.capacity_at is None else 0.0

@@ -90,8 +90,6 @@ def test_a_path_that_ends_with_a_slash_is_the_same_path():
         ({"BLIND_S": "200"}, "BLIND_S is at least FRESH_S"),
         ({"DRY_RUN": "perhaps"}, "DRY_RUN is true or false"),
         ({"SPOT": "often"}, "SPOT is true or false"),
-        ({"MONTHLY_BUDGET": "-1"}, "MONTHLY_BUDGET is a number of dollars, 0 for none"),
-        ({"LONGEST_RUN_S": "a day"}, "LONGEST_RUN_S is a number of seconds over 0"),
         ({"ROUTES": ""}, "ROUTES is missing"),
         ({"ROUTES": "arn:rule"}, r"ROUTES has to begin with \["),
         ({"ROUTES": "[1"}, "ROUTES is no JSON list"),

@@ -165,8 +165,17 @@ def test_a_blind_machine_is_told_and_not_stopped(aws):
     an_instance(aws)
     answer = aws.run()
     assert (answer["action"], answer["reason"], answer["did"]) == ("alarm", "blind", "notice")
-    assert aws.notices()[0]["appliance"] == "speech"
+    (notice,) = aws.notices()
+    assert notice["appliance"] == "speech"
+    assert "dashboard" not in notice
     assert aws.state() == "running"
+
+
+def test_who_is_told_is_told_where_the_dashboard_is(aws):
+    an_instance(aws)
+    aws.variables["DASHBOARD_URL"] = "https://console.aws.amazon.com/cloudwatch/home#dashboards:name=skylark"
+    aws.run()
+    assert aws.notices()[0]["dashboard"] == aws.variables["DASHBOARD_URL"]
 
 
 def test_an_alarm_is_told_once_an_hour(aws):

@@ -154,6 +154,7 @@ def test_the_ledger_has_what_was_done_and_what_it_cost(off):
 
 
 def test_a_status_says_what_the_machine_costs(off):
+    off.cloud.now = datetime(2030, 1, 15, 12, tzinfo=UTC).timestamp() + 0.5
     off.becomes_ready()
     off.cloud.now += 3600
     told = off.http("GET", "/machine")[1]
@@ -266,6 +267,8 @@ def test_a_machine_that_falls_silent_is_led_away_from_and_back(off):
     off.answers = False
     off.tick(60)
     assert off.leads() == {Lead.RECEPTION}
+    told = off.http("GET", "/machine")[1]
+    assert (told["state"], told["fault"]["code"]) == ("ready", "silent")
     off.answers = True
     off.tick(60)
     assert off.leads() == {Lead.MACHINE}
@@ -279,6 +282,7 @@ def test_a_machine_that_somebody_started_by_hand_is_served_too(off):
     assert off.tick()["state"] == "ready"
     assert off.leads() == {Lead.MACHINE}
     assert off.ledger()[0]["by"] == "somebody"
+    assert off.ledger()[-1]["seconds"].keys() == {"boot", "image", "model", "audio"}
 
 
 def test_one_line_of_json_says_what_was_done(off, capsys):

@@ -166,8 +166,8 @@ def told(start: Start, sent: Start, now: float) -> Start:
 
 
 def seconds(start: Start) -> dict[str, float]:
-    """How long each stage took whose end is known, and that of the one before. A machine that was found running
-    took no time to be had.
+    """How long each stage took whose end is known, and that of the one before. Of a machine that was found
+    running that is nothing of the first.
     """
     found = start.asked_at == start.launched_at
     ends = [None if found else start.asked_at, *(start.ended_at(stage) for stage in STAGES)]

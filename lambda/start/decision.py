@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from appliance.changes import begun, claimed, got, ready
+from appliance.changes import BEFORE_S, begun, claimed, ended, got, ready
 from appliance.routes import Lead
 from appliance.starts import STAGES, Fault, Start, State
-from start.endings import ended_outside, given_up, gone, stop_in_hand
+from start.endings import HELD, ended_outside, given_up, gone, outside, stop_in_hand, was_stopped_outside
 from start.refusals import next_type
 from start.seen import (
     NOTHING,
@@ -65,18 +65,22 @@ def advance(start: Start, seen: Seen, now: float) -> Step:
 def ask(start: Start, seen: Seen, by: str, why: str, now: float) -> Start:
     """Somebody wants the machine. The first case that applies:
 
-    1. It starts, or is ready: whoever asks joins, and a stop that was decided before does not come about.
-    2. It failed just now: whoever asks is told so, and AWS is not asked once more.
-    3. It is not there any more: the same, for as long as it is not.
-    4. Else a start begins; that of a machine that stops goes on once it has.
+    1. It was just stopped outside: that run is over, and a start begins.
+    2. It starts, or is ready: whoever asks joins, and a stop that was decided before does not come about.
+    3. It failed just now: whoever asks is told so, and AWS is not asked once more.
+    4. It is not there any more: the same, for as long as it is not.
+    5. Else a start begins; that of a machine that stops goes on once it has.
     """
-    if start.state == State.STARTING or (start.state == State.READY and runs(start, seen, now)):
-        return replace(start, wished_at=now)  # 1
+    if was_stopped_outside(start, seen, now):
+        over = ended(start, "somebody", outside(start, seen.instance), now - BEFORE_S)
+        return begun(over, by, why, now)  # 1
+    if start.state in HELD:
+        return replace(start, wished_at=now)  # 2
     if start.state == State.FAILED and now - start.failed_at < SETTLE_S:
-        return start  # 2
-    if seen.is_gone and is_told_gone(start):
         return start  # 3
-    return begun(start, by, why, now)  # 4
+    if seen.is_gone and is_told_gone(start):
+        return start  # 4
+    return begun(start, by, why, now)  # 5
 
 
 def _tell(start: Start, now: float) -> Step | None:

@@ -50,7 +50,7 @@ def ended_outside(start: Start, seen: Seen, now: float) -> Step | None:
         return None
     if not instance.runs and now - start.capacity_at < SETTLE_S:
         return None
-    what = f"{start.instance} was stopped outside ({instance.reason or instance.state or 'it is gone'})"
+    what = outside(start, instance)
     if instance.runs or seen.is_wanted:
         return _once_more(start, instance, what, now)  # 1
     if start.state == State.READY:
@@ -63,6 +63,17 @@ def ended_outside(start: Start, seen: Seen, now: float) -> Step | None:
         return again, NOTHING, f"{what}: an attempt was refused"  # 3
     why = f"{what} while it was starting: ask again, if it is wanted"
     return failed(ended(start, "somebody", what, now), "stopped", why, now), NOTHING, why  # 4
+
+
+def was_stopped_outside(start: Start, seen: Seen, now: float) -> bool:
+    """Whether the machine that a start got is off, and neither a stop of ours nor its group's doing."""
+    if start.state not in HELD or start.capacity_at is None or seen.is_wanted or seen.is_gone:
+        return False
+    return not seen.instance.runs and now - start.capacity_at >= SETTLE_S
+
+
+def outside(start: Start, instance: Instance) -> str:
+    return f"{start.instance} was stopped outside ({instance.reason or instance.state or 'it is gone'})"
 
 
 def _is_its(start: Start, instance: Instance) -> bool:

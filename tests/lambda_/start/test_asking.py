@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from appliance.starts import State
 from start.decision import ask
+from start.seen import Do
 from tests.lambda_.start.a_start import (
     ASKED,
     FAILED,
     GONE,
+    GOT,
     IN_STOP,
     NOW,
     OFF,
@@ -18,6 +22,7 @@ from tests.lambda_.start.a_start import (
     STOPPED,
     STOPPING,
     becomes,
+    does,
     events,
     seen,
 )
@@ -55,8 +60,18 @@ def test_who_asks_right_after_a_failure_is_told_of_it():
     assert ask(just, seen(OFF), "anna", "", NOW + 1).state == State.STARTING
 
 
-def test_who_asks_for_a_machine_that_somebody_just_stopped_starts_it():
-    assert ask(READY, seen(STOPPING), "anna", "", NOW).state == State.STARTING
+@pytest.mark.parametrize("start", [GOT, READY])
+def test_who_asks_for_a_machine_that_somebody_just_stopped_starts_it(start):
+    asked = ask(start, seen(STOPPING), "anna", "", NOW)
+    assert (asked.state, asked.asked_by, asked.capacity_at) == (State.STARTING, "anna", None)
+    assert events(asked) == ["stopped", "start_asked"]
+    assert asked.entries[0]["at"] < asked.entries[1]["at"]
+    assert does(replace(asked, entries=()), seen(OFF)) == Do.START
+
+
+def test_who_asks_for_a_machine_that_was_just_started_and_is_not_seen_to_run_joins():
+    just = replace(GOT, capacity_at=NOW - 20)
+    assert ask(just, seen(OFF), "anna", "", NOW).asked_by == "maria"
 
 
 def test_a_start_takes_nothing_over_from_the_one_before_but_what_is_to_be_told():

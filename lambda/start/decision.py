@@ -7,7 +7,16 @@ from dataclasses import replace
 from appliance.changes import BEFORE_S, begun, claimed, ended, got, ready
 from appliance.routes import Lead
 from appliance.starts import STAGES, Fault, Start, State
-from start.endings import HELD, ended_outside, given_up, gone, outside, stop_in_hand, was_stopped_outside
+from start.endings import (
+    BY_HAND,
+    HELD,
+    ended_outside,
+    given_up,
+    gone,
+    outside,
+    stop_in_hand,
+    was_stopped_outside,
+)
 from start.refusals import next_type
 from start.seen import (
     NOTHING,
@@ -67,7 +76,7 @@ def ask(start: Start, seen: Seen, by: str, why: str, now: float) -> Start:
 
     1. It was just stopped outside: that run is over, and a start begins.
     2. It starts, or is ready: whoever asks joins, and a stop that was decided before does not come about.
-    3. It failed just now: whoever asks is told so, and AWS is not asked once more.
+    3. AWS refused it just now: whoever asks is told so, and AWS is not asked once more.
     4. It is not there any more: the same, for as long as it is not.
     5. Else a start begins; that of a machine that stops goes on once it has.
     """
@@ -76,11 +85,16 @@ def ask(start: Start, seen: Seen, by: str, why: str, now: float) -> Start:
         return begun(over, by, why, now)  # 1
     if start.state in HELD:
         return replace(start, wished_at=now)  # 2
-    if start.state == State.FAILED and now - start.failed_at < SETTLE_S:
+    if _was_just_refused(start, now):
         return start  # 3
     if seen.is_gone and is_told_gone(start):
         return start  # 4
     return begun(start, by, why, now)  # 5
+
+
+def _was_just_refused(start: Start, now: float) -> bool:
+    by_hand = start.fault is not None and start.fault.code == BY_HAND
+    return start.state == State.FAILED and now - start.failed_at < SETTLE_S and not by_hand
 
 
 def _tell(start: Start, now: float) -> Step | None:

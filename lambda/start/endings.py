@@ -9,6 +9,8 @@ from start.refusals import refused
 from start.seen import NOTHING, SETTLE_S, STOPS_WITHIN_S, Action, Do, Seen, Step, is_told_gone
 
 HELD = (State.STARTING, State.READY)
+BY_HAND = "stopped"
+"""The fault of a start whose machine somebody stopped."""
 
 
 def gone(start: Start, seen: Seen, now: float) -> Step | None:
@@ -62,7 +64,7 @@ def ended_outside(start: Start, seen: Seen, now: float) -> Step | None:
         again = refused(without_machine(start), code, what, instance.type, seen.types, now)
         return again, NOTHING, f"{what}: an attempt was refused"  # 3
     why = f"{what} while it was starting: ask again, if it is wanted"
-    return failed(ended(start, "somebody", what, now), "stopped", why, now), NOTHING, why  # 4
+    return failed(ended(start, "somebody", what, now), BY_HAND, why, now), NOTHING, why  # 4
 
 
 def was_stopped_outside(start: Start, seen: Seen, now: float) -> bool:

@@ -60,6 +60,11 @@ def test_who_asks_right_after_a_failure_is_told_of_it():
     assert ask(just, seen(OFF), "anna", "", NOW + 1).state == State.STARTING
 
 
+def test_who_asks_again_after_somebody_stopped_it_while_it_started_starts_it():
+    stopped = becomes(GOT, seen(STOPPING))
+    assert ask(stopped, seen(STOPPING), "anna", "", NOW + 1).state == State.STARTING
+
+
 @pytest.mark.parametrize("start", [GOT, READY])
 def test_who_asks_for_a_machine_that_somebody_just_stopped_starts_it(start):
     asked = ask(start, seen(STOPPING), "anna", "", NOW)

@@ -11,6 +11,7 @@ import soundfile
 pytest.importorskip("boto3", reason="needs the extra [cloud]")
 pytest.importorskip("moto.server", reason="moto, the AWS of the tests, is not installed")
 
+from benchmarks.customer import is_numbered
 from tests.acceptance.off import OWNERS, Off, off
 from tests.acceptance.processes import Appliance, eventually, running_appliance
 
@@ -116,6 +117,28 @@ def check_recordings(cloud: Off, wav: bytes) -> None:
         assert alignment["score"] > FITS
     assert cloud.has_ended()[heard]["taken_at"] < cloud.has_ended()[announced.body["id"]]["taken_at"]
     assert cloud.waits() == 0
+
+
+def test_what_a_machine_had_in_hand_that_was_killed_is_done_by_another_once():
+    with off() as cloud:
+        text = {"text": "7 in 400 chunks", "pace_s": 0.02}
+        id = cloud.accept("/jobs", {"model_type": "fake", "model": "numbered", "payload": text})
+        waits = cloud.accept("/jobs", JOB)
+        with running_appliance(**cloud.machine) as killed:
+            eventually(lambda: killed.jobs.queue()["running"], "it runs", 30)
+            cloud.ended(waits)
+        left = cloud.items("waiting")[id]
+        assert left["status"] == "taken"
+        with running_appliance(**cloud.machine | {"SKYLARK_CLOUD__INSTANCE_ID": "i-0f1e2d3c4b5a69788"}):
+            assert cloud.status(id)["status"] == "taken", "for two minutes nobody knows that it was killed"
+            cloud.table.put("waiting", id, {"lease_until": 0})
+            result = cloud.ended(id)["result"]
+            wav = cloud.fetch(result["audio"][0]["url"]).content
+        samples, rate = soundfile.read(io.BytesIO(wav), dtype="int16")
+        assert is_numbered(samples.astype("<i2").tobytes(), 7, 0)
+        assert len(samples) == 40 * rate
+        assert cloud.has_ended()[id]["attempts"] == 2
+        assert cloud.waits() == 0
 
 
 def test_a_machine_that_is_on_takes_work_in_too_and_gives_back_what_it_has_in_hand_when_it_stops():

@@ -90,7 +90,7 @@ class Caller:
 
     owner: str | None = None
     remote: bool = False
-    """It came over a network, and not over the Unix socket."""
+    """It came over a network, and not over the Unix socket; or what came over that says so of itself."""
 
     def may_see(self, owner: str | None) -> bool:
         return self.owner is None or self.owner == owner

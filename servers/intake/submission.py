@@ -59,7 +59,7 @@ class Submission:
 
     def _done(self, work: Work) -> Outcome:
         jobs = self._jobs(work)
-        ids = self._engine.submit(jobs, owner=work.owner)
+        ids = self._engine.submit(jobs, owner=work.owner, remote=True)
         ended = [
             self._engine.wait(id, timeout_s=LONGEST_S, wanted=self._wanted, clock=self._clock) for id in ids
         ]

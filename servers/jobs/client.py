@@ -41,6 +41,10 @@ LOAD_S = 330.0
 """A little over engine.load_timeout_s, so that its answer is what is heard."""
 CHUNK_BYTES = 64 * 1024
 OWNER_HEADER = "X-Skylark-Owner"
+REMOTE_HEADER = "X-Skylark-Remote"
+"""Says on the Unix socket that the jobs are of somebody on a network: of this machine's files they may name
+those below engine.file_roots alone.
+"""
 RATE_HEADER = "X-Sample-Rate"
 
 
@@ -75,14 +79,17 @@ class JobsClient:
     def close(self) -> None:
         self._pool.close()
 
-    def submit(self, jobs: Sequence[dict[str, Any]], *, owner: str | None = None) -> list[str]:
-        """Accepts all of the jobs or none; returns their ids in order.
+    def submit(
+        self, jobs: Sequence[dict[str, Any]], *, owner: str | None = None, remote: bool = False
+    ) -> list[str]:
+        """Accepts all of the jobs or none; returns their ids in order. `remote` jobs are of a client on a
+        network, and may name only the files that such a client may.
 
         A job is {"model_type", "model"?, "application_id"?, "priority"?, "payload", "result_path"?,
         "batch_key"?, "idempotency_key"?}. Raises AnswerLost where it may have accepted them: submitted again
         with the same keys they are the same jobs.
         """
-        headers = _for_owner(owner)
+        headers = _for_owner(owner) | ({REMOTE_HEADER: "1"} if remote else {})
         if len(jobs) == 1:  # an error then names its fields as the caller does
             return [self._call("POST", "/jobs", json=jobs[0], headers=headers)["job_id"]]
         reply = self._call("POST", "/jobs/batch", json={"jobs": list(jobs)}, headers=headers)

@@ -46,15 +46,23 @@ def test_what_was_accepted_while_off_is_done_when_the_machine_starts_and_fetched
         batch = cloud.accept(
             "/jobs/batch", {"jobs": [JOB, {"model_type": "espeak", "payload": {"text": "🎉"}}]}
         )
+        file = {
+            "model_type": "pocketsphinx",
+            "payload": {"task": "transcribe", "audio_path": "/etc/hostname"},
+        }
+        prying = cloud.accept("/jobs", file)
         wrong = cloud.accept("/tts/generate_batch", {"texts": [TEXT], "voice": "nobody"})
         assert cloud.ask("POST", "/v1/tts", {"text": TEXT}).code == "machine_off"
-        assert cloud.waits() == 4
+        assert cloud.waits() == 5
         with running_appliance(**cloud.machine) as appliance:
             wav = check_speech(cloud, appliance, spoken)
             check_jobs(cloud, appliance, job, batch)
             failed = cloud.ended(wrong)
             assert (failed["status"], failed["error"]["code"]) == ("failed", "unknown_voice")
             assert failed["error"]["param"] == "voice"
+            assert cloud.ended(prying)["error"]["param"] == "payload.audio_path", (
+                "it is a file of the machine's"
+            )
             check_nobody_else(cloud, appliance, spoken)
             assert appliance.jobs.queue()["queued"] == []
         check_recordings(cloud, wav)
@@ -126,12 +134,13 @@ def test_what_a_machine_had_in_hand_that_was_killed_is_done_by_another_once():
         waits = cloud.accept("/jobs", JOB)
         with running_appliance(**cloud.machine) as killed:
             eventually(lambda: killed.jobs.queue()["running"], "it runs", 30)
-            cloud.ended(waits)
-        left = cloud.items("waiting")[id]
-        assert left["status"] == "taken"
+        left = cloud.items("waiting")
+        assert {left[each]["status"] for each in (id, waits)} == {"taken"}
         with running_appliance(**cloud.machine | {"SKYLARK_CLOUD__INSTANCE_ID": "i-0f1e2d3c4b5a69788"}):
             assert cloud.status(id)["status"] == "taken", "for two minutes nobody knows that it was killed"
-            cloud.table.put("waiting", id, {"lease_until": 0})
+            for each in (id, waits):
+                cloud.table.put("waiting", each, {"lease_until": 0})
+            assert cloud.ended(waits)["status"] == "done"
             result = cloud.ended(id)["result"]
             wav = cloud.fetch(result["audio"][0]["url"]).content
         samples, rate = soundfile.read(io.BytesIO(wav), dtype="int16")

@@ -10,7 +10,7 @@ import pytest
 import requests
 import soundfile
 
-from servers.errors import UnsupportedAudio
+from servers.errors import InvalidRequest, UnsupportedAudio
 from tests.acceptance.processes import Engine, running_engine
 
 
@@ -56,6 +56,17 @@ def test_a_fifo_as_audio_is_refused_when_it_is_submitted(engine, files):
     with pytest.raises(UnsupportedAudio, match="FIFO") as raised:
         transcribe(engine, files / "a.wav")
     assert raised.value.param == "payload.audio_path"
+
+
+def test_who_submits_for_a_client_on_a_network_may_name_no_more_than_that_client(engine, files, tmp_path):
+    (own,) = engine.client.submit([heard(wav(tmp_path / "a.wav"))])
+    assert engine.ended(own)["status"] == "done", "any file will do over the socket"
+    for jobs in ([heard(tmp_path / "a.wav")], [heard(wav(files / "b.wav")), heard(tmp_path / "a.wav")]):
+        with pytest.raises(InvalidRequest, match="must lie under one of") as raised:
+            engine.client.submit(jobs, owner="alice", remote=True)
+        assert str(raised.value.param).endswith("payload.audio_path")
+    (below,) = engine.client.submit([heard(files / "b.wav")], owner="alice", remote=True)
+    assert engine.ended(below)["status"] == "done"
 
 
 @pytest.mark.parametrize(("link", "says"), [(False, "it is a FIFO"), (True, "links are not followed")])

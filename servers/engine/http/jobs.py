@@ -27,7 +27,7 @@ from servers.errors import (
     UnknownModel,
     UnsupportedAudio,
 )
-from servers.jobs.client import OWNER_HEADER, RATE_HEADER
+from servers.jobs.client import OWNER_HEADER, RATE_HEADER, REMOTE_HEADER
 from servers.jobs.handover import HandedOver
 from servers.jobs.job import Job
 from servers.jobs.request import IDEMPOTENCY_KEY
@@ -73,9 +73,11 @@ def playback() -> Playback:
 
 
 def caller() -> Caller:
-    """Over the Unix socket a door may say for whom it calls; over TCP it is whoever the key belongs to."""
+    """Over the Unix socket a door may say for whom it calls, and that they are on a network; over TCP it is
+    whoever the key belongs to.
+    """
     if over_unix_socket():
-        return Caller(request.headers.get(OWNER_HEADER))
+        return Caller(request.headers.get(OWNER_HEADER), remote=REMOTE_HEADER in request.headers)
     return Caller(current_owner(), remote=True)
 
 

@@ -21,6 +21,7 @@ LONGEST_KEY = 192
 """Characters of an Idempotency-Key, as at the doors."""
 LONGEST_HEADER, LONGEST_TARGET = 1_000, 2_000
 FORM_PRIORITY = re.compile(rb'name="?priority"?\r\n(?:[^\r\n]+\r\n)*\r\n(\d{1,7})\r\n')
+TARGET = re.compile(r"/[!-~]*")
 BOUNDARY = re.compile(r';\s*boundary=("[^"]*"|[^;\s]+)', re.IGNORECASE)
 
 
@@ -72,8 +73,11 @@ def check_key(key: str | None) -> str:
 
 def check_line(target: str, headers: Mapping[str, str]) -> dict[str, str]:
     """Of the headers those that the machine is to know. Raises InvalidRequest for what is too long."""
-    if len(target) > LONGEST_TARGET or not target.isascii():
-        raise InvalidRequest(f"a path is at most {LONGEST_TARGET} characters of ASCII", param="path")
+    if len(target) > LONGEST_TARGET or not TARGET.fullmatch(target):
+        raise InvalidRequest(
+            f"a path begins with / and has at most {LONGEST_TARGET} characters of ASCII without spaces",
+            param="path",
+        )
     kept = {name: headers[name] for name in ("content-type", "accept") if headers.get(name)}
     for name, value in kept.items():
         if len(value) > LONGEST_HEADER or not value.isascii() or not value.isprintable():

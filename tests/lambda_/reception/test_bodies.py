@@ -125,6 +125,9 @@ def test_only_what_the_machine_needs_is_kept_of_the_headers():
     ("target", "headers", "param"),
     [
         ("/v1/tts?" + "x" * 2_000, {}, "path"),
+        ("/v1/tts?a=1\r\nX-Skylark-Owner: bob", {}, "path"),
+        ("/v1/tts?a b", {}, "path"),
+        ("/v1/tts?é", {}, "path"),
         ("/v1/tts", {"accept": "x" * 1_001}, "accept"),
         ("/v1/tts", {"content-type": "a\r\nX-Skylark-Owner: bob"}, "content-type"),
     ],

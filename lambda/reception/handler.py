@@ -28,6 +28,7 @@ from reception.works import Sent, Works
 BUSY_S = 5.0
 LONGEST_BY, LONGEST_WHY = 100, 300
 """Characters that the function which starts the machine takes."""
+FAULTS = (ClientError, BotoCoreError, Unreadable, Changed)
 KEPT: dict[str, Keys] = {}
 """The keys of each parameter, as long as the function is warm."""
 
@@ -62,9 +63,9 @@ class Reception:
         except Refused as refused:
             line["code"] = refused.code
             answer = exchange.refusal(request.id, refused)
-        except (ClientError, BotoCoreError, Unreadable, Changed) as fault:
-            line |= {"fault": f"{code(fault)}: {fault}", "advice": advice(fault)}
-            message = "AWS did not do what this needs; nothing of it was accepted, ask again"
+        except FAULTS as fault:
+            _note(line, fault)
+            message = "AWS did not do what this needs: ask again, and for work with the same Idempotency-Key"
             answer = exchange.refusal(request.id, Unavailable(message, retry_after_s=BUSY_S))
         print(json.dumps(line | {"status": answer["statusCode"]}), flush=True)
         return answer
@@ -89,16 +90,14 @@ class Reception:
             case Wants.ANNOUNCE:
                 return self._announced(works, announced(request, owner), line)
             case Wants.UPLOADED:
-                item = works.uploaded(wanted.id, owner)
-                self._start(owner, "accepted work", line)
-                return 202, self._told(works, item), _location(item)
+                return self._begun(works, works.uploaded(wanted.id, owner), line)
             case Wants.STATUS:
-                return 200, self._told(works, works.of(wanted.id, owner)), {}
+                return 200, self._told(works, works.of(wanted.id, owner), line), {}
             case Wants.WITHDRAW:
                 works.withdraw(wanted.id, owner)
                 return 200, {"id": wanted.id, "status": "withdrawn"}, {}
             case Wants.JOB if job := self._job(works, wanted.id, owner):
-                return 200, self._told(works, job) | {"status": _status_of_job(job)}, {}
+                return 200, self._told(works, job, line) | {"status": _status_of_job(job)}, {}
             case _:
                 if request.method not in HARMLESS:
                     self._start(owner, f"{request.method} {request.path}", line)
@@ -107,19 +106,25 @@ class Reception:
     def _accepted(
         self, works: Works, work: Sent, request: Request, line: dict[str, Any]
     ) -> tuple[int, Mapping[str, Any], dict[str, str]]:
-        item = works.accept(work)
+        status, told, headers = self._begun(works, works.accept(work), line)
+        applied = {"Preference-Applied": "respond-async"} if prefers_async(request.headers) else {}
+        return status, told, headers | applied
+
+    def _begun(
+        self, works: Works, item: Item, line: dict[str, Any]
+    ) -> tuple[int, Mapping[str, Any], dict[str, str]]:
+        """What is whole and waits starts the machine."""
         line["work"] = item["id"]
         if _waits(item):
-            self._start(work.owner, "accepted work", line)
-        applied = {"Preference-Applied": "respond-async"} if prefers_async(request.headers) else {}
-        return 202 if _waits(item) else 200, self._told(works, item), _location(item) | applied
+            self._start(item["owner"], "accepted work", line)
+        return 202 if _waits(item) else 200, self._told(works, item, line), _location(item)
 
     def _announced(
         self, works: Works, work: Sent, line: dict[str, Any]
     ) -> tuple[int, Mapping[str, Any], dict[str, str]]:
         item = works.accept(work)
         line["work"] = item["id"]
-        told = self._told(works, item)
+        told = self._told(works, item, line)
         if item["status"] != "uploading":
             return 200, told, _location(item)
         upload = works.upload(item) | {"then": f"/accepted/{item['id']}/uploaded"}
@@ -133,7 +138,7 @@ class Reception:
         is_it = found and found.get("job_id") == id and found.get("owner") == owner and _waits(found)
         return found if is_it else None
 
-    def _told(self, works: Works, item: Item) -> dict[str, Any]:
+    def _told(self, works: Works, item: Item, line: dict[str, Any]) -> dict[str, Any]:
         """What a client is told of its work."""
         told = {
             "id": item["id"],
@@ -143,9 +148,17 @@ class Reception:
             "priority": item["priority"],
             "result": works.result(item),
             "error": item.get("error"),
-            "machine": progress(self.appliance.table, self.clock()).body() if _waits(item) else None,
+            "machine": self._machine(line) if _waits(item) else None,
         }
         return told | ({"job_id": item["job_id"]} if "job_id" in item else {})
+
+    def _machine(self, line: dict[str, Any]) -> dict[str, Any] | None:
+        """How far it is. None where that cannot be read: the work was accepted all the same."""
+        try:
+            return progress(self.appliance.table, self.clock()).body()
+        except FAULTS as fault:
+            _note(line, fault)
+            return None
 
     def _off(self) -> MachineOff:
         seen = progress(self.appliance.table, self.clock())
@@ -204,6 +217,10 @@ def announced(request: Request, owner: str) -> Sent:
         size=size,
         priority=priority,
     )
+
+
+def _note(line: dict[str, Any], fault: Exception) -> None:
+    line |= {"fault": f"{code(fault)}: {fault}", "advice": advice(fault)}
 
 
 def _waits(item: Item) -> bool:

@@ -174,6 +174,15 @@ def test_a_start_that_cannot_be_asked_for_loses_nothing(door, capsys):
     assert "TooManyRequestsException" in capsys.readouterr().out
 
 
+def test_work_that_was_accepted_is_never_said_not_to_be(door, capsys):
+    """Whatever fails after it is in the table."""
+    door.before_start = lambda: door.aws.refuse("dynamodb.Query", "ThrottlingException")
+    answer = door.later()
+    assert (answer.status, answer.body["machine"]) == (202, None)
+    assert list(door.items()) == [answer.body["id"]]
+    assert '"fault": "ThrottlingException' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("call", ["s3.PutObject", "dynamodb.TransactWriteItems"])
 def test_what_aws_did_not_take_is_not_accepted_and_the_client_is_told_so(door, call, capsys):
     door.aws.refuse(call, "SlowDown", 503)

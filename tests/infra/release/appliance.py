@@ -44,6 +44,8 @@ def _client(service: str, _of: str) -> Any:
 @dataclass
 class Appliance:
     names: Names
+    make: Callable[[str, str], Any] = _client
+    """boto3's client of a service, for the release or for somebody else."""
     host: Host = field(default_factory=Host)
     now: float = 1_900_000_000.0
     capacity: bool = True
@@ -59,13 +61,13 @@ class Appliance:
 
     def client(self, service: str) -> Any:
         """The release's."""
-        client = _client(service, "the release")
+        client = self.make(service, "the release")
         client.meta.events.register("before-call", self._before, unique_id="appliance before")
         client.meta.events.register("after-call", self._after, unique_id="appliance after")
         return client
 
     def outside(self, service: str) -> Any:
-        return _client(service, "somebody else")
+        return self.make(service, "somebody else")
 
     def _before(self, model: Any, params: Any, **_: Any) -> Any:
         name = f"{model.service_model.service_name}.{model.name}"

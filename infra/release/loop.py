@@ -47,6 +47,7 @@ class World:
         now = self.clock()
         return Seen(
             instance=instance,
+            start="" if instance or not release.machine_asked_at else self.machine.says(),
             command=self.machine.told(instance, release.command),
             new_healthy=bool(release.new_runs_since) and self.balancer.is_healthy(release.place),
             old_healthy=bool(release.old_image) and self.balancer.is_healthy(release.old),

@@ -56,11 +56,19 @@ class Machine:
         """0 lets it go."""
         self._ask({"do": "hold", "by": "release", "why": why, "for_s": for_s})
 
-    def _ask(self, event: dict[str, Any]) -> None:
+    def says(self) -> str:
+        """How far its start is, or what is in the way."""
+        told = self._ask({"do": "status"})
+        fault = told.get("fault") or {}
+        return ": ".join(filter(None, (told.get("state"), told.get("stage"), fault.get("message"))))
+
+    def _ask(self, event: dict[str, Any]) -> dict[str, Any]:
         answer = self._lambda.invoke(FunctionName=self._is.start_function, Payload=json.dumps(event).encode())
         said = answer["Payload"].read().decode("utf-8", "replace")
-        if answer.get("FunctionError"):
-            raise ReleaseFault(f"{self._is.start_function} failed: {said}")
+        told: dict[str, Any] = {} if answer.get("FunctionError") else json.loads(said)
+        if answer.get("FunctionError") or told.get("error"):
+            raise ReleaseFault(f"{self._is.start_function} did not {event['do']}: {said}")
+        return told
 
     def tell(self, instance: str, *words: str) -> str:
         """The id of what it was told."""

@@ -97,6 +97,8 @@ class Seen:
 
     instance: str = ""
     """The machine that runs and takes commands; empty while there is none."""
+    start: str = ""
+    """What the start function says while there is none."""
     command: Command = field(default_factory=Command)
     new_healthy: bool = False
     old_healthy: bool = False
@@ -157,7 +159,7 @@ def next_step(release: Release, seen: Seen, now: float, limits: Limits = DEFAULT
     if release.fault:  # 2
         return _undo(release, seen, now, limits)
     if not seen.instance or release.instance not in ("", seen.instance):  # 3
-        return _no_machine(release, now, limits)
+        return _no_machine(release, seen, now, limits)
     if release.command:  # 4
         return _commanded(release, seen.command)
     if release.in_place and not release.emptied:  # 5
@@ -188,7 +190,7 @@ def next_weight(release: Release, seen: Seen) -> int:
     return next(weight for weight in release.weights if weight > release.weight)
 
 
-def _no_machine(release: Release, now: float, limits: Limits) -> Told:
+def _no_machine(release: Release, seen: Seen, now: float, limits: Limits) -> Told:
     if release.recorded:
         return Step.FINISH, f"{release.place} is what the next machine starts with"
     if release.instance:
@@ -196,8 +198,8 @@ def _no_machine(release: Release, now: float, limits: Limits) -> Told:
     if not release.machine_asked_at:
         return Step.START_MACHINE, "no machine runs"
     if now - release.machine_asked_at > limits.machine_s:
-        return Step.FAIL, f"no machine runs after {limits.machine_s:.0f} s: see what skylark gpu status says"
-    return Step.WAIT, "the machine starts"
+        return Step.FAIL, f"no machine runs after {limits.machine_s:.0f} s: {seen.start}"
+    return Step.WAIT, f"the machine is waited for: {seen.start}"
 
 
 def _commanded(release: Release, command: Command) -> Told:

@@ -105,7 +105,10 @@ class Appliance:
         self.asked.append(event)
         if event["do"] == "start" and self.capacity:
             self.outside("ec2").start_instances(InstanceIds=[self.names.instance_id])
-        return {"state": "starting"}
+        if event["do"] == "hold" and event["for_s"] < 0:
+            return {"error": {"code": "invalid_request", "message": "for_s is 0 or more", "param": "for_s"}}
+        fault = None if self.capacity else {"code": "InsufficientInstanceCapacity", "message": "no g5.xlarge"}
+        return {"state": "starting", "stage": "capacity", "fault": fault}
 
     def refuse(self, call: str, nth: int = 1) -> None:
         answer = {"Error": {"Code": "AccessDenied", "Message": "as it was told"}, "ResponseMetadata": {}}

@@ -6,7 +6,6 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-
 import pytest
 from typer import Typer
 from typer.testing import CliRunner
@@ -62,7 +61,7 @@ def test_steps_are_rising_percentages_up_to_100(text):
 
 
 def test_an_older_infra_is_told_by_what_it_lacks():
-    with pytest.raises(Refused, match="APPLIANCE, START_FUNCTION, .*run terraform apply"):
+    with pytest.raises(Refused, match=r"APPLIANCE, START_FUNCTION, .*run terraform apply"):
         of({"TABLE_NAME": "skylark-speech"})
 
 
@@ -83,7 +82,7 @@ class Balancer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_POST = do_GET
+            do_POST = do_GET  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass

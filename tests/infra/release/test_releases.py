@@ -11,6 +11,7 @@ pytest.importorskip("boto3", reason="boto3 is not installed")
 pytest.importorskip("moto", reason="moto is not installed")
 
 from release.faults import Refused, ReleaseFault, TakenOver, Undone
+from release.machine import Machine
 
 from .appliance import BEGIN, Appliance, Killed, appliance
 from .host import BROKEN, GOOD, MUTE, OLD, SICK
@@ -67,7 +68,7 @@ def test_it_holds_the_machine_and_lets_it_go(cloud):
 def test_a_machine_that_is_off_is_started(cloud):
     cloud.anew(machine=False)
     cloud.release(GOOD)
-    assert [event["do"] for event in cloud.asked] == ["hold", "start", "hold"]
+    assert [event["do"] for event in cloud.asked if event["do"] != "status"] == ["hold", "start", "hold"]
     assert the_new_one_serves(cloud)
 
 
@@ -168,10 +169,15 @@ def test_without_room_for_two_the_old_one_serves_on(cloud):
 def test_without_capacity_it_is_given_up_and_nothing_has_changed(cloud):
     cloud.anew(machine=False)
     cloud.capacity = False
-    with pytest.raises(Undone, match="no machine runs after 60 s"):
+    with pytest.raises(Undone, match=r"no machine runs after 60 s: starting: capacity: no g5.xlarge"):
         cloud.release(GOOD)
     assert cloud.everybody_goes_to() == "reception"
     assert cloud.parameter() == BEGIN
+
+
+def test_what_the_start_function_refuses_is_told(cloud):
+    with pytest.raises(ReleaseFault, match=r"did not hold: .*for_s is 0 or more"):
+        Machine(cloud.names, cloud.client).hold("a test", -1)
 
 
 def test_a_machine_that_goes_meanwhile_takes_the_release_with_it(cloud):

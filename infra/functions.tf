@@ -57,7 +57,7 @@ resource "aws_lambda_function" "this" {
   description      = each.value.description
   role             = aws_iam_role.function[each.key].arn
   filename         = local.functions_archive
-  source_code_hash = filebase64sha256(local.functions_archive)
+  source_code_hash = fileexists(local.functions_archive) ? filebase64sha256(local.functions_archive) : null
   handler          = "${each.key}.handler.handler"
   runtime          = "python3.13"
   architectures    = ["arm64"]
@@ -72,6 +72,13 @@ resource "aws_lambda_function" "this" {
   logging_config {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.function[each.key].name
+  }
+
+  lifecycle {
+    precondition {
+      condition     = fileexists(local.functions_archive)
+      error_message = "There is no archive of the functions' code at ${local.functions_archive}: run infra/archive first."
+    }
   }
 
   depends_on = [aws_iam_role_policy.function]

@@ -26,6 +26,16 @@ run "without_work_hours_and_a_budget_nobody_starts_it_and_nothing_is_told_of_mon
   }
 }
 
+run "without_the_archive_it_is_said_how_it_is_made" {
+  command = plan
+
+  variables {
+    functions_archive = "./no-such.zip"
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
 run "all_functions_have_the_same_environment" {
   assert {
     condition     = length(distinct([for function in aws_lambda_function.this : one(function.environment).variables])) == 1

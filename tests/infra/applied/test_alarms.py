@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from servers.settings import ROOT
 from tests.infra.alarm_math import Values, is_told, key
 from tests.infra.existing import is_there
 from tests.infra.published import published
@@ -42,6 +45,14 @@ def test_none_looks_longer_than_cloudwatch_does(alarms):
     for name, alarm in alarms.items():
         period_s = max(each["MetricStat"]["Period"] for each in alarm["Metrics"] if "MetricStat" in each)
         assert period_s * alarm["EvaluationPeriods"] <= 86_400, name
+
+
+def test_the_runbook_says_what_to_do_about_each(alarms):
+    told = (ROOT / "infra" / "README.md").read_text().partition("### What to do about an alarm")[2]
+    rows = [line.split("|")[1] for line in told.partition("###")[0].splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`([\w-]+)`", row)} == {
+        name.split("-", 2)[2] for name in alarms
+    }
 
 
 # What is published in an hour, by the name of the metric, and of whom.

@@ -1,4 +1,4 @@
-"""Which metrics are really published: by the code of the machine's monitor and the start function, run here."""
+"""Which metrics are really published: the code of the monitor and of the start function is run here."""
 
 from __future__ import annotations
 

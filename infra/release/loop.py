@@ -43,6 +43,9 @@ class World:
 
     def look(self, release: Release) -> Seen:
         instance = self.machine.instance()
+        asked_of_old = release.old_image and (
+            release.smoked or release.fault
+        )  # before that it decides nothing
         led = release.weight and not release.fault
         now = self.clock()
         return Seen(
@@ -50,7 +53,7 @@ class World:
             start="" if instance or not release.machine_asked_at else self.machine.says(),
             command=self.machine.told(instance, release.command),
             new_healthy=bool(release.new_runs_since) and self.balancer.is_healthy(release.place),
-            old_healthy=bool(release.old_image) and self.balancer.is_healthy(release.old),
+            old_healthy=bool(asked_of_old) and self.balancer.is_healthy(release.old),
             error_rate=self.balancer.error_rate(release.place, release.shifted_at, now) if led else None,
         )
 

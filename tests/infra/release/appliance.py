@@ -87,7 +87,7 @@ class Appliance:
                 return _ok(
                     Status="Failed" if said else "Success", StandardErrorContent=said, StatusDetails=""
                 )
-            case "elbv2.DescribeTargetHealth" | "elasticloadbalancingv2.DescribeTargetHealth":
+            case "elbv2.DescribeTargetHealth":
                 place = body["TargetGroupArn"].split("/")[1].rpartition("-")[2]
                 state = "healthy" if self.host.answers(place, "/ready") else "unhealthy"
                 return _ok(TargetHealthDescriptions=[{"TargetHealth": {"State": state}}])

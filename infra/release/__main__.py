@@ -95,10 +95,8 @@ def _release(
 
 def _image(image: str | None, variant: str, found: Names, client: Client) -> str:
     named = os.environ.get("CONTAINER_ENGINE")
-    if image is not None and image.startswith(found.repository):
-        return release_name(found.repository, image, client("ecr"), None)
-    engine = find_engine(named)
-    return release_name(found.repository, image or build(variant), client("ecr"), engine)
+    wanted = image or build(variant)
+    return release_name(found.repository, wanted, client("ecr"), lambda: find_engine(named))
 
 
 def run(
@@ -131,4 +129,6 @@ def _fail(said: str, code: int) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(release)
+    app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    app.command()(release)
+    app(prog_name="scripts/release")

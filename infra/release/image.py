@@ -6,7 +6,7 @@ import base64
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,19 +61,17 @@ def build(variant: str) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-def release_name(repository: str, image: str, ecr: Any, engine: Engine | None) -> str:
+def release_name(repository: str, image: str, ecr: Any, engine: Callable[[], Engine]) -> str:
     """`repository@sha256:…` of an image: one that is there, or one of this machine, which is pushed.
 
-    `engine` is None where there is none; it is needed only to push.
+    `engine` is asked for only to push.
     """
     name, _, digest = image.partition("@")
     if name == repository and digest:
         return _known(repository, {"imageDigest": digest}, ecr)
     if name.rpartition(":")[0] == repository:
         return _known(repository, {"imageTag": name.rpartition(":")[2]}, ecr)
-    if engine is None:
-        raise Refused(f"{image} is not in {repository}, and without podman or docker none can be pushed")
-    return push(repository, image, ecr, engine)
+    return push(repository, image, ecr, engine())
 
 
 def push(repository: str, image: str, ecr: Any, engine: Engine) -> str:

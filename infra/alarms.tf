@@ -46,6 +46,7 @@ locals {
   )
 
   # minutes: so long a period is; of: so many periods are looked at, and in all of them (or in `in`) it has to be so.
+  # What is filled needs `in`: the newest minute is compared before its data are there.
   alarms = merge(
     {
       gpu-memory = {
@@ -67,13 +68,13 @@ locals {
       no-healthy-target = {
         why        = "The machine runs and publishes, and the load balancer has found no server of it ready for 20 minutes: nobody is served. See GET /ready."
         metrics    = ["heartbeat", "healthy_tts_blue", "healthy_tts_green", "healthy_whisperx_blue", "healthy_whisperx_green"]
-        over       = 0, minutes = 1, of = 20 # longer than a start takes
+        over       = 0, minutes = 1, of = 20, in = 16 # longer than a start takes
         expression = "IF(FILL(heartbeat, 0) > 0 AND (FILL(healthy_tts_blue, 0) + FILL(healthy_tts_green, 0) < 1 OR FILL(healthy_whisperx_blue, 0) + FILL(healthy_whisperx_green, 0) < 1), 1, 0)"
         missing    = local.quiet # all are filled; nothing of them at all is no machine
       }
       blind-publisher = {
         why        = "The machine publishes, but not what it does: a server or the engine does not answer it. It is not stopped meanwhile, whatever it costs."
-        metrics    = ["heartbeat", "active"], over = 0, minutes = 1, of = 15
+        metrics    = ["heartbeat", "active"], over = 0, minutes = 1, of = 15, in = 12
         expression = "IF(FILL(heartbeat, 0) > 0 AND FILL(active, -1) < 0, 1, 0)"
         missing    = local.quiet # one that publishes nothing at all is auto_stop's to tell, which knows whether it runs
       }

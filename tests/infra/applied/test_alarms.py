@@ -113,6 +113,14 @@ TOLD = {
         set(),
     ),
     "the publisher is blind": (then(("ActiveRequests", ""), None, 15), {"blind-publisher"}),
+    "the publisher is blind, and the newest minutes are not there yet": (
+        then(("Heartbeat", ""), None, 3, then(("ActiveRequests", ""), None, 15)),
+        {"blind-publisher"},
+    ),
+    "nobody serves, and the newest minutes are not there yet": (
+        then(("Heartbeat", ""), None, 3, then(("HealthyHostCount", "tts-green"), 0.0, 20)),
+        {"no-healthy-target"},
+    ),
     "the publisher was blind for a moment": (then(("ActiveRequests", ""), None, 5), set()),
     "it runs for long": (then(("RunningSeconds", ""), 43_260.0, 5), {"runs-long"}),
     "over the budget": (then(("CostMonth", ""), 50.5, 60), {"over-budget"}),

@@ -46,6 +46,9 @@ class Appliance:
     names: Names
     make: Callable[[str, str], Any] = _client
     """boto3's client of a service, for the release or for somebody else."""
+    variables: dict[str, str] = field(default_factory=dict)
+    start: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    """The start function; None is a stand-in."""
     host: Host = field(default_factory=Host)
     now: float = 1_900_000_000.0
     capacity: bool = True
@@ -103,6 +106,8 @@ class Appliance:
 
     def _asked(self, event: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(event)
+        if self.start:
+            return self.start(event)
         if event["do"] == "start" and self.capacity:
             self.outside("ec2").start_instances(InstanceIds=[self.names.instance_id])
         if event["do"] == "hold" and event["for_s"] < 0:
@@ -180,7 +185,7 @@ class Appliance:
         self.host = Host(room)
         self.called, self.asked, self.said = [], [], []
         self.meanwhile = self.later = lambda *_: None
-        self.waits, self.capacity = lambda: None, True
+        self.waits, self.capacity, self.start = lambda: None, True, None
         said = before or BEGIN
         self.outside("ssm").put_parameter(
             Name=PARAMETER, Value=json.dumps(said), Type="String", Overwrite=True
@@ -218,10 +223,11 @@ def _ok(**answer: Any) -> tuple[Any, dict[str, Any]]:
 @contextmanager
 def appliance() -> Iterator[Appliance]:
     with mock_aws():
-        made = Appliance(of(_variables()))
+        variables = _variables()
+        made = Appliance(of(variables), variables=variables)
         yield made
         made.host.end()
-        for service in ("lambda", "ssm", "ec2", "autoscaling", "elbv2", "cloudwatch", "dynamodb"):
+        for service in ("lambda", "ssm", "ec2", "autoscaling", "elbv2", "cloudwatch", "dynamodb", "sns"):
             events = _client(service, "the release").meta.events
             events.unregister("before-call", unique_id="appliance before")
             events.unregister("after-call", unique_id="appliance after")
@@ -269,6 +275,10 @@ def _variables() -> dict[str, str]:
         "REPOSITORY_URL": REPOSITORY,
         "SERVICE_URL": "https://speech.example.com",
         "INSTANCE_ID": machine["InstanceId"],
+        "TOPIC_ARN": _client("sns", "somebody else").create_topic(Name="skylark-speech-people")["TopicArn"],
+        "BUCKET": "skylark-speech-123456789012",
+        "KEYS_PARAMETER": "/skylark/speech/api_keys",
+        "INSTANCE_TYPES": "g5.xlarge",
     }
 
 

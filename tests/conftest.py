@@ -1,21 +1,28 @@
-"""What holds for all tests: those that share one applied configuration run in one process, in order."""
+"""How tests are dealt out to the processes of scripts/test: a file is one process's, and so is what shares a
+fixture that takes minutes. What takes longest goes first, so that none waits for another at the end.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-ONE_PROCESS = "tests/infra/applied/"
+HERE = Path(__file__).parent
+SHARED = (HERE / "infra" / "applied",)
+FIRST = (*SHARED, HERE / "acceptance", HERE / "infra")
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """As --dist loadfile does it, but that folder is as one file."""
-    if config.getvalue("dist") != "loadfile":
-        return None
-    from xdist.scheduler import LoadFileScheduling
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _place(item.path))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
 
-    class Scheduling(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return ONE_PROCESS if nodeid.startswith(ONE_PROCESS) else super()._split_scope(nodeid)
 
-    return Scheduling(config, log)
+def _group(file: Path) -> str:
+    shared = [folder for folder in SHARED if file.is_relative_to(folder)]
+    return str((shared[0] if shared else file).relative_to(HERE))
+
+
+def _place(file: Path) -> int:
+    return next((n for n, folder in enumerate(FIRST) if file.is_relative_to(folder)), len(FIRST))

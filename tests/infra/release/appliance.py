@@ -55,7 +55,9 @@ class Appliance:
     called: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)  # of the start function
-    outcomes: dict[str, str] = field(default_factory=dict)  # by the command's id
+    takes_s: float = 0.0  # so long the machine does what it is told
+    told: dict[str, tuple[float, str]] = field(default_factory=dict)  # by the command's id: when it is done
+    outcomes: dict[str, str] = field(default_factory=dict)  # the same: what it said
     meanwhile: Callable[[str, int], Any] = field(default=lambda *_: None)
     """Called before each call with its name and how many there were of it; what it returns is the answer."""
     waits: Callable[[], Any] = field(default=lambda: None)
@@ -86,7 +88,9 @@ class Appliance:
                 (id,) = sent["Filters"][0]["Values"]
                 return _ok(InstanceInformationList=[{"InstanceId": id, "PingStatus": "Online"}])
             case "ssm.GetCommandInvocation":
-                said = self.outcomes[sent["CommandId"]]
+                said = self._outcome(sent["CommandId"])
+                if said is None:
+                    return _ok(Status="InProgress")
                 return _ok(
                     Status="Failed" if said else "Success", StandardErrorContent=said, StatusDetails=""
                 )
@@ -101,8 +105,16 @@ class Appliance:
     def _after(self, model: Any, parsed: Any, **_: Any) -> None:
         name = f"{model.service_model.service_name}.{model.name}"
         if name == "ssm.SendCommand" and "Command" in parsed:
-            self.outcomes[parsed["Command"]["CommandId"]] = self.host.do(self._command)
+            self.told[parsed["Command"]["CommandId"]] = self.now + self.takes_s, self._command
+            self._outcome(parsed["Command"]["CommandId"])
         self.later(name, self.called.count(name))
+
+    def _outcome(self, id: str) -> str | None:
+        """What came of a command; None while the machine is at it."""
+        due_at, command = self.told[id]
+        if id not in self.outcomes and self.now >= due_at:
+            self.outcomes[id] = self.host.do(command)
+        return self.outcomes.get(id)
 
     def _asked(self, event: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(event)
@@ -185,7 +197,7 @@ class Appliance:
         self.host = Host(room)
         self.called, self.asked, self.said = [], [], []
         self.meanwhile = self.later = lambda *_: None
-        self.waits, self.capacity, self.start = lambda: None, True, None
+        self.waits, self.capacity, self.start, self.takes_s = lambda: None, True, None, 0.0
         said = before or BEGIN
         self.outside("ssm").put_parameter(
             Name=PARAMETER, Value=json.dumps(said), Type="String", Overwrite=True

@@ -7,11 +7,21 @@ from __future__ import annotations
 
 import base64
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from tests.infra.shown import (
+    IDENTITY,
+    OF_RESOURCES,
+    Resource,
+    allowed,
+    granted,
+    listed,
+    may,
+    of_type,
+    principal,
+)
 
 WHOLE_SERVICES = {("aws_kms_key", "kms:*")}
 """Without it in a key's policy nobody could change the key again; the account's own policies decide then."""
@@ -32,8 +42,6 @@ NO_RESOURCES = {
     *("ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"),
 }
 """AWS allows them for no resource but `*`, or, of the agent's, for none that is known beforehand."""
-IDENTITY = ("aws_iam_role_policy", "aws_iam_policy")
-OF_RESOURCES = ("aws_s3_bucket_policy", "aws_sqs_queue_policy", "aws_sns_topic_policy", "aws_kms_key")
 OPEN_PORTS = {80, 443}
 SECRETS = (
     re.compile(r"AKIA[0-9A-Z]{16}"),
@@ -42,34 +50,13 @@ SECRETS = (
 )
 
 
-@dataclass(frozen=True)
-class Resource:
-    address: str
-    type: str
-    values: dict[str, Any]
-
-
 Rule = Callable[[Sequence[Resource]], list[str]]
-
-
-def resources(shown: Mapping[str, Any]) -> list[Resource]:
-    """Of a plan or a state, in all modules."""
-    root = shown.get("planned_values", shown.get("values", {})).get("root_module", {})
-    return list(_of_module(root))
-
-
-def _of_module(module: Mapping[str, Any]) -> Iterator[Resource]:
-    for found in module.get("resources", []):
-        if found["mode"] == "managed":
-            yield Resource(found["address"], found["type"], found["values"])
-    for child in module.get("child_modules", []):
-        yield from _of_module(child)
 
 
 def no_action_is_a_whole_service(found: Sequence[Resource]) -> list[str]:
     return [
         f"{policy.address} allows {action}"
-        for policy, statement in _allowed(found)
+        for policy, statement in allowed(found)
         for action in listed(statement["Action"])
         if "*" in action and (policy.type, action) not in WHOLE_SERVICES
     ]
@@ -78,7 +65,7 @@ def no_action_is_a_whole_service(found: Sequence[Resource]) -> list[str]:
 def no_resource_is_everything(found: Sequence[Resource]) -> list[str]:
     """`*` only for actions that have no resources; all else names the appliance, or is chosen by its tag."""
     faults = []
-    for policy, statement in _allowed(found, IDENTITY):
+    for policy, statement in allowed(found, IDENTITY):
         for resource in listed(statement["Resource"]):
             with_resources = {*listed(statement["Action"])} - NO_RESOURCES
             if resource == "*" and with_resources:
@@ -95,17 +82,17 @@ def _owned(resource: str) -> bool:
 def no_policy_is_for_everybody(found: Sequence[Resource]) -> list[str]:
     return [
         f"{policy.address} allows everybody {', '.join(listed(statement['Action']))}"
-        for policy, statement in _allowed(found)
-        if "*" in (statement.get("Principal"), _principal(statement, "AWS"), _principal(statement, "Service"))
+        for policy, statement in allowed(found)
+        if "*" in (statement.get("Principal"), principal(statement, "AWS"), principal(statement, "Service"))
     ]
 
 
 def a_service_acts_for_this_account_only(found: Sequence[Resource]) -> list[str]:
     """A service that is let in is so for what this account made, or anybody's rule could use it."""
     return [
-        f"{policy.address} lets {_principal(statement, 'Service')} in for every account"
-        for policy, statement in _allowed(found, OF_RESOURCES)
-        if _principal(statement, "Service") and "aws:Source" not in str(statement.get("Condition"))
+        f"{policy.address} lets {principal(statement, 'Service')} in for every account"
+        for policy, statement in allowed(found, OF_RESOURCES)
+        if principal(statement, "Service") and "aws:Source" not in str(statement.get("Condition"))
     ]
 
 
@@ -113,27 +100,27 @@ def each_function_that_is_called_permits_it(found: Sequence[Resource]) -> list[s
     """By a permission for the service, or for the scheduler by its role."""
     permitted = {
         (one.values["function_name"].rpartition(":")[2], one.values["principal"], one.values["source_arn"])
-        for one in _of(found, "aws_lambda_permission")
+        for one in of_type(found, "aws_lambda_permission")
     }
     faults = []
     for called, function, service, source in _calls(found):
         if (function, service, source) not in permitted:
             faults.append(f"{called} calls {function}, which {service} may not")
-    for schedule in _of(found, "aws_scheduler_schedule"):
+    for schedule in of_type(found, "aws_scheduler_schedule"):
         (target,) = schedule.values["target"]
-        if not _may(found, target["role_arn"], "lambda:InvokeFunction", target["arn"]):
+        if not may(found, target["role_arn"], "lambda:InvokeFunction", target["arn"]):
             faults.append(f"{schedule.address} calls {target['arn']}, which its role may not")
     return faults
 
 
 def _calls(found: Sequence[Resource]) -> Iterator[tuple[str, str, str, str]]:
     """(address, function, service, what the service calls it for)"""
-    rules = {rule.values["name"]: rule.values["arn"] for rule in _of(found, "aws_cloudwatch_event_rule")}
-    for target in _of(found, "aws_cloudwatch_event_target"):
+    rules = {rule.values["name"]: rule.values["arn"] for rule in of_type(found, "aws_cloudwatch_event_rule")}
+    for target in of_type(found, "aws_cloudwatch_event_target"):
         if ":function:" in target.values["arn"]:
             function, rule = target.values["arn"].rpartition(":")[2], rules.get(target.values["rule"], "")
             yield target.address, function, "events.amazonaws.com", rule
-    for target in _of(found, "aws_lb_target_group_attachment"):
+    for target in of_type(found, "aws_lb_target_group_attachment"):
         if ":function:" in target.values["target_id"]:
             function, group = target.values["target_id"].rpartition(":")[2], target.values["target_group_arn"]
             yield target.address, function, "elasticloadbalancing.amazonaws.com", group
@@ -141,9 +128,9 @@ def _calls(found: Sequence[Resource]) -> Iterator[tuple[str, str, str, str]]:
 
 def each_dead_letter_queue_grants_it(found: Sequence[Resource]) -> list[str]:
     faults = []
-    for rule in _of(found, "aws_cloudwatch_event_target"):
+    for rule in of_type(found, "aws_cloudwatch_event_target"):
         if queue := _dead_letters(rule.values):
-            if not _granted(found, queue, "events.amazonaws.com", "sqs:SendMessage"):
+            if not granted(found, queue, "events.amazonaws.com", "sqs:SendMessage"):
                 faults.append(f"{rule.address} may not send to {queue}")
         else:
             faults.append(f"{rule.address} has no queue for what failed")
@@ -151,12 +138,12 @@ def each_dead_letter_queue_grants_it(found: Sequence[Resource]) -> list[str]:
         function for _, function, service, _ in _calls(found) if service == "events.amazonaws.com"
     }:
         queue = _on_failure(found, called)
-        if not queue or not _may(found, _role_of(found, called), "sqs:SendMessage", queue):
+        if not queue or not may(found, _role_of(found, called), "sqs:SendMessage", queue):
             faults.append(f"{called} may not send to its queue for what failed: {queue}")
-    for schedule in _of(found, "aws_scheduler_schedule"):
+    for schedule in of_type(found, "aws_scheduler_schedule"):
         (target,) = schedule.values["target"]
         queue = _dead_letters(target)
-        if not queue or not _may(found, target["role_arn"], "sqs:SendMessage", queue):
+        if not queue or not may(found, target["role_arn"], "sqs:SendMessage", queue):
             faults.append(f"{schedule.address} may not send to its queue for what failed: {queue}")
     return faults
 
@@ -168,7 +155,7 @@ def _dead_letters(values: Mapping[str, Any]) -> str:
 
 def _on_failure(found: Sequence[Resource], function: str) -> str:
     """Where what was called without waiting, and has failed, goes."""
-    for one in _of(found, "aws_lambda_function_event_invoke_config"):
+    for one in of_type(found, "aws_lambda_function_event_invoke_config"):
         if one.values["function_name"] == function:
             given = one.values.get("destination_config") or [{}]
             return str((given[0].get("on_failure") or [{}])[0].get("destination") or "")
@@ -176,25 +163,25 @@ def _on_failure(found: Sequence[Resource], function: str) -> str:
 
 
 def _role_of(found: Sequence[Resource], function: str) -> str:
-    names = {one.values["function_name"]: one.values["role"] for one in _of(found, "aws_lambda_function")}
+    names = {one.values["function_name"]: one.values["role"] for one in of_type(found, "aws_lambda_function")}
     return str(names.get(function, ""))
 
 
 def no_bucket_is_public(found: Sequence[Resource]) -> list[str]:
-    blocks = {one.values["bucket"]: one.values for one in _of(found, "aws_s3_bucket_public_access_block")}
+    blocks = {one.values["bucket"]: one.values for one in of_type(found, "aws_s3_bucket_public_access_block")}
     ways = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
     faults = [
         f"{bucket.address} does not {way.replace('_', ' ')}"
-        for bucket in _of(found, "aws_s3_bucket")
+        for bucket in of_type(found, "aws_s3_bucket")
         for way in ways
         if not blocks.get(bucket.values["bucket"], {}).get(way)
     ]
-    acls = [one for one in _of(found, "aws_s3_bucket_acl") if "public" in str(one.values.get("acl"))]
+    acls = [one for one in of_type(found, "aws_s3_bucket_acl") if "public" in str(one.values.get("acl"))]
     return faults + [f"{one.address} is {one.values['acl']}" for one in acls]
 
 
 def only_the_load_balancer_is_open_to_the_internet(found: Sequence[Resource]) -> list[str]:
-    of_balancers = {group for one in _of(found, "aws_lb") for group in one.values["security_groups"]}
+    of_balancers = {group for one in of_type(found, "aws_lb") for group in one.values["security_groups"]}
     return [
         f"{address} is open to {cidr} at {ports.start} to {ports.stop - 1}"
         for address, group, cidr, ports in _ingress(found)
@@ -204,14 +191,14 @@ def only_the_load_balancer_is_open_to_the_internet(found: Sequence[Resource]) ->
 
 def _ingress(found: Sequence[Resource]) -> Iterator[tuple[str, str, str, range]]:
     """(address, security group, network, ports) of each way in."""
-    for rule in _of(found, "aws_vpc_security_group_ingress_rule"):
+    for rule in of_type(found, "aws_vpc_security_group_ingress_rule"):
         for cidr in filter(None, (rule.values.get("cidr_ipv4"), rule.values.get("cidr_ipv6"))):
             yield rule.address, rule.values["security_group_id"], cidr, _ports(rule.values)
-    for rule in _of(found, "aws_security_group_rule"):
+    for rule in of_type(found, "aws_security_group_rule"):
         if rule.values["type"] == "ingress":
             for cidr in (rule.values.get("cidr_blocks") or []) + (rule.values.get("ipv6_cidr_blocks") or []):
                 yield rule.address, rule.values["security_group_id"], cidr, _ports(rule.values)
-    for group in _of(found, "aws_security_group"):
+    for group in of_type(found, "aws_security_group"):
         for rule in group.values.get("ingress") or []:
             for cidr in (rule.get("cidr_blocks") or []) + (rule.get("ipv6_cidr_blocks") or []):
                 yield group.address, group.values["id"], cidr, _ports(rule)
@@ -230,7 +217,7 @@ def _whole_internet(cidr: str) -> bool:
 
 def what_is_kept_is_encrypted(found: Sequence[Resource]) -> list[str]:
     in_buckets = {
-        one.values["bucket"] for one in _of(found, "aws_s3_bucket_server_side_encryption_configuration")
+        one.values["bucket"] for one in of_type(found, "aws_s3_bucket_server_side_encryption_configuration")
     }
     encrypted: dict[str, Callable[[dict[str, Any]], bool]] = {
         "aws_ebs_volume": lambda values: bool(values.get("encrypted")),
@@ -266,7 +253,7 @@ def what_is_kept_is_encrypted(found: Sequence[Resource]) -> list[str]:
 def metadata_is_given_for_a_token_only(found: Sequence[Resource]) -> list[str]:
     return [
         f"{one.address} answers IMDSv1"
-        for one in _of(found, "aws_instance", "aws_launch_template")
+        for one in of_type(found, "aws_instance", "aws_launch_template")
         if [each.get("http_tokens") for each in one.values.get("metadata_options") or []] != ["required"]
     ]
 
@@ -283,15 +270,15 @@ def no_secret_is_where_many_can_read_it(found: Sequence[Resource]) -> list[str]:
 
 def readable(found: Sequence[Resource]) -> Iterator[tuple[str, str]]:
     """What anybody reads who may look at the account."""
-    for one in _of(found, "aws_launch_template", "aws_instance"):
+    for one in of_type(found, "aws_launch_template", "aws_instance"):
         for text in filter(None, (one.values.get("user_data"), one.values.get("user_data_base64"))):
             yield one.address, text
             yield one.address, _decoded(text)
-    for function in _of(found, "aws_lambda_function"):
+    for function in of_type(found, "aws_lambda_function"):
         for environment in function.values.get("environment") or []:
             for name, value in environment["variables"].items():
                 yield function.address, f"{name}={value}"
-    for parameter in _of(found, "aws_ssm_parameter"):
+    for parameter in of_type(found, "aws_ssm_parameter"):
         if parameter.values["type"] != "SecureString":
             yield parameter.address, f"{parameter.values['name']}={parameter.values['value']}"
 
@@ -316,45 +303,3 @@ RULES: tuple[Rule, ...] = (
     metadata_is_given_for_a_token_only,
     no_secret_is_where_many_can_read_it,
 )
-
-
-def _of(found: Sequence[Resource], *types: str) -> Iterator[Resource]:
-    return (one for one in found if one.type in types)
-
-
-def _allowed(
-    found: Sequence[Resource], types: Sequence[str] = (*IDENTITY, *OF_RESOURCES)
-) -> Iterator[tuple[Resource, dict[str, Any]]]:
-    """Each policy with each of its statements that allow something."""
-    for policy in _of(found, *types):
-        for statement in listed(json.loads(policy.values["policy"])["Statement"]):
-            if statement["Effect"] == "Allow":
-                yield policy, statement
-
-
-def _may(found: Sequence[Resource], role: str, action: str, resource: str) -> bool:
-    name = role.rpartition("/")[2]
-    return any(
-        policy.values["role"] == name
-        and action in listed(statement["Action"])
-        and resource in listed(statement["Resource"])
-        for policy, statement in _allowed(found, ("aws_iam_role_policy",))
-    )
-
-
-def _granted(found: Sequence[Resource], queue: str, service: str, action: str) -> bool:
-    return any(
-        _principal(statement, "Service") == service
-        and action in listed(statement["Action"])
-        and queue in listed(statement["Resource"])
-        for _, statement in _allowed(found, ("aws_sqs_queue_policy",))
-    )
-
-
-def _principal(statement: Mapping[str, Any], kind: str) -> Any:
-    principal = statement.get("Principal")
-    return principal.get(kind) if isinstance(principal, dict) else None
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

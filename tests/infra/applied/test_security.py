@@ -12,7 +12,8 @@ import pytest
 
 from tests.infra import rules
 from tests.infra.calls import needed
-from tests.infra.rules import RULES, Resource, resources
+from tests.infra.rules import RULES
+from tests.infra.shown import Resource, listed, resources
 
 HASH_OF_A_KEY = "cd42404d52ad55ccfa9aca4adc828aa5800ad9d385a0671fbcbf724118320619"
 FUNCTIONS = ("auto_stop", "start", "reception")
@@ -70,7 +71,7 @@ def refuse(type: str, action: str) -> Plant:
     def plant(found: Found) -> Found:
         for one in (each for each in found if each.type == type):
             policy = json.loads(one.values["policy"])
-            kept = [each for each in policy["Statement"] if action not in rules.listed(each["Action"])]
+            kept = [each for each in policy["Statement"] if action not in listed(each["Action"])]
             one.values["policy"] = json.dumps(policy | {"Statement": kept})
         return found
 
@@ -243,6 +244,6 @@ def test_a_function_may_do_what_its_code_does_and_nothing_else(found, function):
     allowed = {
         action
         for statement in json.loads(role["policy"])["Statement"]
-        for action in rules.listed(statement["Action"])
+        for action in listed(statement["Action"])
     }
     assert allowed - NOT_THE_CODES == needed(function) - NOT_CALLED[function]

@@ -19,8 +19,9 @@ from appliance.table import BOOT, Table
 from release.faults import Undone
 from start.handler import Warm, run
 
-from .appliance import REGION, TABLE, Appliance, appliance
+from .appliance import Appliance, appliance
 from .host import GOOD, MUTE, OLD
+from .made import REGION, TABLE
 
 FIRST = {"live": "blue", "blue": "", "green": ""}
 MINUTE_S, PLENTY_MS = 60.0, 60_000.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from appliance.changes import BEFORE_S, GIVEN_UP_S, begun, ended, failed, not_stopped, without_machine
 from appliance.machine import Instance
 from appliance.starts import STAGES, Start, State
@@ -45,7 +47,8 @@ def ended_outside(start: Start, seen: Seen, now: float) -> Step | None:
     1. Another machine, or another run of it, stands in, or its group makes one: the stages begin again.
     2. It was ready: that is over. AWS takes spot instances away.
     3. AWS took it back while it started: that was an attempt that was refused.
-    4. Somebody stopped it while it started: that start has failed.
+    4. Somebody stopped it while it started, and somebody has asked for it since it was there: once more.
+    5. Somebody stopped it while it started: that start has failed.
     """
     instance = seen.instance
     if start.state not in HELD or start.capacity_at is None or _is_its(start, instance):
@@ -63,8 +66,10 @@ def ended_outside(start: Start, seen: Seen, now: float) -> Step | None:
         code = instance.reason.removeprefix("Server.")
         again = refused(without_machine(start), code, what, instance.type, seen.types, now)
         return again, NOTHING, f"{what}: an attempt was refused"  # 3
+    if start.wished_at > start.capacity_at:
+        return _once_more(start, instance, what, now)  # 4
     why = f"{what} while it was starting: ask again, if it is wanted"
-    return failed(ended(start, "somebody", what, now), BY_HAND, why, now), NOTHING, why  # 4
+    return failed(ended(start, "somebody", what, now), BY_HAND, why, now), NOTHING, why  # 5
 
 
 def was_stopped_outside(start: Start, seen: Seen, now: float) -> bool:
@@ -84,12 +89,12 @@ def _is_its(start: Start, instance: Instance) -> bool:
 
 
 def _once_more(start: Start, instance: Instance, what: str, now: float) -> Step:
-    if start.state == State.READY:
-        at = min(now, instance.launched_at) if instance.runs else now
-        at = min(at, now - BEFORE_S)
-        over = ended(start, "somebody", what, at)
-        start = begun(over, start.asked_by, f"{start.why} (once more)", now)
-    return without_machine(start), NOTHING, f"{what}: the stages begin again"
+    """For the same people; a start that was not ready yet is not given more time for it."""
+    at = min(now - BEFORE_S, instance.launched_at) if instance.runs else now - BEFORE_S
+    again = begun(ended(start, "somebody", what, at), start.asked_by, start.why, now)
+    if start.in_hand:
+        again = replace(again, asked_at=start.asked_at, deadline_at=start.deadline_at)
+    return again, NOTHING, f"{what}: the stages begin again"
 
 
 def given_up(start: Start, seen: Seen, now: float) -> Step | None:

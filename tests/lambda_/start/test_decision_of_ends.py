@@ -103,6 +103,14 @@ def test_a_machine_that_somebody_stops_while_it_starts_has_failed_and_says_so():
     assert events(after) == ["stopped", "start_failed"]
 
 
+def test_a_machine_that_somebody_stops_and_another_has_asked_for_meanwhile_starts_once_more():
+    joined = replace(GOT, wished_at=NOW - 100)
+    after = becomes(joined, seen(STOPPING))
+    assert (after.state, after.capacity_at, after.asked_at) == (State.STARTING, None, GOT.asked_at)
+    assert after.deadline_at == GOT.deadline_at
+    assert events(after) == ["stopped", "start_asked"]
+
+
 def test_a_machine_that_aws_takes_back_while_it_starts_is_started_again():
     back = replace(OFF, reason=f"Server.{NO_CAPACITY}")
     after = becomes(GOT, seen(back, types=TYPES))

@@ -214,12 +214,13 @@ class World:
 
     def ask(self) -> None:
         """As lambda/start's operation: the hold first."""
-        by, self.wished_at = self.lots.choice(["anna", "ben"]), self.now
-        self.wanted_until = self.now + self.lots.choice([60.0, 900.0, 3600.0])
-        self.holds.write(Hold(self.wanted_until, by))
+        by, began_at = self.lots.choice(["anna", "ben"]), self.now
+        until = self.now + self.lots.choice([60.0, 900.0, 3600.0])
+        self.holds.write(Hold(until, by))
         seen = Reconciler(self, lambda: self.now, lambda: PLENTY_MS).look()  # type: ignore[arg-type]
         start = self.starts.read()
         self.starts.write(ask(start, seen, by, "a talk", self.now))
+        self.wished_at, self.wanted_until = began_at, until
         self.tick()
 
     def by_hand(self) -> None:

@@ -53,7 +53,7 @@ def ended_outside(start: Start, seen: Seen, now: float) -> Step | None:
     instance = seen.instance
     if start.state not in HELD or start.capacity_at is None or _is_its(start, instance):
         return None
-    if not instance.runs and now - start.capacity_at < SETTLE_S:
+    if not instance.runs and not _is_over(start, instance, now):
         return None
     what = outside(start, instance)
     if instance.runs or seen.is_wanted:
@@ -76,7 +76,13 @@ def was_stopped_outside(start: Start, seen: Seen, now: float) -> bool:
     """Whether the machine that a start got is off, and neither a stop of ours nor its group's doing."""
     if start.state not in HELD or start.capacity_at is None or seen.is_wanted or seen.is_gone:
         return False
-    return not seen.instance.runs and now - start.capacity_at >= SETTLE_S
+    return not seen.instance.runs and _is_over(start, seen.instance, now)
+
+
+def _is_over(start: Start, instance: Instance, now: float) -> bool:
+    """Of one that does not run: whether the start got that run. EC2 may still tell of the former."""
+    waited = start.capacity_at is not None and now - start.capacity_at >= SETTLE_S
+    return waited or instance.launched_at >= start.launched_at
 
 
 def outside(start: Start, instance: Instance) -> str:

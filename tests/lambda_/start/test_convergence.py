@@ -10,7 +10,7 @@ from appliance.routes import Lead
 from appliance.starts import State
 from tests.lambda_.start.world import a_wild_hour
 
-STORIES = range(2500)
+STORIES = range(150)
 
 
 @pytest.fixture(scope="module")

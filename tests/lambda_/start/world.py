@@ -133,7 +133,8 @@ class People:
         return list(self.held.values())
 
     def write(self, hold: Hold) -> None:
-        self.held[hold.by] = hold
+        """A longer one of the same holder stays."""
+        self.held[hold.by] = max(self.held.get(hold.by, hold), hold, key=lambda each: each.until)
 
 
 class World:
@@ -225,8 +226,10 @@ class World:
 
     def by_hand(self) -> None:
         if self.lots.random() < 0.5:
-            self.machine.stop(self.machine.seen())
-            self.ended_by_hand_at = self.now
+            try:
+                self.machine.stop(self.machine.seen())
+            finally:
+                self.ended_by_hand_at = self.now
         else:
             self.machine.start(self.machine.seen())
 

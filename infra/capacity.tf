@@ -43,7 +43,7 @@ resource "aws_instance" "machine" {
   associate_public_ip_address          = var.egress == "public_ip" ? null : false # null is as its subnet has it
   iam_instance_profile                 = aws_iam_instance_profile.machine.name
   instance_initiated_shutdown_behavior = "stop"
-  disable_api_termination              = var.deletion_protection
+  disable_api_termination              = var.deletion_protection && !var.spot # EC2 protects no spot instance
   user_data                            = local.user_data
   tags                                 = merge(local.tags, { Name = local.full_name })
 

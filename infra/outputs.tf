@@ -53,6 +53,11 @@ output "instance_id" {
   value       = one(aws_instance.machine[*].id)
 }
 
+output "spot_request_id" {
+  description = "The spot request of an instance, which has to be cancelled before the instance is replaced or destroyed; null where there is none."
+  value       = var.spot ? one(aws_instance.machine[*].spot_instance_request_id) : null
+}
+
 output "group_name" {
   description = "The Auto Scaling group, with the capacity `fleet`; else null."
   value       = one(aws_autoscaling_group.machine[*].name)

@@ -182,13 +182,13 @@ variable "instance_types" {
 }
 
 variable "spot" {
-  description = "Whether the machine is a spot instance: some 70 % cheaper, and it can be taken away with two minutes' notice. With the capacity `instance` the request is persistent, so that it can be stopped and started; its type cannot be changed then."
+  description = "Whether the machine is a spot instance: some 70 % cheaper, and it can be taken away with two minutes' notice. With the capacity `instance` the request is persistent, so that it can be stopped and started, and its type cannot be changed. That request has to be cancelled before the instance is replaced or destroyed (output `spot_request_id`): the provider leaves it, and it would start a machine that Terraform does not know. A fleet has no such request."
   type        = bool
   default     = false
 }
 
 variable "ami_id" {
-  description = "The machine's image. Null is AWS's Deep Learning Base GPU AMI as it is when the machine is made: it has Docker, NVIDIA's driver and container toolkit, and the AWS CLI."
+  description = "The machine's image. Null is AWS's Deep Learning Base GPU AMI as it is when the machine is made: it has Docker, NVIDIA's driver and container toolkit, and the AWS CLI. Another one needs these too, cloud-init, and `/dev/sda1` as its root."
   type        = string
   default     = null
 

@@ -39,6 +39,8 @@ LONGEST_S = 60.0
 class Machine:
     root: Path
     applied: Applied
+    outputs: dict[str, Any]
+    """Of its appliance."""
     instance_id: str
     imds: Imds
 
@@ -84,12 +86,12 @@ class Machine:
     def boot(self) -> dict[str, Any]:
         """What the table has of this machine's start."""
         key = {"kind": {"S": "boot"}, "id": {"S": self.instance_id}}
-        item = self.applied.client("dynamodb").get_item(TableName=self.applied.speech["table"], Key=key)
+        item = self.applied.client("dynamodb").get_item(TableName=self.outputs["table"], Key=key)
         return {name: next(iter(value.values())) for name, value in item.get("Item", {}).items()}
 
     def release(self, value: str) -> None:
         self.applied.client("ssm").put_parameter(
-            Name=self.applied.speech["release_parameter"], Value=value, Overwrite=True
+            Name=self.outputs["release_parameter"], Value=value, Overwrite=True
         )
 
     def environment_file(self, place: str = "blue") -> dict[str, str]:
@@ -98,9 +100,7 @@ class Machine:
 
     def _here(self, script: str) -> str:
         for folder in FOLDERS:
-            script = re.sub(
-                f"(?<!:){folder}", f"{self.root}{folder}", script
-            )  # after a : it is a container's
+            script = re.sub(f"(?<!:){folder}", f"{self.root}{folder}", script)  # after : a container's
         return script.replace("http://169.254.169.254", self.imds.url)
 
     def _environment(self) -> dict[str, str]:
@@ -119,22 +119,41 @@ class Machine:
 
 @contextmanager
 def machine(folder: Path, applied: Applied) -> Iterator[Machine]:
-    """One whose user data was installed, which was never booted and has no image."""
+    """The instance of `speech`; its user data was installed, it was never booted, and has no image."""
+    instance_id = applied.speech["instance_id"]
+    asked = applied.client("ec2").describe_instance_attribute(InstanceId=instance_id, Attribute="userData")
+    with _installed(folder, applied, applied.speech, instance_id, asked["UserData"]["Value"]) as made:
+        yield made
+
+
+@contextmanager
+def machine_of_fleet(folder: Path, applied: Applied) -> Iterator[Machine]:
+    """One that the group of `batch` might start."""
+    asked = applied.client("ec2").describe_launch_template_versions(
+        LaunchTemplateName=applied.batch["group_name"], Versions=["$Latest"]
+    )
+    (version,) = asked["LaunchTemplateVersions"]
+    user_data = version["LaunchTemplateData"]["UserData"]
+    with _installed(folder, applied, applied.batch, "i-0123456789abcdef0", user_data) as made:
+        yield made
+
+
+@contextmanager
+def _installed(
+    folder: Path, applied: Applied, outputs: dict[str, Any], instance_id: str, user_data: str
+) -> Iterator[Machine]:
     with running_imds() as imds:
-        instance_id = applied.speech["instance_id"]
         imds.instance_id, imds.instance_type = instance_id, "g4dn.xlarge"
-        made = Machine(folder, applied, instance_id, imds)
+        made = Machine(folder, applied, outputs, instance_id, imds)
         _furnish(folder)
-        client = applied.client("ec2")
-        at_first = applied.client("ssm").get_parameter(Name=applied.speech["release_parameter"])
-        asked = client.describe_instance_attribute(InstanceId=instance_id, Attribute="userData")
-        made.install(base64.b64decode(asked["UserData"]["Value"]).decode())
+        at_first = applied.client("ssm").get_parameter(Name=outputs["release_parameter"])
+        made.install(base64.b64decode(user_data).decode())
         try:
             yield made
         finally:
             made.release(at_first["Parameter"]["Value"])
             key = {"kind": {"S": "boot"}, "id": {"S": instance_id}}
-            applied.client("dynamodb").delete_item(TableName=applied.speech["table"], Key=key)
+            applied.client("dynamodb").delete_item(TableName=outputs["table"], Key=key)
 
 
 def shell_script(user_data: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from servers.settings import Settings
 from tests.infra.applied.machine import machine as machine_of_terraform
+from tests.infra.applied.machine import machine_of_fleet
 
 DIGEST, OTHER_DIGEST = "sha256:" + 64 * "a", "sha256:" + 64 * "b"
 EXISTS, EMPTY, BROKEN = "0", "2", "8"
@@ -259,6 +260,24 @@ def test_a_volume_that_cannot_be_read_is_neither_formatted_nor_forgotten(release
     assert released.calls("mkfs.ext4") == []
     assert "cannot be read" in released.boot()["fault"]
     assert not [call for call in released.calls("systemctl") if call.startswith("restart")]
+
+
+def test_a_machine_of_a_fleet_has_a_new_folder_and_its_queue_copied_out(tmp_path, applied):
+    image = f"{applied.batch['repository_url']}@{DIGEST}"
+    keys = applied.batch["api_keys_parameter"]
+    with machine_of_fleet(tmp_path, applied) as machine:
+        applied.client("ssm").put_parameter(Name=keys, Value="maria:" + 64 * "0", Overwrite=True)
+        try:
+            machine.release(json.dumps({"live": "green", "blue": "", "green": image}))
+            assert machine.run("skylark-boot").returncode == 0
+            assert machine.run("skylark-place", "green", "--run").returncode == 0
+        finally:
+            applied.client("ssm").put_parameter(Name=keys, Value="unset", Overwrite=True)
+        assert machine.calls("mount") == machine.calls("mkfs.ext4") == []
+        assert "image_at" in machine.boot()
+        settings = machine.environment_file("green")
+    assert settings["SKYLARK_CLOUD__VOLUME_GOES"] == "true"
+    assert settings["SKYLARK_MONITOR__APPLIANCE"] == "batch"
 
 
 def test_images_that_no_place_has_are_removed(released, image, other_image):

@@ -25,7 +25,7 @@ from tests.acceptance.processes import eventually, free_port
 from tests.infra.terraform import Terraform, cli_configuration, missing, scratch
 
 REGION = "eu-central-1"
-GO = ("-auto-approve", "-input=false", "-no-color")
+GO = ("-auto-approve", "-input=false", "-no-color", "-parallelism=30")  # most of them only wait
 
 
 @dataclass(frozen=True)

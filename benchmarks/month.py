@@ -57,6 +57,8 @@ class Day:
 class Tally:
     stops: int = 0
     busy_stops: int = 0
+    came: int = 0  # pieces of work
+    done: int = 0
     received: int = 0  # pieces of work that came while it stopped, to the reception
     called_off: int = 0  # stops, for the machine held itself meanwhile
     worst_late_s: float = 0.0  # a stop after the moment at which it was due, the tick not taken off
@@ -103,6 +105,7 @@ class Run:
 
     launched_at: float
     boots_s: float
+    taken: int = 0  # pieces of work
     own_hold: bool = True  # that it writes one when work comes after a silence
     ends: list[float] = field(default_factory=list)
     begins: list[float] = field(default_factory=list)  # of stretches of work, one after the other
@@ -110,6 +113,7 @@ class Run:
 
     def take(self, one: Work) -> None:
         """Work that touches what is going on makes one stretch with it."""
+        self.taken += 1
         begin = one.comes_at
         end = max(begin, self.launched_at + self.boots_s) + one.takes_s
         if self.ends and begin <= self.ends[-1]:
@@ -168,13 +172,16 @@ class Published:
 def live(day: Day, lots: random.Random, tally: Tally, own_hold: bool) -> None:
     """The day through, and on until the machine is off."""
     coming, off_at = list(reversed(day.work)), 0.0
+    tally.came += len(day.work)
     while coming:
         launched_at = max(coming[-1].comes_at, off_at)
-        run = Run(launched_at, lots.uniform(60, 240), own_hold)
+        run = Run(launched_at, lots.uniform(60, 240), own_hold=own_hold)
         run.holds = [(at + WRITE_S, until) for at, until in day.holds]
         run.holds.append((launched_at, launched_at + LIMITS.grace_s))  # start-gpu's
         stopped_at = _until_stopped(run, coming, day, lots, tally)
+        tally.done += run.taken
         if run.is_busy(stopped_at):  # it is durable: the machine starts again for it
+            tally.done -= 1
             coming.append(Work(stopped_at + 1, run.ends[-1] - stopped_at))
         off_at = stopped_at + lots.uniform(10, 60)
 
@@ -262,11 +269,13 @@ def measure(days: int, seed: int) -> list[Figure]:
         Figure("stops while busy", tally.busy_stops, "", 0),
         Figure("stops called off, for work came when it was about to stop", tally.called_off, ""),
         Figure("requests that came to the reception while it stopped", tally.received, ""),
+        Figure("pieces of work", tally.came, ""),
+        Figure("pieces of work that were lost", tally.came - tally.done, "", 0),
         Figure("without the machine's own hold: stops while busy", without.busy_stops, ""),
         Figure("machines that were never stopped", tally.never_stopped, "", 0),
         Figure("last work to stop, longest", tally.worst_idle_s, "s", LIMITS.idle_s + TICK_S + ACTS_S),
         Figure("last work to stop, shortest", tally.least_idle_s, "s"),
-        Figure("a stop after it was due, longest", tally.worst_late_s, "s", TICK_S + ACTS_S),
+        Figure("a stop after it was due, longest", tally.worst_late_s, "s", TICK_S + RUN_S),
         Figure("a month of 22 such days: hours of work", worked_h / months, "h"),
         Figure("hours paid", up_h / months, "h"),
         Figure("cost, on demand", up_h / months * ON_DEMAND, "$"),

@@ -110,8 +110,9 @@ def left(applied: Applied) -> list[str]:
     alive = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
     for each in applied.client("ec2").describe_instances(Filters=alive)["Reservations"]:
         found += [instance["InstanceId"] for instance in each["Instances"]]
-    # Terminated machines are seen for an hour, and keys that nobody has any more for a week.
-    return [each for each in found if ":instance/" not in each and ":kms:" not in each]
+    # Terminated machines are seen for an hour, keys of nobody for a week, and holds are not Terraform's.
+    not_its = (":instance/", ":kms:", "/holds/")
+    return [each for each in found if not any(part in each for part in not_its)]
 
 
 def _configuration(folder: Path, env: dict[str, str], image: str) -> Terraform:

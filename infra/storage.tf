@@ -42,7 +42,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
   dynamic "rule" {
-    for_each = { "accepted/" = var.accepted_days, "results/" = var.accepted_days, "audio/" = var.audio_days }
+    # A body goes when its work has ended, and so late only where nothing could be started, or where it was left behind.
+    for_each = { "accepted/" = 90, "results/" = var.accepted_days, "audio/" = var.audio_days }
 
     content {
       id     = trimsuffix(rule.key, "/")

@@ -12,6 +12,7 @@ locals {
     SKYLARK_ENGINE__HOST              = "0.0.0.0"
     SKYLARK_ENGINE__PORT              = "5002"
     SKYLARK_LIMITS__REQUEST_TIMEOUT_S = tostring(var.longest_request_s)
+    SKYLARK_WEB__IDLE_S               = tostring(var.longest_request_s + 75) # over the load balancer's
     SKYLARK_CLOUD__VOLUME_GOES        = tostring(local.is_fleet)
   }
 

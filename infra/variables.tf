@@ -253,7 +253,7 @@ variable "api_keys" {
 # What is kept
 
 variable "accepted_days" {
-  description = "How long requests that were accepted while it was off, and their results, are kept."
+  description = "How long the results of requests are kept that were accepted while it was off. The requests themselves wait for up to 90 days."
   type        = number
   default     = 7
 

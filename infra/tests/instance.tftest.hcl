@@ -250,7 +250,7 @@ run "what_there_is_where_nothing_is_said" {
   assert {
     condition = {
       for rule in aws_s3_bucket_lifecycle_configuration.this.rule : one(rule.filter).prefix => one(rule.expiration).days if length(rule.expiration) > 0
-    } == { "accepted/" = 7, "results/" = 7, "audio/" = 30 }
+    } == { "accepted/" = 90, "results/" = 7, "audio/" = 30 }
     error_message = "What is in the bucket expires."
   }
 
@@ -385,7 +385,7 @@ run "what_people_set_is_so" {
   assert {
     condition = {
       for rule in aws_s3_bucket_lifecycle_configuration.this.rule : one(rule.filter).prefix => one(rule.expiration).days if length(rule.expiration) > 0
-    } == { "accepted/" = 3, "results/" = 3, "audio/" = 1 }
+    } == { "accepted/" = 90, "results/" = 3, "audio/" = 1 }
     error_message = "The bucket's rules are as they were set."
   }
 

@@ -164,6 +164,7 @@ class Web(Section):
     allow_anonymous: bool = False
     max_connections_per_address: Annotated[int, Field(ge=1)] = 2_000
     max_websockets: Annotated[int, Field(ge=1)] = 200
+    idle_s: Annotated[float, Field(ge=5, le=86_400)] = 75.0
     stop_notice_s: Annotated[float, Field(ge=0, le=10)] = 0.0
 
 

@@ -263,7 +263,9 @@ class Connection(asyncio.Protocol):
         if self._outgoing.stalled(now):
             self._outgoing.reset()
         is_slow = self.phase is Phase.RECEIVING and self._request.is_slow(now, self.since)
-        self._do(due(self.phase, lasted_s=now - self.since, silent_s=now - self._heard_at, is_slow=is_slow))
+        lasted_s, silent_s = now - self.since, now - self._heard_at
+        idle_s = self._listener.idle_s
+        self._do(due(self.phase, lasted_s=lasted_s, silent_s=silent_s, is_slow=is_slow, idle_s=idle_s))
 
     def look_at_the_end(self, stopping_s: float) -> None:
         """The same while the listener stops, which it has done for so long."""

@@ -64,6 +64,7 @@ class Listener:
         self.max_body: int = app.config["MAX_CONTENT_LENGTH"]
         self.admits = app.extensions[ADMITS]
         self.stopping = False
+        self.idle_s = bounds.idle_s
         self._sock, self._bounds = sock, bounds
         self._threads = ThreadPoolExecutor(threads, "request")
         self._probe_threads = ThreadPoolExecutor(PROBE_THREADS, "probe")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-IDLE_S = 75.0
-"""Above the 60 s after which an ALB gives up an idle connection."""
 LINGER_S, QUIET_S = 30.0, 2.0
 """How long a client that sends on is listened to after its last reply, and for how long while it is silent:
 to close at once would lose the reply."""
@@ -34,10 +32,10 @@ class Due(Enum):
     RESET = "reset"
 
 
-def due(phase: Phase, *, lasted_s: float, silent_s: float, is_slow: bool) -> Due | None:
-    """`is_slow` says that the request that is received comes too slowly."""
+def due(phase: Phase, *, lasted_s: float, silent_s: float, is_slow: bool, idle_s: float) -> Due | None:
+    """`is_slow`: the request that is received comes too slowly. `idle_s`: so long may one be idle."""
     match phase:
-        case Phase.IDLE if lasted_s > IDLE_S:
+        case Phase.IDLE if lasted_s > idle_s:
             return Due.CLOSE
         case Phase.RECEIVING if is_slow:
             return Due.TIME_OUT

@@ -49,7 +49,9 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no types
         self._woken = asyncio.Event()
         loop.add_reader(self.PIPE[0], self._on_signal)
         web = settings().web
-        bounds = Bounds.of_process(web.max_connections_per_address, len(self.sockets), web.max_websockets)
+        bounds = Bounds.of_process(
+            web.max_connections_per_address, len(self.sockets), web.max_websockets, web.idle_s
+        )
         self._listeners = [Listener(self.wsgi, each.sock, bounds, self.cfg.threads) for each in self.sockets]
         for listener in self._listeners:
             await listener.start()

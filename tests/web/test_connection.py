@@ -15,10 +15,11 @@ from flask import Flask, Response, request, stream_with_context
 
 from servers.errors import JobCancelled
 from servers.web import listener
+from servers.web.bounds import IDLE_S
 from servers.web.disconnect import connection, on_leave
 from servers.web.incoming import IN_MEMORY, SLICE_S
 from servers.web.outgoing import PIECE, RESET, STALLED_S
-from servers.web.phases import IDLE_S, QUIET_S, RECEIVING_AT_THE_END_S
+from servers.web.phases import QUIET_S, RECEIVING_AT_THE_END_S
 from servers.web.receiving import HEAD_S
 from tests.web.served import WITHIN_S, Client, Served, error_of, eventually, serving
 from tests.web.served import request as raw

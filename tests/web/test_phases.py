@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from servers.web.phases import IDLE_S, LINGER_S, QUIET_S, Due, Phase, due, due_at_the_end
+from servers.web.bounds import IDLE_S
+from servers.web.phases import LINGER_S, QUIET_S, Due, Phase, due, due_at_the_end
 
 LONG_S = 1_000_000.0
 
@@ -25,7 +26,8 @@ LONG_S = 1_000_000.0
 def test_only_what_waits_for_its_client_has_an_end(
     phase: Phase, lasted_s: float, silent_s: float, is_slow: bool, expected: Due | None
 ) -> None:
-    assert due(phase, lasted_s=lasted_s, silent_s=silent_s, is_slow=is_slow) is expected
+    found = due(phase, lasted_s=lasted_s, silent_s=silent_s, is_slow=is_slow, idle_s=IDLE_S)
+    assert found is expected
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed
 
 ASK_EVERY_S = 1.0
+PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+"""After each attempt to speak that failed."""
 READY_S, SPEAK_S = 5.0, 120.0
 SENTENCE = "Ready."
 log = logging.getLogger(__name__)
@@ -46,22 +48,37 @@ class Boot:
         self._http = urllib3.PoolManager(retries=False)
 
     def run(self) -> None:
-        """Until it has spoken and that was told."""
-        self._reach("model_at", self._are_ready)
-        self._reach("audio_at", self._speaks)
+        """Until it has spoken and that was told, or has not for some minutes."""
+        while (why := _failure(self._are_ready)) is not None:
+            self._changes.fault("boot", f"it is not ready: {why}")
+            self._sleep(ASK_EVERY_S)
+        self._say({"model_at": self._clock(), "fault": None})
+        if self._has_spoken():
+            self._say({"audio_at": self._clock(), "fault": None})
         self._http.clear()
 
-    def _reach(self, stage: str, check: Callable[[], None]) -> None:
+    def _has_spoken(self) -> bool:
+        """Each attempt is a request to the door, and the machine is not idle meanwhile: so there are few."""
+        for pause_s in PAUSES_S:
+            why = _failure(self._speaks)
+            if why is None:
+                return True
+            self._changes.fault("boot", f"it does not speak: {why}")
+            self._say({"fault": why})
+            self._sleep(pause_s)
+        log.error("it has not spoken, and is not asked to any more", extra={"action": "boot", "why": why})
+        return False
+
+    def _say(self, values: Mapping[str, Any]) -> None:
+        """Until the table has it."""
         while True:
             try:
-                check()
-                self._tell({stage: self._clock(), "fault": None})
-            except (NotYet, CloudFailed) as error:
-                self._changes.fault("boot", f"{stage} is not reached: {error}")
+                self._tell(values)
+            except CloudFailed as failed:
+                self._changes.fault("boot", f"nobody can be told how far the start is: {failed.code}")
                 self._sleep(ASK_EVERY_S)
             else:
-                self._changes.well("boot", f"{stage} is reached")
-                log.info("the start has come to %s", stage, extra={"action": "boot", "stage": stage})
+                log.info("the start goes on", extra={"action": "boot", **values})
                 return
 
     def _are_ready(self) -> None:
@@ -74,9 +91,7 @@ class Boot:
         body = {"input": SENTENCE, "response_format": "pcm"}
         reply = self._ask("POST", f"{self._doors[0]}/v1/audio/speech", SPEAK_S, json=body)
         if reply.status != 200:
-            fault = f"/v1/audio/speech answers {reply.status}"
-            self._tell({"fault": fault})
-            raise NotYet(fault)
+            raise NotYet(f"/v1/audio/speech answers {reply.status}")
         if not reply.data:
             raise NotYet("/v1/audio/speech answers with no audio")
 
@@ -85,3 +100,12 @@ class Boot:
             return self._http.request(method, url, timeout=timeout_s, headers=self._headers, **body)
         except urllib3.exceptions.HTTPError as error:
             raise NotYet(type(error).__name__) from error
+
+
+def _failure(check: Callable[[], None]) -> str | None:
+    """Why it is not so yet; None where it is."""
+    try:
+        check()
+    except NotYet as why:
+        return str(why)
+    return None

@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Response, request
 
 from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed
-from servers.monitor.boot import Boot
+from servers.monitor.boot import PAUSES_S, Boot
 from servers.web.app import create_app
 from tests.web.served import Served, serving
 
@@ -90,7 +90,7 @@ def test_it_waits_until_its_models_are_loaded_and_says_so_once(machine, served, 
     boot(machine, url_of(served)).run()
     assert machine.told[0]["model_at"] == 1_005.0
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert said == ["model_at is not reached: /ready answers 503"]
+    assert said == ["it is not ready: /ready answers 503"]
 
 
 def test_a_machine_that_does_not_speak_says_why_and_tries_again(machine, served):
@@ -102,7 +102,7 @@ def test_a_machine_that_does_not_speak_says_why_and_tries_again(machine, served)
         "/v1/audio/speech answers 500",
         None,
     ]
-    assert machine.told[-1]["audio_at"] == 1_002.0
+    assert machine.told[-1]["audio_at"] == 1_003.0  # a second, and then two
 
 
 def test_silence_is_no_speech(machine, served):
@@ -111,11 +111,19 @@ def test_silence_is_no_speech(machine, served):
     assert machine.told[-1]["audio_at"] == 1_001.0
 
 
-def test_a_table_that_is_away_is_told_later(machine, served):
+def test_a_machine_that_never_speaks_is_asked_a_few_times_and_says_so(machine, served, caplog):
+    machine.mute = 1_000
+    boot(machine, url_of(served)).run()
+    assert machine.mute == 1_000 - len(PAUSES_S)
+    assert machine.told[-1] == {"fault": "/v1/audio/speech answers 500"}
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+
+
+def test_a_table_that_is_away_is_told_later_and_nothing_is_spoken_again(machine, served):
     machine.refusals = 3
     boot(machine, url_of(served)).run()
     assert [sorted(told) for told in machine.told] == [["fault", "model_at"], ["audio_at", "fault"]]
-    assert machine.slept == 3
+    assert (machine.slept, machine.mute) == (3, -1)
 
 
 class Over(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ class Machine:
             reference_text="so",
             consent="mine",
             duration_s=1.0,
-            created_at=5.0,
+            created_at=time.time(),
         )
         self.voices.add(owner, voice, clip)
 
@@ -224,3 +225,93 @@ def test_a_file_that_cannot_be_fetched_leaves_nothing_half_made(machines, bucket
     with pytest.raises(CloudFailed):
         second.kept.exchange()
     assert [path for path in second.data_dir.rglob("*") if path.is_file()] == []
+
+
+def again(machine: Machine, bucket: Bucket) -> KeptVoices:
+    """As its next process has it."""
+    return KeptVoices(voices_folder(machine.data_dir), bucket)
+
+
+def test_one_that_is_removed_while_nobody_looks_is_missed_later(machines, bucket):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.exchange()
+    second.kept.exchange()
+    first.voices.remove("alice", "a")
+    again(first, bucket).exchange()
+    second.kept.exchange()
+    assert (first.heard("alice", "a"), second.heard("alice", "a")) == (None, None)
+
+
+def test_a_removal_that_was_cut_off_is_ended_by_whoever_looks_next(machines, bucket, monkeypatch):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.exchange()
+    first.voices.remove("alice", "a")
+    with monkeypatch.context() as cut:
+        cut.setattr(first.kept, "_clear_there", lambda name: (_ for _ in ()).throw(CloudFailed("SlowDown")))
+        with pytest.raises(CloudFailed):
+            first.kept.keep()
+    assert len(bucket.keys("voices/")) == 2
+    second.kept.exchange()
+    again(first, bucket).exchange()
+    assert (first.heard("alice", "a"), second.heard("alice", "a")) == (None, None)
+    assert bucket.keys("voices/") == []
+
+
+def test_a_place_that_stops_before_it_has_looked_brings_nothing_back(machines, bucket):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.exchange()
+    second.kept.exchange()
+    second.voices.remove("alice", "a")
+    second.kept.keep()
+    again(first, bucket).keep()
+    second.kept.exchange()
+    assert (first.heard("alice", "a"), second.heard("alice", "a")) == (None, None)
+
+
+def test_a_folder_that_cannot_be_read_is_no_removal(machines, bucket):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.exchange()
+    (told,) = first.data_dir.rglob("voice.json")
+    text = told.read_bytes()
+    told.write_bytes(b"{}")
+    first.kept.exchange()
+    told.write_bytes(text)
+    first.kept.exchange()
+    second.kept.exchange()
+    assert second.heard("alice", "a") == b"a"
+
+
+def test_voices_that_were_moved_away_are_not_removed_elsewhere(machines, bucket):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.exchange()
+    voices_folder(first.data_dir).rename(first.data_dir / "elsewhere")
+    first.kept.keep()
+    second.kept.exchange()
+    assert second.heard("alice", "a") == b"a"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "removed-voices/",
+        "removed-voices/everyone/a/aa.wav/soon",
+        "voices/",
+        "voices/../../escaped/voice.json",
+        "voices/everyone/../voice.json",
+        "voices/everyone/.hidden/voice.json",
+        "voices/everyone/a/b/voice.json",
+    ],
+)
+def test_what_else_is_in_the_bucket_is_nothing(machines, bucket, key):
+    first, second = next(machines), next(machines)
+    first.make("alice", "a", b"a")
+    first.kept.exchange()
+    bucket.put_json(key, {})
+    second.kept.exchange()
+    assert second.heard("alice", "a") == b"a"
+    assert not list(second.data_dir.parent.rglob("escaped"))

@@ -12,6 +12,7 @@ from servers.extras import require
 from servers.settings import Settings, SettingsError
 
 EXTRA = "cloud"
+CONNECTIONS = 16
 CONNECT_S, READ_S, ATTEMPTS = 5.0, 5.0, 2
 """Three quarters of a minute at the most, with the credentials."""
 
@@ -38,6 +39,7 @@ def connect(loaded: Settings, service: str, needed_by: str, *, read_s: float = R
         connect_timeout=CONNECT_S,
         read_timeout=read_s,
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+        max_pool_connections=CONNECTIONS,
     )
     try:
         return import_module("boto3").client(

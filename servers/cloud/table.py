@@ -35,6 +35,11 @@ class Table:
                 **({"ExpressionAttributeValues": kept} if kept else {}),
             )
 
+    def delete(self, kind: str, id: str) -> None:
+        """One that is not there is no fault."""
+        with asking():
+            self._client.delete_item(TableName=self._name, Key=self._key(kind, id))
+
     def items(self, kind: str) -> Iterator[dict[str, Any]]:
         """All of a kind, as they are now and in the order of their ids."""
         pages = self._client.get_paginator("query").paginate(**self._of(kind))

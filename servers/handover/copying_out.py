@@ -1,12 +1,16 @@
-"""What has not ended of a queue is copied out, once its engine has let go of it."""
+"""What has not ended of a queue is copied out, and forgotten here: whoever has it then is one.
+
+What is queued is copied while the engine ends, for it claims nothing any more; what it hands back, later.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
-from servers.cloud.connection import CloudFailed
+from servers.cloud.connection import CONNECTIONS, CloudFailed
 from servers.cloud.table import WAITING, Table
 from servers.handover.bucket import PREFIX, Bucket
 from servers.jobs.handover import HandedOver, files_of
@@ -18,29 +22,72 @@ EVERY = 1_000_000
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Copied:
-    jobs: int = 0
-    not_copied: int = 0
-
-
 class CopyingOut:
-    def __init__(self, store: Store, saves: Saves, table: Table, bucket: Bucket) -> None:
-        self._store, self._saves, self._table, self._bucket = store, saves, table, bucket
+    """`has_time` says whether there is any left: what was not begun by then is counted, and logged.
 
-    def run(self) -> Copied:
-        """One that cannot be copied is logged, and the others are. Raises StorageFailed."""
-        copied = Copied()
-        for job in unfinished(self._store):
+    Its methods raise StorageFailed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        saves: Saves,
+        table: Table,
+        bucket: Bucket,
+        has_time: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._store, self._saves, self._table, self._bucket = store, saves, table, bucket
+        self._has_time = has_time
+        self.copied: set[str] = set()
+        self.not_copied: set[str] = set()
+        self._counting = threading.Lock()
+
+    def copy_queued(self) -> None:
+        self._copy_all(self._store.in_status(Status.QUEUED, EVERY))
+
+    def copy_rest(self) -> None:
+        """All that has not ended, but for what was copied."""
+        self._copy_all(job for job in unfinished(self._store) if job.id not in self.copied)
+
+    def let_go(self) -> None:
+        """Of what was copied, this queue does nothing more. Only for whoever holds the queue. What has ended
+        here after all is nobody's to do: the copy is taken away.
+        """
+        for job_id in sorted(self.copied):
+            if not self._store.hand_over(job_id):
+                self._withdraw(job_id)
+        log.info("%d jobs were copied out", len(self.copied), extra={"action": "copied_out"})
+        if self.not_copied:
+            fields = {"action": "left_behind", "jobs": len(self.not_copied)}
+            log.error("%d jobs were not copied out", len(self.not_copied), extra=fields)
+
+    def _copy_all(self, jobs: Iterable[Job]) -> None:
+        """The most urgent first, several at once; one that cannot be copied does not keep the others."""
+        urgent = sorted(jobs, key=lambda job: (job.priority, job.seq))
+        with ThreadPoolExecutor(CONNECTIONS, "copy") as threads:
+            list(threads.map(self._try, urgent))
+
+    def _try(self, job: Job) -> None:
+        done = False
+        if self._has_time():
             try:
                 self._copy(job)
-                copied.jobs += 1
+                done = True
             except (CloudFailed, OSError) as error:
-                copied.not_copied += 1
                 fields = {"action": "not_copied_out", "job": job.id, "error": str(error)}
                 log.error("a job could not be copied out", extra=fields)
-        log.info("%d jobs were copied out", copied.jobs, extra={"action": "copied_out"})
-        return copied
+        with self._counting:
+            (self.copied if done else self.not_copied).add(job.id)
+            if done:
+                self.not_copied.discard(job.id)
+
+    def _withdraw(self, job_id: str) -> None:
+        self.copied.discard(job_id)
+        try:
+            self._table.delete(WAITING, job_id)
+        except CloudFailed as error:  # it is done once more, under its old id
+            fields = {"action": "not_withdrawn", "job": job_id, "error": str(error)}
+            log.error("the copy of a job that has ended could not be taken away", extra=fields)
 
     def _copy(self, job: Job) -> None:
         """The item last: what it names is there then."""
@@ -76,6 +123,6 @@ class CopyingOut:
 
 
 def unfinished(store: Store) -> Iterator[Job]:
-    """The most urgent first. What runs by its record was left by an engine that was killed."""
-    jobs = [*store.in_status(Status.RUNNING, EVERY), *store.in_status(Status.QUEUED, EVERY)]
-    return iter(sorted(jobs, key=lambda job: (job.priority, job.seq)))
+    """What runs by its record was left by an engine that was killed."""
+    yield from store.in_status(Status.RUNNING, EVERY)
+    yield from store.in_status(Status.QUEUED, EVERY)

@@ -16,7 +16,7 @@ from servers.jobs.uploads import Uploads
 
 class TakingIn:
     def __init__(self, data_dir: Path, engine: JobsClient, bucket: Bucket) -> None:
-        self._uploads, self._saves = Uploads(data_dir), Saves(data_dir)
+        self._uploads, self._saves, self._arriving = Uploads(data_dir), Saves(data_dir), data_dir / "arriving"
         self._engine, self._bucket = engine, bucket
 
     def take(self, body_key: str) -> str:
@@ -53,14 +53,20 @@ class TakingIn:
         return found
 
     def _fetch_saves(self, job_id: str, keys: Mapping[str, str]) -> None:
-        for name, key in keys.items():
-            folder = self._saves.folder(job_id)
-            file = folder / name
-            if not file.resolve().is_relative_to(folder.resolve()):
-                raise InvalidRequest(f"what job {job_id} has saved lies elsewhere: {name!r}")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("wb") as arriving:
-                self._bucket.fetch(key, arriving)
+        """They are where the engine looks for them only when all are there: what is of no job it removes."""
+        if not keys:
+            return
+        self._arriving.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._arriving) as folder:
+            for name, key in keys.items():
+                file = Path(folder, "saves", name)
+                if not file.resolve().is_relative_to(Path(folder, "saves").resolve()):
+                    raise InvalidRequest(f"what job {job_id} has saved lies elsewhere: {name!r}")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with file.open("wb") as arriving:
+                    self._bucket.fetch(key, arriving)
+            self._saves.discard(job_id)
+            Path(folder, "saves").rename(self._saves.folder(job_id))
 
 
 def _suffix(key: str) -> str:

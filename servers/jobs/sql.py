@@ -228,6 +228,8 @@ EXCUSE_QUEUED = sa.update(jobs).where(_queued).values(last_heartbeat=value("now"
 
 _forgotten = jobs.c.finished_at < value("before")
 DELETE_ATTEMPTS = sa.delete(attempts).where(attempts.c.job_id.in_(sa.select(jobs.c.id).where(_forgotten)))
+DELETE_ATTEMPTS_OF = sa.delete(attempts).where(attempts.c.job_id == value("job_id"))
+DELETE_QUEUED = sa.delete(jobs).where(jobs.c.id == value("job_id"), _queued)
 DELETE_ENDED = sa.delete(jobs).where(_forgotten).returning(jobs.c.id)
 
 BEGIN_ATTEMPT = sa.insert(attempts)

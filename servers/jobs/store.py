@@ -98,6 +98,14 @@ class Store:
         with self._database.write(alone=True) as connection:
             connection.execute(sql.INSERT_ONCE, [_row(job)])
 
+    def hand_over(self, job_id: str) -> bool:
+        """Forgets a queued job, which another queue has from now on; False for one that is not queued."""
+        with self._database.write(alone=True) as connection:
+            if connection.execute(sql.DELETE_QUEUED, {"job_id": job_id}).rowcount == 0:
+                return False
+            connection.execute(sql.DELETE_ATTEMPTS_OF, {"job_id": job_id})
+            return True
+
     def get(self, job_id: str) -> Job | None:
         with self._database.read() as connection:
             row = connection.execute(sql.GET, {"job_id": job_id}).first()

@@ -9,6 +9,7 @@ from contextlib import closing
 
 from servers.cloud.connection import CloudFailed, connect
 from servers.cloud.table import Table
+from servers.errors import StorageFailed
 from servers.handover.bucket import Bucket
 from servers.handover.copying_out import CopyingOut
 from servers.handover.voices import KeptVoices
@@ -16,8 +17,10 @@ from servers.jobs.saves import Saves
 from servers.jobs.store import Store
 from servers.settings import Settings
 
-ENGINE_ENDS_S = 38.0
-"""Both are told to end at the same time, and 45 s later killed (supervision/processes.py)."""
+ENGINE_ENDS_S, COPIED_S = 36.0, 42.0
+"""So long is waited for the engine, and so long are copies begun. Both are told to end at the same time, and
+45 s later killed (supervision/processes.py): what is left behind is told before that.
+"""
 LOOK_EVERY_S = 0.1
 UPLOAD_S = 30.0
 log = logging.getLogger(__name__)
@@ -37,7 +40,11 @@ def copies_out(loaded: Settings, *, interrupted: bool) -> bool:
 def leave(loaded: Settings, table: Table, voices: KeptVoices | None, *, interrupted: bool) -> None:
     """What is not copied is logged: there is no time to try again."""
     if copies_out(loaded, interrupted=interrupted):
-        copy_out(loaded, table)
+        try:
+            copy_out(loaded, table)
+        except StorageFailed as error:
+            fields = {"action": "left_behind", "error": error.message}
+            log.error("the queue cannot be read, and is not copied out", extra=fields)
     if voices is not None:
         try:
             voices.keep()
@@ -52,14 +59,20 @@ def copy_out(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
-    client = connect(loaded, "s3", "cloud.bucket", read_s=UPLOAD_S)
-    bucket = Bucket(client, loaded.cloud.bucket or "")
+    """Raises StorageFailed."""
+    begun_at = clock()
+    bucket = Bucket(connect(loaded, "s3", "cloud.bucket", read_s=UPLOAD_S), loaded.cloud.bucket or "")
     with closing(Store(loaded.queue_url)) as store:
-        give_up_at = clock() + ENGINE_ENDS_S
-        while not store.hold() and clock() < give_up_at:
+        copying = CopyingOut(
+            store, Saves(loaded.data_dir), table, bucket, lambda: clock() - begun_at < COPIED_S
+        )
+        copying.copy_queued()
+        while not store.hold() and clock() - begun_at < ENGINE_ENDS_S:
             sleep(LOOK_EVERY_S)
-        if not store.hold():
-            log.error(
-                "the engine has not ended: its queue is copied as it is", extra={"action": "engine_remains"}
-            )
-        CopyingOut(store, Saves(loaded.data_dir), table, bucket).run()
+        if store.hold():
+            store.recover(time.time(), loaded.engine.max_attempts)
+            copying.copy_rest()
+            copying.let_go()
+        else:
+            log.error("the engine has not ended: its queue is copied", extra={"action": "engine_remains"})
+            copying.copy_rest()

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import boto3
 import requests
 
-from reception.handler import handler
+from reception.handler import KEPT, handler
 from servers.cloud.table import ENDED, WAITING, Table
 from tests.acceptance.processes import Session, eventually
 from tests.buckets.object_store import moto_server
@@ -141,6 +141,7 @@ def off() -> Iterator[Off]:
         make_table(made.aws["dynamodb"], TABLE)
         made.aws["s3"].create_bucket(Bucket=BUCKET)
         made.aws["ssm"].put_parameter(Name=KEYS, Value=HASHES, Type="SecureString")
+        KEPT.clear()  # of another AWS, whose parameter was called the same
         yield made
         for client in made.aws.values():
             client.close()

@@ -67,13 +67,16 @@ class Service:
         jobs = self._jobs.jobs(submissions, caller, now)
         return self._store.submit(jobs, max_queued=self._limits.max_queued, seen=self._core.wake)
 
-    def take_in(self, handed: HandedOver) -> None:
-        """Queues what another engine has accepted; a second time changes nothing. Raises UnknownModel."""
+    def take_in(self, handed: HandedOver) -> str:
+        """Queues what another engine has accepted; a second time changes nothing. Returns the id of the job
+        that is here for it. Raises UnknownModel, and Conflict where another request has its key.
+        """
         if self._core.draining:
             raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
         self._jobs.check_model(handed)
-        self._store.take_in(handed.job(self._clock()))
+        job_id = self._store.take_in(handed.job(self._clock()))
         self._core.wake()
+        return job_id
 
     # one job
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator
 
@@ -47,9 +47,13 @@ class Submission(Noun):
     expires: bool = True
     """Whether it also expires when nobody has polled it for heartbeat_timeout_s."""
     idempotency_key: IdempotencyKey | None = None
-    """The same one again gives the first job again; POST /jobs also takes it as a header."""
+    """The same one again gives the first job again; POST /jobs and /jobs/batch also take it as a header."""
     batch_key: str | None = Field(default=None, max_length=200, pattern=NO_NUL)
     """Only jobs with the same one are given to the model together; "" is never with another."""
+
+    def named(self, idempotency_key: str) -> Self:
+        """The same by that name. Raises InvalidRequest for one that cannot be one."""
+        return self.parse(self.model_dump() | {"idempotency_key": idempotency_key})
 
 
 class Batch(Noun):

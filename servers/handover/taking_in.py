@@ -20,19 +20,18 @@ class TakingIn:
         self._engine, self._bucket = engine, bucket
 
     def take(self, body_key: str) -> str:
-        """The job's id; a second time changes nothing.
+        """The id of the job that the engine has for it; a second time changes nothing.
 
-        Raises CloudFailed, EngineUnavailable and StorageFailed, which pass; and UnknownModel and
+        Raises CloudFailed, EngineUnavailable and StorageFailed, which pass; and UnknownModel, Conflict and
         InvalidRequest, which do not.
         """
         record = self._bucket.get_json(body_key)
-        handed = HandedOver.parse(record["job"])
+        handed = HandedOver.from_record(record["job"])
         if self._is_here(handed.id):  # and may have saved more of its work since
             return handed.id
         payload = handed.payload | self._files(record["files"])
         self._fetch_saves(handed.id, record["saves"])
-        self._engine.hand_over(handed.model_copy(update={"payload": payload}))
-        return handed.id
+        return self._engine.hand_over(handed.model_copy(update={"payload": payload}))
 
     def _is_here(self, job_id: str) -> bool:
         try:

@@ -96,9 +96,12 @@ class JobsClient:
         ids: list[str] = reply["job_ids"]
         return ids
 
-    def hand_over(self, handed: HandedOver) -> None:
-        """Gives the engine a job that another one has accepted; a second time changes nothing."""
-        self._call("POST", "/jobs/handover", json=handed.model_dump(mode="json"))
+    def hand_over(self, handed: HandedOver) -> str:
+        """Gives the engine a job that another one has accepted; a second time changes nothing. Returns the id
+        of the job that the engine has for it: an earlier one of the same request, where that has its key.
+        """
+        reply = self._call("POST", "/jobs/handover", json=handed.model_dump(mode="json"))
+        return str(reply["job_id"])
 
     def stream(
         self,

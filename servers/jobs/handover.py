@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -37,6 +38,11 @@ class HandedOver(Noun):
     @classmethod
     def of(cls, job: Job) -> Self:
         return cls.model_validate({name: getattr(job, name) for name in cls.model_fields})
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """What this version knows of what another has written, maybe a newer one. Raises InvalidRequest."""
+        return cls.parse({name: value for name, value in record.items() if name in cls.model_fields})
 
     def job(self, now: float) -> Job:
         """Queued, and asked for now: nobody could ask for it meanwhile."""

@@ -91,12 +91,19 @@ class Store:
             _check_room(queued, len({job.id for job in new}.intersection(ids)), max_queued)
             return ids
 
-    def take_in(self, job: Job) -> None:
+    def take_in(self, job: Job) -> str:
         """Queues a job that another queue had accepted, whatever room there is. One that is here already, by
-        its id or its owner's idempotency key, stays as it is.
+        its id or its owner's idempotency key, stays as it is. Returns the id of the job that is here for it.
+
+        Raises Conflict where the key was used for another request here.
         """
         with self._database.write(alone=True) as connection:
             connection.execute(sql.INSERT_ONCE, [_row(job)])
+            if connection.execute(sql.GET, {"job_id": job.id}).first():
+                return job.id
+            known = connection.execute(sql.WITH_KEYS, {"keys": [job.idempotency_key]}).all()
+            (job_id,) = first_ids([job], map(_job, known))
+            return job_id
 
     def hand_over(self, job_id: str) -> bool:
         """Forgets a queued job, which another queue has from now on; False for one that is not queued."""

@@ -350,6 +350,25 @@ def test_a_repeated_submit_gives_the_first_job(engine):
     assert raised.value.param == "Idempotency-Key"
 
 
+def test_a_batch_that_is_sent_again_with_its_key_gives_the_same_jobs(engine):
+    url, headers = f"http://127.0.0.1:{engine.port}", {"X-API-Key": "alice's", "Idempotency-Key": "book"}
+    job = {"model_type": "fake", "payload": {"text": "a"}}
+    batch = {"jobs": [job, job | {"idempotency_key": "mine"}, job]}
+    first, again = (
+        requests.post(f"{url}/jobs/batch", json=batch, headers=headers, timeout=60).json()["job_ids"]
+        for _ in range(2)
+    )
+    assert first == again
+    assert len(set(first)) == 3
+    for key, place in (("book/0", 0), ("mine", 1), ("book/2", 2)):
+        named = headers | {"Idempotency-Key": key}
+        one = requests.post(f"{url}/jobs", json=job, headers=named, timeout=60).json()
+        assert one == {"job_id": first[place]}
+    too_long = headers | {"Idempotency-Key": "k" * 193}
+    error = requests.post(f"{url}/jobs/batch", json=batch, headers=too_long, timeout=60).json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_request", "Idempotency-Key")
+
+
 def test_a_job_that_is_queued_past_its_deadline_expires(engine, busy):
     job = engine.ended(engine.submit({"text": "a"}, deadline_s=0.1))
     assert (job["status"], job["error"]["code"]) == ("expired", "job_expired")

@@ -194,6 +194,17 @@ def test_what_is_said_to_be_saved_elsewhere_is_refused(machine, next_engine):
     assert not (next_engine.data_dir / "escaped").exists()
 
 
+def test_a_record_of_a_newer_version_is_taken_in_without_what_is_not_known_here(machine, next_engine):
+    job = a_job()
+    machine.accept(job)
+    machine.copy_out()
+    key = f"accepted/{job.id}"
+    record = machine.bucket.get_json(key)
+    machine.bucket.put_json(key, record | {"job": record["job"] | {"mood": "calm"}, "version": 2})
+    assert taking_in(next_engine, machine.bucket).take(key) == job.id
+    assert next_engine.ended(job.id)["status"] == "done"
+
+
 def test_an_engine_that_has_no_such_model_says_which_it_has(machine, next_engine):
     job = replace(a_job(), model="nine")
     machine.accept(job)

@@ -228,6 +228,25 @@ class StoreContract:
         store.delete_ended(before=9.0)
         submitted(store, idempotency_key="k", model="two")
 
+    # jobs of another queue
+
+    def test_a_job_that_is_taken_in_twice_is_there_once(self, store):
+        job = new_job()
+        assert [store.take_in(job) for _ in range(2)] == [job.id, job.id]
+        assert [each.id for each in store.in_status(Status.QUEUED, 9)] == [job.id]
+
+    @pytest.mark.parametrize("owner", [None, "alice"])
+    def test_a_job_whose_key_has_one_already_is_that_one(self, store, owner):
+        first = submitted(store, idempotency_key="k", owner=owner)
+        submitted(store, idempotency_key="k", owner="bob")
+        assert store.take_in(new_job(idempotency_key="k", owner=owner)) == first.id
+        assert store.count(Status.QUEUED) == 2
+
+    def test_a_job_whose_key_another_request_has_is_refused(self, store):
+        submitted(store, idempotency_key="k")
+        with pytest.raises(Conflict, match="payload"):
+            store.take_in(new_job(idempotency_key="k", payload={"text": "b"}))
+
     # expiry
 
     def test_a_job_that_nobody_asks_for_expires_and_says_so(self, store):

@@ -30,14 +30,14 @@ from servers.errors import (
 from servers.jobs.client import OWNER_HEADER, RATE_HEADER, REMOTE_HEADER
 from servers.jobs.handover import HandedOver
 from servers.jobs.job import Job
-from servers.jobs.request import IDEMPOTENCY_KEY
+from servers.jobs.request import IDEMPOTENCY_KEY, Requester
 from servers.jobs.stream_events import Accepted, AudioChunk, Broken, Ended, Event, Waiting, to_line
 from servers.web.auth import current_owner, over_unix_socket
 from servers.web.body import json_body, json_object
 from servers.web.disconnect import client_connected, connection
 from servers.web.openapi import operation
 from servers.web.query import Query
-from servers.web.requester import key_header
+from servers.web.requester import NAMED, key_header
 
 bp = Blueprint("jobs", __name__)
 SERVICE, PLAYBACK = "skylark.service", "skylark.playback"
@@ -47,7 +47,7 @@ ASKING = (EngineUnavailable, StorageFailed)
 """The errors of whoever asks the queue."""
 OF_A_JOB = (*ASKING, JobNotFound)
 SUBMITTING = (*ASKING, Conflict, UnknownModel, UnsupportedAudio)
-TAKING_IN = (*ASKING, Forbidden, UnknownModel)
+TAKING_IN = (*ASKING, Conflict, Forbidden, UnknownModel)
 
 
 class Wait(Query):
@@ -86,15 +86,20 @@ def caller() -> Caller:
 def submit() -> dict[str, Any]:
     submission = json_body(Submission)
     if (key := request.headers.get(IDEMPOTENCY_KEY)) is not None:
-        submission = Submission.parse(submission.model_dump() | {"idempotency_key": key})
+        submission = submission.named(key)
     (job_id,) = service().submit([submission], caller())
     return {"job_id": job_id}
 
 
 @bp.post("/jobs/batch")
-@operation("Submit jobs, all or none", body=Batch, errors=SUBMITTING)
+@operation("Submit jobs, all or none", body=Batch, headers=NAMED, errors=SUBMITTING)
 def submit_batch() -> dict[str, Any]:
-    return {"job_ids": service().submit(json_body(Batch).jobs, caller())}
+    """With the header each job that has no key of its own is named by it, and by its place."""
+    jobs, name = json_body(Batch).jobs, request.headers.get(IDEMPOTENCY_KEY)
+    if name is not None:
+        named = Requester(idempotency_key=name)
+        jobs = [job.named(job.idempotency_key or named.job_key(place)) for place, job in enumerate(jobs)]
+    return {"job_ids": service().submit(jobs, caller())}
 
 
 @bp.post("/jobs/stream")
@@ -161,8 +166,7 @@ def take_in() -> dict[str, Any]:
     if not over_unix_socket():
         raise Forbidden("jobs are handed over on the engine's Unix socket only")
     handed = json_body(HandedOver)
-    service().take_in(handed)
-    return {"job_id": handed.id}
+    return {"job_id": service().take_in(handed)}
 
 
 @bp.get("/jobs/<uuid:job_id>")

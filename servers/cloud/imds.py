@@ -5,6 +5,10 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadat
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+
 import urllib3
 
 from servers.settings import Settings
@@ -13,6 +17,8 @@ TOKEN_PATH = "/latest/api/token"
 INSTANCE_ID_PATH = "/latest/meta-data/instance-id"
 TOKEN_S = 21_600
 ASK_S = 1.0
+TRIES, PAUSE_S = 4, 1.0
+"""Of who asks once which instance this is, as it starts."""
 
 
 class Imds:
@@ -47,15 +53,18 @@ class Imds:
         return 503 if reply.status == 404 else reply.status
 
 
-def instance_id(loaded: Settings) -> str | None:
-    """Which instance this is: as the settings have it, else as EC2 says. None where it is none of EC2's."""
+def instance_id(loaded: Settings, sleep: Callable[[float], object] = time.sleep) -> str | None:
+    """Which instance this is: as the settings have it, else as EC2 says, which may be silent for a while at a
+    boot. None where it is none of EC2's.
+    """
     if loaded.cloud.instance_id is not None or loaded.monitor.imds_url is None:
         return loaded.cloud.instance_id
-    imds = Imds(loaded.monitor.imds_url)
-    try:
-        status, text = imds.get(INSTANCE_ID_PATH)
-    except urllib3.exceptions.HTTPError:
-        return None
-    finally:
-        imds.close()
-    return text.strip() if status == 200 else None
+    with closing(Imds(loaded.monitor.imds_url)) as imds:
+        for attempt in range(TRIES):
+            if attempt:
+                sleep(PAUSE_S)
+            with suppress(urllib3.exceptions.HTTPError):
+                status, text = imds.get(INSTANCE_ID_PATH)
+                if status == 200:
+                    return text.strip()
+    return None

@@ -70,11 +70,15 @@ def ensure_ready(client: ClientConfig, why: str, doors: Sequence[str]) -> None:
 
     Raises CommandFailed, NoMachine, Unreachable or SkylarkError.
     """
-    if not _not_ready(client, doors):
+    waiting = _not_ready(client, doors)
+    if not waiting:
         complain("it is ready: nothing was to be started")
         return
-    with MachineClient(client) as machine:
-        started = start(machine, Wish(why))
+    try:
+        with MachineClient(client) as machine:
+            started = start(machine, Wish(why))
+    except NoMachine as error:
+        raise NoMachine(f"{_told(waiting)}; and {error}") from None
     wait_for_doors(client, doors)
     complain(machine_text.outcome(read(started), time.time()))
 
@@ -150,8 +154,9 @@ def wait_for_doors(client: ClientConfig, doors: Sequence[str]) -> None:
     deadline = time.monotonic() + DOORS_S
     while waiting := _not_ready(client, doors):
         if time.monotonic() > deadline:
-            told = "; ".join(f"{name}: {why}" for name, why in waiting.items())
-            raise CommandFailed(f"the machine is ready, and its servers are not reached through {told}")
+            raise CommandFailed(
+                f"the machine is ready, and its servers are not reached through {_told(waiting)}"
+            )
         time.sleep(POLL_S)
 
 
@@ -165,6 +170,10 @@ def _not_ready(client: ClientConfig, doors: Sequence[str]) -> dict[str, str]:
             except (SkylarkError, MachineOff, Unreachable) as error:
                 waiting[name] = str(error)
     return waiting
+
+
+def _told(waiting: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in waiting.items())
 
 
 def doors_beside(client: ClientConfig) -> list[str]:

@@ -312,8 +312,8 @@ def test_an_appliance_without_a_machine_that_is_not_ready_is_told_so(run, config
     result = run("say", "Hello.", "--start-gpu")
     assert result.exit_code == 2
     assert (
-        f"{configured.url}/machine is not there: nothing starts or stops a machine at that host"
-        in result.stderr
+        f"no engine; and {configured.url}/machine is not there: "
+        "nothing starts or stops a machine at that host" in result.stderr
     )
 
 

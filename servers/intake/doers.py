@@ -14,6 +14,9 @@ class Requests:
     def __init__(self, replay: Replay, submission: Submission) -> None:
         self._replay, self._submission = replay, submission
 
+    def asked(self, work: Work) -> str:
+        return self._of(work).asked(work)
+
     def is_ready(self, work: Work) -> bool:
         return self._of(work).is_ready(work)
 

@@ -11,7 +11,7 @@ from servers.errors import EngineUnavailable, SkylarkError, StorageFailed
 from servers.handover.taking_in import TakingIn
 from servers.intake.objects import NOT_THERE
 from servers.intake.outcomes import BUSY_PAUSE_S, Back, Failed, Moved, Outcome, gone, wire_error
-from servers.intake.submission import takes_jobs
+from servers.intake.submission import ENGINE, takes_jobs
 from servers.intake.work import Work
 from servers.jobs.client import JobsClient
 
@@ -19,6 +19,9 @@ from servers.jobs.client import JobsClient
 class HandedOver:
     def __init__(self, engine: JobsClient, taking_in: TakingIn) -> None:
         self._engine, self._taking_in = engine, taking_in
+
+    def asked(self, work: Work) -> str:  # noqa: ARG002
+        return ENGINE
 
     def is_ready(self, work: Work) -> bool:  # noqa: ARG002
         return takes_jobs(self._engine)

@@ -6,16 +6,16 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed
 from servers.intake.leases import Leases
 from servers.intake.objects import Objects, result_key
 from servers.intake.outcomes import Back, Done, Failed, Moved, Outcome, judge
-from servers.intake.work import DONE, FAILED, MOVED, Work, next_look_s, next_works
+from servers.intake.work import DONE, FAILED, MOVED, Work, fault_of, next_look_s, next_works
 
 AT_ONCE = 8
 RENEW_S = 40.0
@@ -30,8 +30,11 @@ log = logging.getLogger(__name__)
 class Doer(Protocol):
     """What is done with one kind of work; any number of threads ask."""
 
+    def asked(self, work: Work) -> str:
+        """Who is asked to do it: a door, or the engine."""
+
     def is_ready(self, work: Work) -> bool:
-        """Whether there is any use in taking it now."""
+        """Whether there is any use in taking it now: the same for all that is asked of one."""
 
     def do(self, work: Work) -> Outcome:
         """Returns once it is done. Raises CloudFailed."""
@@ -47,14 +50,18 @@ class Intake:
         doers: Mapping[str, Doer],
         changes: Changes,
         *,
+        is_live: Callable[[], bool] = lambda: True,
         at_once: int = AT_ONCE,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._leases, self._objects, self._doers, self._changes = leases, objects, doers, changes
-        self._at_once, self._clock = at_once, clock
+        self._is_live, self._at_once, self._clock = is_live, at_once, clock
         self._in_hand: dict[str, Work] = {}
         self._renewed_at: dict[str, float] = {}
-        self._ended: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._put_off: dict[str, float] = {}
+        """Until when what could not be told of is not taken again."""
+        self._ended: queue.SimpleQueue[tuple[Work, bool] | None] = queue.SimpleQueue()
+        """With whether the table was told."""
         self.stopped = False
 
     def stop(self) -> None:
@@ -72,7 +79,7 @@ class Intake:
         """Renews what is in hand and takes what there is room for; how many seconds until the next look."""
         try:
             self._renew()
-            wait_s = self._take() if len(self._in_hand) < self._at_once else RENEW_S
+            wait_s = self._look() if len(self._in_hand) < self._at_once else RENEW_S
         except CloudFailed as failed:
             self._changes.fault("table", f"the accepted work cannot be asked for: {failed.code}")
             return AWAY_PAUSE_S
@@ -81,9 +88,12 @@ class Intake:
 
     def hand_back(self) -> None:
         """What is done with it meanwhile is for nobody; the jobs that it has in the engine go on."""
-        for work in self._in_hand.values():
-            if not self._give_back(work, Back(0.0, "the machine stopped")):
-                break  # AWS is away: the leases run out instead, and the stop need not take minutes
+        try:
+            for work in self._in_hand.values():
+                self._give_back(work, Back(0.0, "the machine stopped"))
+        except CloudFailed as failed:  # the leases run out instead, and the stop need not take minutes
+            fields = {"action": "give_back_failed", "why": failed.code}
+            log.warning("what is in hand cannot be given back", extra=fields)
         self._in_hand.clear()
 
     def _hear(self, within_s: float) -> None:
@@ -93,9 +103,14 @@ class Intake:
             while True:
                 self._put_down(self._ended.get_nowait())
 
-    def _put_down(self, work: Work | None) -> None:
-        if work is not None and self._in_hand.get(work.id) == work:
+    def _put_down(self, ended: tuple[Work, bool] | None) -> None:
+        if ended is None:
+            return
+        work, is_told = ended
+        if self._in_hand.get(work.id) == work:
             del self._in_hand[work.id], self._renewed_at[work.id]
+            if not is_told:  # its lease runs on, and it is taken once more: the result is there
+                self._put_off[work.id] = self._clock() + AWAY_PAUSE_S
 
     def _renew(self) -> None:
         now = self._clock()
@@ -105,26 +120,42 @@ class Intake:
                 self._renewed_at[work.id] = now
             else:  # another machine has it, and ends it
                 log.warning("a lease was lost", extra={"action": "lease_lost", "work": work.id})
-                self._put_down(work)
+                self._put_down((work, True))
 
-    def _take(self) -> float:
+    def _look(self) -> float:
+        """A place that does not serve takes nothing, and ends what it has in hand."""
+        if not self._is_live():
+            return IDLE_S
+        items = [item for item in self._leases.look() if self._is_whole(item)]
+        self._take(items)
+        return next_look_s(items, self._in_hand, IDLE_S, BUSY_S)
+
+    def _take(self, items: Sequence[Mapping[str, Any]]) -> None:
         """As much as there is room for, the most urgent first."""
-        items = self._leases.look()
+        now = self._clock()
+        self._put_off = {id: until for id, until in self._put_off.items() if until > now}
         ready: dict[str, bool] = {}
-        for work in next_works(items, self._in_hand, self._leases.holder, self._clock()):
-            if len(self._in_hand) >= self._at_once:
+        for work in next_works(items, self._in_hand | self._put_off, self._leases.holder, now):
+            if self.stopped or len(self._in_hand) >= self._at_once:
                 break
             if self._can_be_done(work, ready) and (taken := self._leases.take(work, self._clock())):
                 self._begin(taken)
-        return next_look_s(items, self._in_hand, IDLE_S, BUSY_S)
+
+    def _is_whole(self, item: Mapping[str, Any]) -> bool:
+        """One that is not is left, and logged once."""
+        fault = fault_of(item)
+        if fault is not None:
+            id = str(item.get("id"))
+            self._changes.fault(f"item {id}", f"{id} in the table is no work: {fault}")
+        return fault is None
 
     def _can_be_done(self, work: Work, ready: dict[str, bool]) -> bool:
-        """`ready` has what was asked in this look; work of another version's kind is left to that."""
+        """`ready` has who was asked in this look; work of another version's kind is left to that."""
         doer = self._doers.get(work.kind)
         if doer is None:
             self._changes.fault(work.kind, f"work of the kind {work.kind!r} waits, and is not known here")
             return False
-        asked = f"{work.kind} {work.path.partition('?')[0]}"
+        asked = doer.asked(work)
         if asked not in ready:
             ready[asked] = doer.is_ready(work)
         return ready[asked]
@@ -136,10 +167,16 @@ class Intake:
         threading.Thread(target=self._do, args=(work,), name=f"work-{work.id[:8]}", daemon=True).start()
 
     def _do(self, work: Work) -> None:
+        is_told = False
         try:
             self._conclude(work, self._outcome(work))
+            is_told = True
+        except Exception as error:
+            fields = {"action": "end_failed", "work": work.id, "why": str(error)}
+            is_defect = not isinstance(error, CloudFailed)
+            log.warning("what became of work cannot be told", extra=fields, exc_info=is_defect)
         finally:
-            self._ended.put(work)
+            self._ended.put((work, is_told))
 
     def _outcome(self, work: Work) -> Outcome:
         try:
@@ -156,32 +193,22 @@ class Intake:
             return judge(500, DEFECT, None, work.failures, work.renewals)
 
     def _conclude(self, work: Work, outcome: Outcome) -> None:
+        """Raises CloudFailed."""
         if isinstance(outcome, Back):
             self._give_back(work, outcome)
             return
-        try:
-            is_ours = self._leases.end(work, _told(work, outcome), self._clock())
-        except CloudFailed as failed:  # its lease runs on, and it is taken once more: the result is there
-            log.warning(
-                "an end cannot be told", extra={"action": "end_failed", "work": work.id, "why": failed.code}
-            )
-            return
         told = _told(work, outcome)
+        is_ours = self._leases.end(work, told, self._clock())
         fields = {"action": "end" if is_ours else "lease_lost", "work": work.id, "status": told["status"]}
         log.info("work has ended", extra=fields)
         if is_ours:
             self._discard_body(work)
 
-    def _give_back(self, work: Work, back: Back) -> bool:
-        """False where AWS was not to be asked: its lease runs out instead."""
+    def _give_back(self, work: Work, back: Back) -> None:
+        """Raises CloudFailed: its lease runs out instead."""
         fields = {"action": "give_back", "work": work.id, "why": back.why}
         log.info("work is given back", extra=fields)
-        try:
-            self._leases.give_back(work, back, self._clock())
-        except CloudFailed as failed:
-            log.warning("work cannot be given back", extra=fields | {"why": failed.code})
-            return False
-        return True
+        self._leases.give_back(work, back, self._clock())
 
     def _discard_body(self, work: Work) -> None:
         try:

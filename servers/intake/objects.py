@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from servers.cloud.connection import CloudFailed, asking
 from servers.intake.outcomes import Done
-from servers.intake.work import Work
+from servers.intake.work import JOB, Work
 
 RESULTS = "results"
 IN_MEMORY = 1024 * 1024
@@ -80,16 +80,22 @@ class Objects:
         return Done(status, head["ContentType"], head["ContentLength"], self._audio(work))
 
     def discard_body(self, work: Work) -> None:
-        """Once the work has ended."""
-        with asking():
-            self._client.delete_object(Bucket=self._bucket, Key=work.body_key)
+        """Once the work has ended; with the files that a job which was handed over has beside it."""
+        beside = self._below(f"{work.body_key}/") if work.kind == JOB else {}
+        for key in (*beside, work.body_key):
+            with asking():
+                self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def _audio(self, work: Work) -> dict[str, int]:
         prefix = f"{result_key(work)}/"
+        found = self._below(prefix)
+        return {key.removeprefix(prefix).removesuffix(".wav"): size for key, size in found.items()}
+
+    def _below(self, prefix: str) -> dict[str, int]:
+        """The bytes of all whose keys begin so."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         with asking():
-            found = [each for page in pages for each in page.get("Contents", [])]
-        return {each["Key"].removeprefix(prefix).removesuffix(".wav"): each["Size"] for each in found}
+            return {each["Key"]: each["Size"] for page in pages for each in page.get("Contents", [])}
 
     def _put(self, key: str, data: IO[bytes], content_type: str, **more: Any) -> None:
         """In one piece, for only so it can be said that nothing may be there yet."""

@@ -18,7 +18,10 @@ BUSY_PAUSE_S = 5.0
 """After what says nothing of the work: a door that is not there, or has enough to do."""
 LONGEST_ASKED_S = 900.0
 """No Retry-After is followed for longer."""
-LONGEST_MESSAGE = 1_000
+LONGEST_MESSAGE, LONGEST_NAME = 1_000, 200
+"""Characters of what is stored of an error: an item of the table has an end, and a `param` may be as long as
+a client's name of a field.
+"""
 Error = Mapping[str, Any]
 
 
@@ -96,10 +99,11 @@ def judge(
 
 
 def wire_error(error: Error, status: int) -> dict[str, Any]:
-    """{"code", "message", "param"?}, also of an answer that was none of ours."""
+    """{"code", "message", "param"?} with an end to each, also of an answer that was none of ours."""
     message = str(error.get("message") or f"it was answered with {status}")
-    found = {"code": str(error.get("code") or "internal_error"), "message": message[:LONGEST_MESSAGE]}
-    return found | ({"param": str(error["param"])} if error.get("param") else {})
+    code = str(error.get("code") or "internal_error")
+    found = {"code": code[:LONGEST_NAME], "message": message[:LONGEST_MESSAGE]}
+    return found | ({"param": str(error["param"])[:LONGEST_NAME]} if error.get("param") else {})
 
 
 def retry_after_s(header: str | None) -> float | None:

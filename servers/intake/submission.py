@@ -14,14 +14,15 @@ from typing import Any
 
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled, MalformedBody, SkylarkError
 from servers.intake.objects import IN_MEMORY, BodyGone, Objects
-from servers.intake.outcomes import BUSY_PAUSE_S, Back, Done, Failed, Outcome, gone, judge
-from servers.intake.work import Work
+from servers.intake.outcomes import BUSY_PAUSE_S, Back, Done, Failed, Outcome, gone, judge, wire_error
+from servers.intake.work import KEY_HEADER, Work
 from servers.jobs.client import JobsClient
 
 PATHS = frozenset({"/jobs", "/jobs/batch"})
 LONGEST_S = 86_400.0
 """After that the work is given back, and goes on with the same jobs."""
 JSON = "application/json"
+ENGINE = "engine"
 Job = dict[str, Any]
 
 
@@ -40,6 +41,9 @@ class Submission:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._objects, self._wanted, self._clock = engine, objects, wanted, clock
+
+    def asked(self, work: Work) -> str:  # noqa: ARG002
+        return ENGINE
 
     def is_ready(self, work: Work) -> bool:  # noqa: ARG002
         return takes_jobs(self._engine)
@@ -110,9 +114,21 @@ def submitted(body: bytes, work: Work) -> Sequence[Mapping[str, Any]]:
 
 
 def named(job: Mapping[str, Any], work: Work, place: int | None) -> Job:
-    """It does not expire for want of interest while the intake is away; what its client said goes before."""
-    key = work.key if place is None else f"{work.key}/{place}"
-    return {"expires": False, "idempotency_key": key} | dict(job)
+    """It does not expire for want of interest while the intake is away, unless its client said so. Its key is
+    what it would be at the job API itself:
+
+    1. of a single job the header's, where it had one;
+    2. else the job's own, and null is none;
+    3. else that of the work, in a batch with its place.
+    """
+    own = job.get("idempotency_key")
+    if place is None and work.headers.get(KEY_HEADER):  # 1
+        key = work.key
+    elif own is not None:  # 2
+        key = own
+    else:  # 3
+        key = work.key if place is None else f"{work.key}/{place}"
+    return {"expires": False} | dict(job) | {"idempotency_key": key}
 
 
 def _is_batch(work: Work) -> bool:
@@ -130,4 +146,4 @@ def _failure(job: Job) -> Failed | None:
     error = (
         SkylarkError.from_dict(job["error"]) if job["error"] else JobCancelled(f"the job was {job['status']}")
     )
-    return Failed(error.http_status, error.to_dict())
+    return Failed(error.http_status, wire_error(error.to_dict(), error.http_status))

@@ -6,11 +6,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+KEY_HEADER = "idempotency-key"
 PRIORITY = 10
 """Of work that says none."""
+REQUEST, JOB = "request", "job"
+"""The kinds: what a client sent, and a job of another machine's queue."""
 UPLOADING, WAITING, TAKEN = "uploading", "waiting", "taken"
 DONE, FAILED, MOVED = "done", "failed", "moved"
 """What the status of work can be; of the latter three it is once it has ended."""
+NEEDED = ("id", "status")
+TEXTS = ("id", "status", "work", "method", "path", "body_key")
+NUMBERS = ("priority", "accepted_at", "not_before", "lease_until", "attempts", "failures", "renewals")
 ONLY_OF_WAITING = frozenset({"kind", "lease_until", "taken_by", "not_before", "why"})
 """What of an item says nothing any more once the work has ended."""
 
@@ -46,7 +52,7 @@ class Work:
     def of(cls, item: Mapping[str, Any]) -> Self:
         return cls(
             id=item["id"],
-            kind=item.get("work", "request"),
+            kind=item.get("work", REQUEST),
             owner=item.get("owner") or None,
             method=item.get("method", "POST"),
             path=item.get("path", ""),
@@ -68,7 +74,19 @@ class Work:
         """
         if self.renewals:
             return f"accepted-{self.id}-{self.renewals}"
-        return self.headers.get("idempotency-key") or f"accepted-{self.id}"
+        return self.headers.get(KEY_HEADER) or f"accepted-{self.id}"
+
+
+def fault_of(item: Mapping[str, Any]) -> str | None:
+    """Why it can be no work; None where nothing is wrong with it. Whatever else is in the table, the rest of
+    the work is done.
+    """
+    if lacking := [name for name in NEEDED if name not in item]:
+        return f"it has no {' and no '.join(lacking)}"
+    odd = [name for name in TEXTS if not isinstance(item.get(name, ""), str)]
+    odd += [name for name in NUMBERS if not isinstance(item.get(name, 0), int | float)]
+    odd += [] if isinstance(item.get("headers", {}), Mapping) else ["headers"]
+    return f"what it has as {', '.join(odd)} is none" if odd else None
 
 
 def next_works(

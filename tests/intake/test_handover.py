@@ -64,6 +64,28 @@ def test_a_job_that_was_moved_to_a_machine_which_goes_too_is_given_to_the_next(a
     assert engine.ended(job.id)["status"] == "done"
 
 
+def test_it_is_moved_to_the_job_that_is_here_for_the_same_request(accepted, engine):
+    key = uuid.uuid4().hex
+    (here,) = engine.client.submit(
+        [{"model_type": "fake", "model": "one", "payload": {"text": "so"}, "idempotency_key": key}],
+        owner="alice",
+    )
+    job = a_job(idempotency_key=key)
+    work = accepted.taken(copied_out(accepted, job))
+    assert doer(accepted, engine).do(work) == Moved(here)
+
+
+def test_a_job_whose_key_another_request_has_here_fails_and_says_so(accepted, engine):
+    key = uuid.uuid4().hex
+    engine.client.submit(
+        [{"model_type": "fake", "model": "one", "payload": {"text": "else"}, "idempotency_key": key}],
+        owner="alice",
+    )
+    outcome = doer(accepted, engine).do(accepted.taken(copied_out(accepted, a_job(idempotency_key=key))))
+    assert isinstance(outcome, Failed)
+    assert (outcome.status, outcome.error["code"]) == (409, "conflict")
+
+
 def test_a_second_time_nothing_is_there_twice(accepted, engine):
     work = accepted.taken(copied_out(accepted, a_job()))
     first = doer(accepted, engine).do(work)

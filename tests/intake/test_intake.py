@@ -14,7 +14,7 @@ from servers.cloud.changes import Changes
 from servers.cloud.connection import CloudFailed
 from servers.intake.intake import AWAY_PAUSE_S, BUSY_S, IDLE_S, RENEW_S, Intake
 from servers.intake.leases import LEASE_S, Leases
-from servers.intake.outcomes import Back, Done, Failed, Outcome
+from servers.intake.outcomes import Back, Done, Failed, Outcome, judge
 from servers.intake.work import Work
 from tests.intake.accepted import HERE, NOW, Accepted
 
@@ -30,8 +30,15 @@ class Doer:
     done: list[str] = field(default_factory=list)
     ready: bool = True
     gate: threading.Event = field(default_factory=threading.Event)
+    asked_whether_ready: list[str] = field(default_factory=list)
+    when_asked: Callable[[], object] = lambda: None
+
+    def asked(self, work: Work) -> str:
+        return "tts"
 
     def is_ready(self, work: Work) -> bool:
+        self.asked_whether_ready.append(work.id)
+        self.when_asked()
         return self.ready
 
     def do(self, work: Work) -> Outcome:
@@ -50,12 +57,15 @@ class Machine:
     now: float = NOW
     intakes: list[Intake] = field(default_factory=list)
 
-    def intake(self, at_once: int = 8, leases: Leases | None = None) -> Intake:
+    def intake(
+        self, at_once: int = 8, leases: Leases | None = None, is_live: Callable[[], bool] = lambda: True
+    ) -> Intake:
         made = Intake(
             leases or self.accepted.leases,
             self.accepted.objects,
             {"request": self.doer},
             Changes("intake"),
+            is_live=is_live,
             at_once=at_once,
             clock=lambda: self.now,
         )
@@ -147,6 +157,53 @@ def test_nothing_is_taken_while_its_door_is_not_ready(machine, accepted):
     machine.doer.ready = True
     machine.work_off(intake)
     assert list(accepted.ended()) == [id]
+
+
+def test_a_door_is_asked_once_in_a_look_whatever_paths_wait_for_it(machine, accepted):
+    for number in range(5):
+        accepted.accept(f"/v1/text-to-speech/{number}")
+    machine.doer.ready = False
+    machine.intake().step()
+    assert len(machine.doer.asked_whether_ready) == 1
+
+
+def test_nothing_more_is_taken_once_it_is_stopped(machine, accepted):
+    for _ in range(3):
+        accepted.accept()
+    intake = machine.intake()
+    machine.doer.gate.clear()
+    machine.doer.when_asked = intake.stop
+    intake.step()
+    assert len([item for item in accepted.waiting().values() if item["status"] == "taken"]) <= 1
+
+
+def test_a_place_that_does_not_serve_takes_nothing_and_ends_what_it_has(machine, accepted):
+    live = True
+    first = accepted.accept()
+    intake = machine.intake(is_live=lambda: live)
+    machine.doer.gate.clear()
+    intake.step()
+    second = accepted.accept()
+    live = False
+    assert intake.step() == IDLE_S
+    machine.doer.gate.set()
+    intake._hear(WITHIN_S)
+    assert list(accepted.ended()) == [first]
+    assert accepted.waiting()[second]["status"] == "waiting"
+    live = True
+    machine.work_off(intake)
+    assert set(accepted.ended()) == {first, second}
+
+
+def test_an_item_that_is_no_work_is_left_logged_once_and_the_rest_is_done(machine, accepted, caplog):
+    odd, known = accepted.accept(), accepted.accept()
+    accepted.change(odd, status=None)
+    intake = machine.intake()
+    machine.work_off(intake)
+    machine.work_off(intake)
+    assert (list(accepted.waiting()), list(accepted.ended())) == ([odd], [known])
+    said = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert said == [f"{odd} in the table is no work: it has no status"]
 
 
 def test_work_of_a_kind_that_is_not_known_is_left_and_the_rest_done(machine, accepted):
@@ -268,9 +325,50 @@ def test_a_table_that_is_away_when_the_work_has_ended_is_told_later_and_nothing_
     intake._hear(WITHIN_S)
     assert list(accepted.waiting()) == [id]
     leases.away = frozenset()
+    machine.now += AWAY_PAUSE_S
     machine.work_off(intake)
     assert machine.doer.done == [id]
     assert accepted.ended()[id]["attempts"] == 2
+
+
+@pytest.mark.parametrize("fault", [CloudFailed("ValidationException"), TypeError("no number")])
+@pytest.mark.parametrize("method", ["end", "give_back"])
+def test_work_of_which_the_table_cannot_be_told_is_not_taken_again_for_a_while(
+    machine, accepted, method, fault
+):
+    id = accepted.accept()
+    outcome = Back(0.0, "busy") if method == "give_back" else Failed(422, {"code": "x", "message": ""})
+    machine.doer.outcome = lambda _: outcome
+    leases = Leases(accepted.dynamodb, accepted.table_name, HERE)
+    setattr(leases, method, raising(fault))
+    intake = machine.intake(leases=leases)
+    machine.work_off(intake)
+    assert machine.doer.done == [id]
+    machine.now += AWAY_PAUSE_S - 1
+    machine.work_off(intake)
+    assert machine.doer.done == [id]
+    machine.now += 1
+    delattr(leases, method)
+    machine.doer.outcome = lambda _: Failed(422, {"code": "x", "message": ""})
+    machine.work_off(intake)
+    assert machine.doer.done == [id, id]
+    assert accepted.ended()[id]["status"] == "failed"
+
+
+def raising(fault: Exception) -> Callable[..., None]:
+    def raises(*_: object) -> None:
+        raise fault
+
+    return raises
+
+
+def test_an_error_that_names_a_client_s_enormous_field_ends_the_work(machine, accepted):
+    id = accepted.accept()
+    machine.doer.outcome = lambda _: judge(
+        422, {"code": "invalid_request", "message": "no such field", "param": "x" * 400_000}, None, 0
+    )
+    machine.work_off(machine.intake())
+    assert accepted.ended()[id]["error"]["param"] == "x" * 200
 
 
 def test_a_table_that_is_away_does_not_keep_the_machine_from_stopping(machine, accepted):

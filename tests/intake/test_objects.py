@@ -28,6 +28,16 @@ def test_a_body_that_is_gone_is_said_to_be(accepted):
         pass
 
 
+def test_with_a_job_that_was_handed_over_go_its_files(accepted):
+    id, other = accepted.accept(work="job"), accepted.accept(work="job")
+    files = [f"accepted/{id}/audio_path.wav", f"accepted/{id}/saves/step/weights"]
+    for key in (*files, f"accepted/{id}0", f"accepted/{other}/audio_path.wav"):
+        accepted.s3.put_object(Bucket=accepted.bucket_name, Key=key, Body=b"")
+    accepted.objects.discard_body(accepted.work(id))
+    left = [f"accepted/{id}0", f"accepted/{other}", f"accepted/{other}/audio_path.wav"]
+    assert sorted(accepted.keys()) == sorted(left)
+
+
 @pytest.mark.parametrize("result", [b"", b"RIFF", LARGE], ids=["empty", "small", "large"])
 def test_a_result_that_was_kept_is_found_with_all_that_is_said_of_it(accepted, result):
     work = accepted.work(accepted.accept())

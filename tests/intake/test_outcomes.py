@@ -72,9 +72,13 @@ def test_a_disk_that_is_full_has_computed_nothing():
     assert isinstance(judge(500, {"code": "storage_failed", "message": ""}, None, 5, 2), Back)
 
 
-def test_an_error_has_a_bounded_message():
-    failed = judge(422, {"message": "x" * 100_000}, None, 0)
-    assert len(failed.error["message"]) == 1000
+def test_an_error_has_bounded_words_whatever_a_client_has_called_a_field():
+    failed = judge(422, dict.fromkeys(("code", "message", "param"), "x" * 400_000), None, 0)
+    assert {name: len(value) for name, value in failed.error.items()} == {
+        "code": 200,
+        "message": 1000,
+        "param": 200,
+    }
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,31 @@ def test_jobs_of_a_batch_have_each_their_name_and_their_audio(engine, accepted, 
 
 
 def test_what_a_client_says_of_its_job_goes_before(engine, done):
-    done(HELLO | {"idempotency_key": "mine", "expires": True}, headers={"idempotency-key": "header"})
+    done(HELLO | {"idempotency_key": "mine", "expires": True})
     assert engine.submitted[0][0][0] == HELLO | {"idempotency_key": "mine", "expires": True}
+
+
+def test_the_key_in_the_header_goes_before_a_jobs_own_as_at_the_machine_itself(engine, done):
+    done(HELLO | {"idempotency_key": "mine"}, headers={"idempotency-key": "header"})
+    assert engine.submitted[0][0][0]["idempotency_key"] == "header"
+
+
+def test_in_a_batch_a_jobs_own_key_goes_before_the_headers(engine, done):
+    batch = {"jobs": [HELLO | {"idempotency_key": "mine"}, HELLO]}
+    done(batch, "/jobs/batch", headers={"idempotency-key": "book"})
+    assert [job["idempotency_key"] for job in engine.submitted[0][0]] == ["mine", "book/1"]
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/batch"])
+def test_a_key_that_is_null_is_none_and_a_job_taken_up_again_is_the_same(engine, accepted, done, path):
+    job = HELLO | {"idempotency_key": None}
+    engine.lost = EngineUnavailable("the engine is not there", retry_after_s=2)
+    work, back = done({"jobs": [job]} if path == "/jobs/batch" else job, path)
+    accepted.leases.give_back(work, back, 0)
+    engine.lost = None
+    Submission(engine, accepted.objects).do(accepted.taken(work.id))
+    assert len(engine.submitted) == 2
+    assert len(engine.by_key) == 1
 
 
 def test_a_job_that_makes_no_audio_has_none(engine, done):
@@ -106,8 +129,17 @@ def test_a_job_that_makes_no_audio_has_none(engine, done):
 def test_a_job_that_failed_is_work_that_failed(engine, accepted, done):
     engine.outcome = RunnerCrashed("it died at every attempt")
     _, outcome = done()
-    assert outcome == Failed(500, engine.outcome.to_dict())
+    assert outcome == Failed(500, {"code": "runner_crashed", "message": "it died at every attempt"})
     assert accepted.keys("results/") == []
+
+
+def test_the_end_of_a_job_that_failed_has_bounded_words(engine, done):
+    engine.outcome = RunnerCrashed("x" * 5000, param="y" * 400_000)
+    assert {name: len(value) for name, value in done()[1].error.items()} == {
+        "code": len("runner_crashed"),
+        "message": 1000,
+        "param": 200,
+    }
 
 
 def test_in_a_batch_each_job_tells_its_own_failure(engine, accepted, done):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from servers.intake.work import Work, may_be_taken, next_look_s, next_works
+from servers.intake.work import Work, fault_of, may_be_taken, next_look_s, next_works
 
 NOW = 1_764_000_000.0
 HERE = "i-1/here"
@@ -48,6 +48,25 @@ def test_what_was_accepted_at_the_same_time_has_an_order_too():
 )
 def test_a_piece_of_work_may_be_taken_unless_another_has_it_or_it_is_not_its_time(values, may):
     assert may_be_taken(item(**values), (), HERE, NOW) is may
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"kind": "waiting"}, "it has no id and no status"),
+        ({"id": "1"}, "it has no status"),
+        (item(status=1), "what it has as status is none"),
+        (item(priority="0", headers="x"), "what it has as priority, headers is none"),
+        (item(accepted_at=None), "what it has as accepted_at is none"),
+    ],
+)
+def test_an_item_that_is_no_work_says_why(wrong, said):
+    assert fault_of(wrong) == said
+
+
+def test_an_item_that_is_work_has_no_fault():
+    assert fault_of(item()) is None
+    assert fault_of({"id": "1", "status": "waiting"}) is None
 
 
 def test_what_is_in_hand_is_not_taken_twice():

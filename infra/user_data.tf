@@ -8,6 +8,7 @@ locals {
     SKYLARK_CLOUD__TABLE              = local.full_name
     SKYLARK_CLOUD__BUCKET             = local.bucket_name
     SKYLARK_CLOUD__HOLD_PARAMETER     = local.holds_path
+    SKYLARK_CLOUD__RELEASE_PARAMETER  = aws_ssm_parameter.release.name
     SKYLARK_S3__BUCKET                = local.bucket_name
     SKYLARK_ENGINE__HOST              = "0.0.0.0"
     SKYLARK_ENGINE__PORT              = "5002"

@@ -241,6 +241,7 @@ def test_every_short_variable_is_in_the_documentation():
         ("SKYLARK_DATA_DIR", "/" + "d" * 100, "data_dir: .* too long for a Unix socket"),
         ("SKYLARK_ENGINE__SOCKET", "/" + "d" * 100, "engine.socket: .* too long for a Unix socket"),
         ("E2E_ACCESS_KEY", "alone", "s3: .*belong together"),
+        ("SKYLARK_CLOUD__PLACE", "blue", "cloud: .*release_parameter and place belong together"),
         ("SKYLARK_S3__PRESIGNED_S", "604801", "s3.presigned_s"),
         ("SKYLARK_CONFIG", "missing.yaml", r"missing\.yaml: no such file \(SKYLARK_CONFIG\)"),
     ],

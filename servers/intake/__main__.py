@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Callable
 from contextlib import closing
 from logging.config import dictConfig
 
@@ -11,6 +12,7 @@ from servers import logs
 from servers.cloud.changes import Changes
 from servers.cloud.connection import connect
 from servers.cloud.imds import instance_id
+from servers.cloud.release import LivePlace
 from servers.handover.bucket import Bucket
 from servers.handover.taking_in import TakingIn
 from servers.intake.doers import Requests
@@ -55,11 +57,20 @@ def main(loaded: Settings) -> None:
             "request": Requests(replay, Submission(engine, objects)),
             "job": HandedOver(engine, taking_in),
         }
-        intake = Intake(leases, objects, doers, Changes("intake"))
+        changes = Changes("intake")
+        intake = Intake(leases, objects, doers, changes, is_live=is_live(loaded, changes))
         signal.signal(signal.SIGTERM, lambda *_: intake.stop())
         signal.signal(signal.SIGINT, lambda *_: intake.stop())
         log.info("taking in what waits in %s", table, extra={"action": "start"})
         intake.run()
+
+
+def is_live(loaded: Settings, changes: Changes) -> Callable[[], bool]:
+    """Whether this is the place that serves: always, where the machine has one place."""
+    if loaded.cloud.release_parameter is None or loaded.cloud.place is None:
+        return lambda: True
+    ssm = connect(loaded, "ssm", "cloud.release_parameter")
+    return LivePlace(ssm, loaded.cloud.release_parameter, loaded.cloud.place, changes).is_here
 
 
 def door_urls(loaded: Settings) -> dict[str, str]:

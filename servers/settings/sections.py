@@ -185,6 +185,8 @@ class Cloud(Section):
     table: Annotated[str, Field(min_length=3, max_length=255, pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
     bucket: str | None = None
     hold_parameter: Annotated[str, Field(pattern=r"^/.*[^/]$")] | None = None
+    release_parameter: Annotated[str, Field(pattern=r"^/.*[^/]$")] | None = None
+    place: Annotated[str, Field(min_length=1)] | None = None
     instance_id: Annotated[str, Field(pattern=r"^i-")] | None = None
     volume_goes: bool = False
 
@@ -192,4 +194,6 @@ class Cloud(Section):
     def _whole(self) -> Self:
         if (self.table is None) != (self.bucket is None):
             raise ValueError("table and bucket belong together")
+        if (self.release_parameter is None) != (self.place is None):
+            raise ValueError("release_parameter and place belong together")
         return self

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from servers.intake.__main__ import door_urls, main
+from servers.cloud.changes import Changes
+from servers.intake.__main__ import door_urls, is_live, main
 from servers.settings import Settings, SettingsError
 from servers.settings.variables import INTAKE_SECRET
 from servers.supervision.processes import DOORS
+from tests.cloud.fixtures import client
 
 CLOUD = {"table": "skylark-speech", "bucket": "skylark-speech-1"}
 
@@ -22,6 +24,22 @@ def test_only_supervision_can_start_it(configure, monkeypatch):
     monkeypatch.delenv(INTAKE_SECRET, raising=False)
     with pytest.raises(SettingsError, match=f"{INTAKE_SECRET}: servers/supervision makes it"):
         main(Settings(cloud=CLOUD))
+
+
+def test_a_machine_with_one_place_always_takes_work_in(configure):
+    assert is_live(Settings(), Changes("intake"))()
+
+
+def test_a_place_asks_which_one_serves(configure, moto_port, credentials):
+    cloud = CLOUD | {"release_parameter": "/skylark/main/release", "place": "green"}
+    monitor = {"region": "us-east-1", "endpoint_url": f"http://127.0.0.1:{moto_port}"}
+    ssm = client(moto_port, "ssm")
+    ssm.put_parameter(Name="/skylark/main/release", Value='{"live": "green"}', Type="String")
+    ask = is_live(Settings(cloud=cloud, monitor=monitor), Changes("intake"))
+    assert ask()
+    ssm.delete_parameters(Names=["/skylark/main/release"])
+    ask.__self__._client.close()
+    ssm.close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::1", "localhost", ""])

@@ -165,6 +165,8 @@ def test_a_container_has_the_settings_of_its_gpu_and_keys_in_memory(released, im
     assert settings["SKYLARK_CLOUD__TABLE"] == released.applied.speech["table"]
     assert settings["SKYLARK_CLOUD__BUCKET"] == released.applied.speech["bucket"]
     assert settings["SKYLARK_CLOUD__HOLD_PARAMETER"] == "/skylark/speech/holds"
+    assert settings["SKYLARK_CLOUD__RELEASE_PARAMETER"] == "/skylark/speech/release"
+    assert settings["SKYLARK_CLOUD__PLACE"] == "blue"
 
 
 def test_the_settings_are_settings_of_the_appliance(released, monkeypatch):

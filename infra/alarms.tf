@@ -184,7 +184,7 @@ resource "aws_budgets_budget" "this" {
 
   cost_filter {
     name   = "TagKeyValue"
-    values = ["user:Appliance$${var.name}"]
+    values = [format("user:Appliance$%s", var.name)] # in a string, a dollar before a brace is an escape
   }
 
   dynamic "notification" {

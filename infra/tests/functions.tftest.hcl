@@ -88,6 +88,11 @@ run "work_hours_start_it_for_so_long" {
   }
 
   assert {
+    condition     = one(aws_budgets_budget.this[0].cost_filter).values == tolist(["user:Appliance$speech"])
+    error_message = "The budget counts what has the appliance's tag."
+  }
+
+  assert {
     condition     = [for one in aws_sns_topic_subscription.people : one.endpoint] == ["people@example.com"]
     error_message = "People are told by e-mail."
   }

@@ -25,6 +25,10 @@ SENDING_S = 300.0
 """One part, all attempts at it together: the store may be slow, but not for ever."""
 CONNECTIONS = 64
 """To one store at the same time: a request holds one while a part is sent."""
+AWS_HOST = re.compile(r"\.amazonaws\.com(\.cn)?$")
+"""There boto3's `auto` would sign addresses of the host of all regions, which redirects for a new bucket;
+with the style `virtual` it is the region's. A name with dots fits no certificate, and stays in the path.
+"""
 NOT_ACCEPTED = [
     "AuthorizationHeaderMalformed",
     "ExpiredToken",
@@ -151,11 +155,14 @@ def bucket(options: S3, name: str | None = None) -> Bucket:
     if chosen != options.bucket and chosen not in options.other_buckets:
         allowed = ", ".join(filter(None, (options.bucket, *options.other_buckets))) or "none"
         raise InvalidRequest(f"'s3.bucket' may be one of: {allowed}", param="s3.bucket")
-    return Bucket(_client(options), chosen, options.presigned_s)
+    client = _client(options, options.addressing)
+    if options.addressing == "auto" and "." not in chosen and AWS_HOST.search(client.meta.endpoint_url):
+        client = _client(options, "virtual")
+    return Bucket(client, chosen, options.presigned_s)
 
 
 @cache
-def _client(options: S3) -> Any:
+def _client(options: S3, addressing: str) -> Any:
     """As the settings have it; what they leave open boto3 finds out itself, as the AWS command line does."""
     for name in ("boto3", "botocore", "s3transfer"):  # at DEBUG they log what they sign
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -170,7 +177,7 @@ def _client(options: S3) -> Any:
         # Stores other than AWS refuse the checksums that came with 2025's SDKs; ours is Content-MD5.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        s3={"addressing_style": options.addressing},
+        s3={"addressing_style": addressing},
     )
     session = import_module("boto3.session").Session(region_name=options.region, **given)
     return session.client("s3", endpoint_url=options.endpoint_url, config=config)

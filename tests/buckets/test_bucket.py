@@ -216,6 +216,18 @@ def test_at_aws_the_bucket_is_in_the_hosts_name() -> None:
     assert place.presigned_url.startswith(f"{place.s3_url}?X-Amz-")
 
 
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("skylark-speech", "https://skylark-speech.s3.eu-central-1.amazonaws.com/a.wav"),
+        ("skylark.speech", "https://s3.eu-central-1.amazonaws.com/skylark.speech/a.wav"),
+    ],
+)
+def test_at_aws_an_address_names_the_host_of_the_region(name: str, address: str) -> None:
+    options = S3(bucket=name, access_key="k", secret_key="s", region="eu-central-1")
+    assert bucket(options).place("a.wav").s3_url == address
+
+
 def test_e2es_store_has_the_bucket_in_the_path() -> None:
     options = S3(
         bucket="qwen3-tts", endpoint_url="https://objectstore.e2enetworks.net", access_key="k", secret_key="s"

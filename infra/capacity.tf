@@ -24,6 +24,11 @@ resource "aws_ebs_volume" "state" {
   size              = var.data_volume_gb
   encrypted         = true
   tags              = merge(local.tags, { Name = "${local.full_name}-state" })
+
+  # AWS may say tomorrow that another zone has the type: the volume, and what is on it, stays where it is.
+  lifecycle {
+    ignore_changes = [availability_zone]
+  }
 }
 
 resource "aws_volume_attachment" "state" {
@@ -74,9 +79,9 @@ resource "aws_instance" "machine" {
     tags        = merge(local.tags, { Name = local.full_name })
   }
 
-  # A newer AMI would replace the machine, and its type is the start function's to change.
+  # A newer AMI or another zone would replace the machine, and its type is the start function's to change.
   lifecycle {
-    ignore_changes = [ami, instance_type]
+    ignore_changes = [ami, instance_type, subnet_id]
   }
 }
 

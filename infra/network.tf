@@ -6,13 +6,17 @@ locals {
 
   # First the zones that have the machine's type. A load balancer needs two, also where only one has it, and reaches
   # no machine in a zone that is not its own. In each it has an address that is paid for: an instance needs no third.
-  with_type = sort(data.aws_ec2_instance_type_offerings.zones.locations)
+  offered   = data.aws_ec2_instance_type_offerings.zones.locations # also in zones that have to be opted in to
+  with_type = sort(setintersection(local.offered, data.aws_availability_zones.available.names))
   all_zones = distinct(concat(local.with_type, sort(data.aws_availability_zones.available.names)))
   zones     = local.own_vpc ? coalesce(var.availability_zones, slice(local.all_zones, 0, min(local.is_fleet ? 3 : 2, length(local.all_zones)))) : []
 
+  # A zone's networks are its own, whichever others are taken, or are available today.
+  numbers = { for number, zone in sort(data.aws_availability_zones.of_region.names) : zone => number }
+
   public_subnet_ids  = [for zone in local.zones : aws_subnet.public[zone].id]
   private_zones      = var.egress == "endpoints" ? local.zones : []
-  machine_zones      = [for zone in local.zones : zone if contains(local.with_type, zone)]
+  machine_zones      = [for zone in local.zones : zone if contains(local.offered, zone)]
   own_machine_subnet = var.egress == "endpoints" ? aws_subnet.private : aws_subnet.public
 
   balancer_subnet_ids = local.own_vpc ? local.public_subnet_ids : var.vpc.balancer_subnet_ids
@@ -25,6 +29,22 @@ data "aws_availability_zones" "available" {
   filter {
     name   = "opt-in-status"
     values = ["opt-in-not-required"]
+  }
+}
+
+data "aws_availability_zones" "of_region" {
+  all_availability_zones = true
+
+  filter {
+    name   = "zone-type"
+    values = ["availability-zone"]
+  }
+
+  lifecycle {
+    postcondition {
+      condition     = length(setsubtract(coalesce(var.availability_zones, []), self.names)) == 0
+      error_message = "availability_zones are zones of ${local.region}: ${join(", ", sort(self.names))}."
+    }
   }
 }
 
@@ -61,7 +81,7 @@ resource "aws_internet_gateway" "own" {
 # The machine's public address is its subnet's to give: as an attribute of the machine it would be missed, and the
 # machine replaced, whenever it is stopped.
 resource "aws_subnet" "public" {
-  for_each                = { for index, zone in local.zones : zone => index }
+  for_each                = { for zone in local.zones : zone => local.numbers[zone] }
   vpc_id                  = aws_vpc.own[0].id
   availability_zone       = each.key
   cidr_block              = cidrsubnet(var.vpc_cidr, 4, each.value)
@@ -70,7 +90,7 @@ resource "aws_subnet" "public" {
 }
 
 resource "aws_subnet" "private" {
-  for_each          = { for index, zone in local.private_zones : zone => index }
+  for_each          = { for zone in local.private_zones : zone => local.numbers[zone] }
   vpc_id            = aws_vpc.own[0].id
   availability_zone = each.key
   cidr_block        = cidrsubnet(var.vpc_cidr, 4, 8 + each.value)

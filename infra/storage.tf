@@ -140,15 +140,23 @@ resource "aws_ecr_repository" "this" {
 resource "aws_ecr_lifecycle_policy" "this" {
   repository = aws_ecr_repository.this.name
   policy = jsonencode({
+    # An image is the first rule's that names it: what serves, which scripts/release tags so, is expired by none of the
+    # others, however many were pushed since. Three are the one that serves, the one before, and the one that comes.
     rules = [
       {
         rulePriority = 1
+        description  = "All but the latest that served"
+        selection    = { tagStatus = "tagged", tagPrefixList = ["served-"], countType = "imageCountMoreThan", countNumber = 3 }
+        action       = { type = "expire" }
+      },
+      {
+        rulePriority = 2
         description  = "Pushes that did not end"
         selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 1 }
         action       = { type = "expire" }
       },
       {
-        rulePriority = 2
+        rulePriority = 3
         description  = "All but the latest"
         selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = var.kept_images }
         action       = { type = "expire" }

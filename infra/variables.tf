@@ -275,7 +275,7 @@ variable "audio_days" {
 }
 
 variable "kept_images" {
-  description = "So many images are kept in the repository, the latest."
+  description = "So many images are kept in the repository, the latest; and the latest three that served."
   type        = number
   default     = 5
 

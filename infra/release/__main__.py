@@ -19,7 +19,7 @@ from release import names
 from release.balancer import Balancer
 from release.begin import Wish, begin, weights
 from release.faults import Refused, ReleaseFault
-from release.image import build, find_engine, release_name
+from release.image import build, find_engine, keep, release_name
 from release.loop import Loop, World, sentence
 from release.machine import Machine
 from release.names import Names
@@ -115,7 +115,20 @@ def run(
     parameter = ssm.get_parameter(Name=found.release_parameter)["Parameter"]["Value"]
     wanted = begin(wish, before, parameter, clock(), image)
     machine, balancer = Machine(found, client), Balancer(found, client)
-    loop = Loop(World(found, machine, balancer, ssm, smoked, print, clock, sleep, limits), record, wanted)
+    ecr = client("ecr")
+    world = World(
+        found,
+        machine,
+        balancer,
+        ssm,
+        lambda kept: keep(found.repository, kept, ecr),
+        smoked,
+        print,
+        clock,
+        sleep,
+        limits,
+    )
+    loop = Loop(world, record, wanted)
     record.begin(wanted, before)
     try:
         loop.run()

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,15 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGINES = ("podman", "docker")
 ID_DIGITS = 12
 PUSH_S = 3600
+MANIFESTS = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+]
+"""As they were pushed: another form of one has another digest."""
+SERVED = "served-"
+"""So begins the tag of what serves, or has served: the repository's rules keep the last of these."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,22 @@ def push(repository: str, image: str, ecr: Any, engine: Engine) -> str:
     engine.run("tag", image, f"{repository}:{tag}")
     engine.run("push", f"{repository}:{tag}")
     return _known(repository, {"imageTag": tag}, ecr)
+
+
+def keep(repository: str, image: str, ecr: Any) -> None:
+    """Tags what is to serve, `repository@sha256:…`, so that the repository's rules do not expire it, however
+    many others are pushed. Done twice it is done once.
+    """
+    name, digest = repository.partition("/")[2], image.rpartition("@")[2]
+    there = ecr.batch_get_image(
+        repositoryName=name, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=MANIFESTS
+    )["images"]
+    if not there:
+        raise ReleaseFault(f"{repository} has {digest} no more: a machine could not pull it")
+    what = {key: there[0][key] for key in ("imageManifest", "imageManifestMediaType") if key in there[0]}
+    tag = f"{SERVED}{digest.removeprefix('sha256:')[:ID_DIGITS]}"
+    with suppress(ecr.exceptions.ImageAlreadyExistsException):
+        ecr.put_image(repositoryName=name, imageDigest=digest, imageTag=tag, **what)
 
 
 def _version(image: str) -> str:

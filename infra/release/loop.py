@@ -29,12 +29,15 @@ HOST_COMMAND = "skylark-place"
 
 @dataclass
 class World:
-    """What a release acts on. `smoke` is given URL and place, and returns why the place does not speak."""
+    """What a release acts on. `keep` sees to it that an image stays in the repository; `smoke` is given URL
+    and place, and returns why the place does not speak.
+    """
 
     names: Names
     machine: Machine
     balancer: Balancer
     ssm: Any
+    keep: Callable[[str], object]
     smoke: Callable[[str, str], str]
     say: Callable[[str], object] = print
     clock: Callable[[], float] = time.time
@@ -157,6 +160,7 @@ class Loop:
                 self.world.balancer.lead(release.place, weight)
                 return replace(release, weight=weight, shifted_at=now)
             case Step.RECORD:
+                self.world.keep(release.image)
                 self._write(_after(release))
                 return replace(release, recorded=True)
             case Step.TO_RECEPTION | Step.LEAD_BACK:

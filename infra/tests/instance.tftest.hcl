@@ -271,9 +271,14 @@ run "what_there_is_where_nothing_is_said" {
 
   assert {
     condition = [for rule in jsondecode(aws_ecr_lifecycle_policy.this.policy).rules : [rule.selection.tagStatus, rule.selection.countNumber]] == [
-      ["untagged", 1], ["any", 5],
+      ["tagged", 3], ["untagged", 1], ["any", 5],
     ]
-    error_message = "Of images the latest five are kept."
+    error_message = "Of images the latest five are kept, and those that served."
+  }
+
+  assert {
+    condition     = [for rule in jsondecode(aws_ecr_lifecycle_policy.this.policy).rules : rule.rulePriority if can(rule.selection.tagPrefixList)] == [1] && jsondecode(aws_ecr_lifecycle_policy.this.policy).rules[0].selection.tagPrefixList == ["served-"]
+    error_message = "What serves is the first rule's, and no other expires it."
   }
 
   assert {

@@ -43,6 +43,7 @@ class Appliance:
     called: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)  # of the start function
+    kept: list[str] = field(default_factory=list)  # tags of what is not to expire
     takes_s: float = 0.0  # so long the machine does what it is told
     told: dict[str, tuple[float, str]] = field(default_factory=dict)  # by the command's id: when it is done
     outcomes: dict[str, str] = field(default_factory=dict)  # the same: what it said
@@ -72,6 +73,11 @@ class Appliance:
         match name:
             case "lambda.Invoke":
                 return _ok(StatusCode=200, Payload=io.BytesIO(json.dumps(self._asked(sent)).encode()))
+            case "ecr.BatchGetImage":
+                return _ok(images=[{"imageManifest": "{}"}])
+            case "ecr.PutImage":
+                self.kept.append(sent["imageTag"])
+                return _ok(image={})
             case "ssm.DescribeInstanceInformation":
                 (id,) = sent["Filters"][0]["Values"]
                 return _ok(InstanceInformationList=[{"InstanceId": id, "PingStatus": "Online"}])
@@ -183,7 +189,7 @@ class Appliance:
         """Everything as it was before the first release of a test: blue serves, or the machine is off."""
         self.host.end()
         self.host = Host(room)
-        self.called, self.asked, self.said = [], [], []
+        self.called, self.asked, self.said, self.kept = [], [], [], []
         self.meanwhile = self.later = lambda *_: None
         self.waits, self.capacity, self.start, self.takes_s = lambda: None, True, None, 0.0
         said = before or BEGIN
@@ -227,7 +233,17 @@ def appliance() -> Iterator[Appliance]:
         made = Appliance(of(environment), variables=environment)
         yield made
         made.host.end()
-        for service in ("lambda", "ssm", "ec2", "autoscaling", "elbv2", "cloudwatch", "dynamodb", "sns"):
+        for service in (
+            "lambda",
+            "ssm",
+            "ec2",
+            "autoscaling",
+            "elbv2",
+            "cloudwatch",
+            "dynamodb",
+            "sns",
+            "ecr",
+        ):
             events = client(service, "the release").meta.events
             events.unregister("before-call", unique_id="appliance before")
             events.unregister("after-call", unique_id="appliance after")

@@ -13,7 +13,7 @@ pytest.importorskip("moto", reason="moto is not installed")
 from moto import mock_aws
 
 from release.faults import Refused, ReleaseFault
-from release.image import Engine, find_engine, release_name
+from release.image import Engine, find_engine, keep, release_name
 
 REPOSITORY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/skylark-speech"
 ID = "0123456789abcdef" * 4
@@ -117,3 +117,17 @@ def test_without_an_engine_nothing_of_this_machine_is_pushed(ecr, monkeypatch, t
 def test_what_the_engine_says_is_told(ecr, engine):
     with pytest.raises(ReleaseFault, match="image failed: no such image: missing"):
         release_name(REPOSITORY, "missing", ecr, lambda: engine)
+
+
+def test_what_serves_is_tagged_so_that_it_does_not_expire_and_a_second_time_nothing_happens(ecr):
+    digest = pushed(ecr, "0.1.0")
+    for _ in range(2):
+        keep(REPOSITORY, f"{REPOSITORY}@{digest}", ecr)
+    (found,) = ecr.describe_images(repositoryName="skylark-speech")["imageDetails"]
+    assert found["imageDigest"] == digest
+    assert sorted(found["imageTags"]) == ["0.1.0", f"served-{digest.removeprefix('sha256:')[:12]}"]
+
+
+def test_what_the_repository_does_not_have_any_more_cannot_be_kept(ecr):
+    with pytest.raises(ReleaseFault, match="no more: a machine could not pull it"):
+        keep(REPOSITORY, f"{REPOSITORY}@sha256:{'0' * 64}", ecr)

@@ -17,7 +17,7 @@ from .appliance import BEGIN, Appliance, Killed, appliance
 from .host import BROKEN, GOOD, MUTE, OLD, SICK
 
 WRITE = "dynamodb.PutItem"
-CHANGES = (WRITE, "ssm.SendCommand", "ssm.PutParameter", "lambda.Invoke", "elbv2.ModifyRule")
+CHANGES = (WRITE, "ssm.SendCommand", "ssm.PutParameter", "lambda.Invoke", "elbv2.ModifyRule", "ecr.PutImage")
 AFTER = {"live": "green", "blue": OLD, "green": GOOD}
 
 
@@ -59,6 +59,7 @@ def test_the_new_one_serves_and_the_old_one_has_ended(cloud):
     assert the_new_one_serves(cloud)
     assert cloud.host.told == [f"skylark-place green {GOOD}", "skylark-place blue --drain"]
     assert cloud.ledger() == ["released"]
+    assert cloud.kept == [f"served-{GOOD}"]
 
 
 def test_it_holds_the_machine_and_lets_it_go(cloud):

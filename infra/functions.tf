@@ -34,6 +34,7 @@ locals {
       RECEPTION_TARGET_GROUP = aws_lb_target_group.function["reception"].arn
       START_FUNCTION         = local.function_names.start
       REPOSITORY_URL         = aws_ecr_repository.this.repository_url
+      GPU_FITS_TWO           = tostring(local.fits_two)
       SERVICE_URL            = "https://${var.domain_name}"
       DASHBOARD_URL          = local.dashboard_url
       INSTANCE_TYPES         = join(",", var.instance_types)

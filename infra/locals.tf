@@ -41,4 +41,9 @@ locals {
     g6e  = { gpu = "L40S", dtype = "bfloat16", vram_mb = 44000, max_models = 6 }
     p5   = { gpu = "H100", dtype = "bfloat16", vram_mb = 78000, max_models = 8 }
   }
+
+  # What the models take that each place loads at its start, by config/models.cuda.yaml: whether a release can run both
+  # places at once, on each GPU that the machine may have.
+  preloaded_mb = 16000
+  fits_two     = alltrue([for type in var.instance_types : local.gpus[split(".", type)[0]].vram_mb >= 2 * local.preloaded_mb])
 }

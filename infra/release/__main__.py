@@ -29,6 +29,10 @@ from release.smoke import smoke
 
 PATIENCE = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
 Client = Callable[[str], Any]
+IN_PLACE = (
+    "in place: the old one ends first, and all clients are led at once (--side-by-side: both run meanwhile)"
+)
+SIDE_BY_SIDE = "side by side: the GPU has memory for both meanwhile (--in-place: the old one ends first)"
 
 
 def release(
@@ -50,8 +54,13 @@ def release(
         float, typer.Option(metavar="RATE", min=0, max=1, help="The rate of errors that it may have then.")
     ] = DEFAULTS.most_errors,
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="The GPU has no memory for two: end the old one first.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--in-place/--side-by-side",
+            help="End the old one first, or let both run meanwhile; else as the GPU has memory.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Start IMAGE in the machine's free place, smoke it, and lead the clients there; the old one ends then.
 
@@ -77,7 +86,7 @@ def _release(
     steps: str,
     pause: float,
     most_errors: float,
-    in_place: bool,
+    in_place: bool | None,
 ) -> None:
     if back + resume + (image is not None) > 1:
         raise Refused("give IMAGE, --back or --resume")
@@ -89,6 +98,10 @@ def _release(
 
     found = names.read(name, client("lambda"))
     by = client("sts").get_caller_identity()["Arn"].rpartition("/")[2]
+    if in_place is None:
+        in_place = not found.fits_two
+    if not resume:
+        print(IN_PLACE if in_place else SIDE_BY_SIDE, flush=True)
     wish = Wish(back, resume, weights(steps), pause, in_place, by)
     run(wish, found, client, lambda: _image(image, variant, found, client), Limits(most_errors=most_errors))
 

@@ -31,6 +31,8 @@ class Names:
     routes: tuple[Route, ...]
     repository: str
     url: str
+    fits_two: bool
+    """Whether the GPU has memory for both places at once."""
     instance_id: str = ""
     asg_name: str = ""
 
@@ -52,7 +54,7 @@ def of(variables: Mapping[str, str]) -> Names:
     needed = (
         "APPLIANCE START_FUNCTION TABLE_NAME RELEASE_PARAMETER HOLD_PARAMETER RECEPTION_TARGET_GROUP ROUTES"
     )
-    needed += " REPOSITORY_URL SERVICE_URL"
+    needed += " REPOSITORY_URL SERVICE_URL GPU_FITS_TWO"
     if missing := [name for name in needed.split() if not variables.get(name)]:
         raise Refused(f"the start function has no {', '.join(missing)}: run terraform apply with this infra/")
     return Names(
@@ -65,6 +67,7 @@ def of(variables: Mapping[str, str]) -> Names:
         routes=tuple(_route(route) for route in json.loads(variables["ROUTES"])),
         repository=variables["REPOSITORY_URL"],
         url=variables["SERVICE_URL"],
+        fits_two=variables["GPU_FITS_TWO"] == "true",
         instance_id=variables.get("INSTANCE_ID", ""),
         asg_name=variables.get("ASG_NAME", ""),
     )

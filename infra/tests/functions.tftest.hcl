@@ -46,6 +46,11 @@ run "all_functions_have_the_same_environment" {
     condition     = one(aws_lambda_function.this["start"].environment).variables.INSTANCE_ID == aws_instance.machine[0].id && !contains(keys(one(aws_lambda_function.this["start"].environment).variables), "ASG_NAME")
     error_message = "They are told of the instance, and of no group."
   }
+
+  assert {
+    condition     = one(aws_lambda_function.this["start"].environment).variables.GPU_FITS_TWO == "false"
+    error_message = "A T4 has no memory for two places."
+  }
 }
 
 run "a_fleet_is_told_as_a_group_and_its_refusals_are_listened_to" {
@@ -67,6 +72,32 @@ run "a_fleet_is_told_as_a_group_and_its_refusals_are_listened_to" {
   assert {
     condition     = contains(keys(aws_cloudwatch_metric_alarm.this), "spot-interruption")
     error_message = "An interruption is told."
+  }
+}
+
+run "two_places_fit_where_they_fit_on_every_type" {
+  command = plan
+
+  variables {
+    instance_types = ["g6e.xlarge", "p5.4xlarge"]
+  }
+
+  assert {
+    condition     = local.fits_two
+    error_message = "An L40S and an H100 have memory for two places."
+  }
+}
+
+run "two_places_do_not_fit_where_one_type_is_too_small" {
+  command = plan
+
+  variables {
+    instance_types = ["g6e.xlarge", "g5.xlarge"]
+  }
+
+  assert {
+    condition     = !local.fits_two
+    error_message = "An A10G has no memory for two places."
   }
 }
 

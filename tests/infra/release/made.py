@@ -62,6 +62,7 @@ def variables() -> dict[str, str]:
         "ROUTES": json.dumps(routes),
         "REPOSITORY_URL": REPOSITORY,
         "SERVICE_URL": "https://speech.example.com",
+        "GPU_FITS_TWO": "true",
         "INSTANCE_ID": machine["InstanceId"],
         "TOPIC_ARN": client("sns", "somebody else").create_topic(Name="skylark-speech-people")["TopicArn"],
         "BUCKET": "skylark-speech-123456789012",

@@ -20,6 +20,10 @@ from release.faults import Refused
 from release.names import of
 from release.smoke import smoke
 
+NEEDED = ("APPLIANCE", "START_FUNCTION", "TABLE_NAME", "RELEASE_PARAMETER", "HOLD_PARAMETER", "SERVICE_URL")
+NEEDED += ("RECEPTION_TARGET_GROUP", "REPOSITORY_URL")
+VARIABLES = dict.fromkeys(NEEDED, "speech") | {"ROUTES": "[]"}
+
 
 @pytest.fixture
 def run(monkeypatch):
@@ -58,6 +62,19 @@ def test_steps_are_rising_percentages_up_to_100(text):
     with pytest.raises(Refused, match="rising percentages"):
         weights(text)
     assert weights("10,50,100") == (10, 50, 100)
+
+
+@pytest.mark.parametrize("option", [[], ["--in-place"], ["--side-by-side"]])
+@pytest.mark.parametrize("fits", ["true", "false"])
+def test_it_is_in_place_where_the_gpu_has_no_memory_for_two_and_says_so(run, monkeypatch, fits, option):
+    wishes = []
+    monkeypatch.setattr("release.names.read", lambda *_: of(VARIABLES | {"GPU_FITS_TWO": fits}))
+    monkeypatch.setattr("release.__main__.run", lambda wish, *_: wishes.append(wish))
+    result = run("skylark:next", *option)
+    assert result.exit_code == 0, result.output
+    (wish,) = wishes
+    assert wish.in_place == (option == ["--in-place"] or (not option and fits == "false"))
+    assert result.stdout.startswith("in place: " if wish.in_place else "side by side: ")
 
 
 def test_an_older_infra_is_told_by_what_it_lacks():

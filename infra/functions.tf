@@ -21,6 +21,9 @@ locals {
   failed_arn = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.full_name}-failed"
   topic_arn  = "arn:${local.partition}:sns:${local.region}:${local.account_id}:${local.full_name}-people"
 
+  # A spot instance cannot become another type.
+  wanted_types = var.spot && !local.is_fleet ? [var.instance_types[0]] : var.instance_types
+
   environment = merge(
     {
       APPLIANCE              = var.name
@@ -37,7 +40,7 @@ locals {
       GPU_FITS_TWO           = tostring(local.fits_two)
       SERVICE_URL            = "https://${var.domain_name}"
       DASHBOARD_URL          = local.dashboard_url
-      INSTANCE_TYPES         = join(",", var.instance_types)
+      INSTANCE_TYPES         = join(",", local.wanted_types)
       SPOT                   = tostring(var.spot)
       MONTHLY_BUDGET         = tostring(var.monthly_budget)
       IDLE_S                 = tostring(var.idle_s)

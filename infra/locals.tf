@@ -45,5 +45,5 @@ locals {
   # What the models take that each place loads at its start, by config/models.cuda.yaml: whether a release can run both
   # places at once, on each GPU that the machine may have.
   preloaded_mb = 16000
-  fits_two     = alltrue([for type in var.instance_types : local.gpus[split(".", type)[0]].vram_mb >= 2 * local.preloaded_mb])
+  fits_two     = alltrue([for type in local.wanted_types : local.gpus[split(".", type)[0]].vram_mb >= 2 * local.preloaded_mb])
 }

@@ -55,13 +55,19 @@ run "all_functions_have_the_same_environment" {
 
 run "a_fleet_is_told_as_a_group_and_its_refusals_are_listened_to" {
   variables {
-    capacity = "fleet"
-    spot     = true
+    capacity       = "fleet"
+    spot           = true
+    instance_types = ["g6.xlarge", "g5.xlarge"]
   }
 
   assert {
     condition     = one(aws_lambda_function.this["start"].environment).variables.ASG_NAME == "skylark-speech" && !contains(keys(one(aws_lambda_function.this["start"].environment).variables), "INSTANCE_ID")
     error_message = "They are told of the group, and of no instance."
+  }
+
+  assert {
+    condition     = one(aws_lambda_function.this["start"].environment).variables.INSTANCE_TYPES == "g6.xlarge,g5.xlarge"
+    error_message = "A fleet takes any of its types."
   }
 
   assert {
@@ -72,6 +78,33 @@ run "a_fleet_is_told_as_a_group_and_its_refusals_are_listened_to" {
   assert {
     condition     = contains(keys(aws_cloudwatch_metric_alarm.this), "spot-interruption")
     error_message = "An interruption is told."
+  }
+}
+
+run "a_spot_instance_is_of_one_type" {
+  command = plan
+
+  variables {
+    spot           = true
+    instance_types = ["g6.xlarge", "g5.xlarge"]
+  }
+
+  assert {
+    condition     = local.environment.INSTANCE_TYPES == "g6.xlarge"
+    error_message = "No other type is tried."
+  }
+}
+
+run "an_instance_on_demand_is_of_any" {
+  command = plan
+
+  variables {
+    instance_types = ["g6.xlarge", "g5.xlarge"]
+  }
+
+  assert {
+    condition     = local.environment.INSTANCE_TYPES == "g6.xlarge,g5.xlarge"
+    error_message = "The types are tried in their order."
   }
 }
 

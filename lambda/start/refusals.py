@@ -22,7 +22,12 @@ UNFIT = (
 QUOTA = ("VcpuLimitExceeded", "InstanceLimitExceeded", "MaxSpotInstanceCountExceeded")
 MEANWHILE = ("IncorrectInstanceState", "IncorrectState", "ScalingActivityInProgress", "ResourceContention")
 """The machine is not any more, or not yet, as it was seen: the next look says how it is."""
-LASTING = (*ADVICE, "ValidationError")
+OF_SPOT = dict.fromkeys(
+    ("UnsupportedOperation", "IncorrectSpotRequestState"),
+    "a spot instance that EC2 stopped is started by EC2 once it has capacity, and none becomes another type",
+)
+"""Nobody else starts it: it is waited for, as where there is no capacity."""
+LASTING = (*(code for code in ADVICE if code not in OF_SPOT), "ValidationError")
 """A person has to do something first."""
 
 
@@ -36,7 +41,8 @@ def refused(start: Start, code: str, message: str, type: str, types: Sequence[st
     """
     if code in MEANWHILE:
         return start  # 1
-    start = replace(start, attempts=start.attempts + 1, fault=Fault(code, message))
+    told = f"{OF_SPOT[code]} ({message})" if code in OF_SPOT else message
+    start = replace(start, attempts=start.attempts + 1, fault=Fault(code, told))
     if code in LASTING:
         return failed(start, code, f"{ADVICE.get(code, 'AWS refuses it')} ({message})", now)  # 2
     if code in UNFIT or code in QUOTA:

@@ -67,6 +67,14 @@ def test_where_no_type_is_left_the_start_has_failed_and_names_them():
         assert name in start.notice_why
 
 
+@pytest.mark.parametrize("code", ["UnsupportedOperation", "IncorrectSpotRequestState"])
+def test_a_spot_instance_that_ec2_stopped_is_waited_for_and_said_to_be(code):
+    start = after(ASKED, code, types=(CURRENT,))
+    assert (start.state, start.next_attempt_at) == (State.STARTING, NOW + 30)
+    assert "started by EC2 once it has capacity" in start.fault.message
+    assert "as EC2 says it" in start.fault.message
+
+
 def test_a_quota_says_where_to_ask_for_more():
     start = after(ASKED, "VcpuLimitExceeded", types=())
     assert start.state == State.FAILED
@@ -83,7 +91,6 @@ def test_a_machine_that_changed_meanwhile_is_looked_at_again(code):
     [
         ("UnauthorizedOperation", "docs/cloud.md"),
         ("ValidationError", "as EC2 says it"),
-        ("UnsupportedOperation", "terminate it"),
     ],
 )
 def test_what_a_person_has_to_mend_ends_it_at_once_and_says_what(code, says):

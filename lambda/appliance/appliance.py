@@ -11,7 +11,7 @@ from appliance.environment import Environment
 from appliance.holds import Holds
 from appliance.machine import Machine
 from appliance.metrics import Metrics
-from appliance.routes import Colour, Routes, live_colour
+from appliance.routes import Colour, Routes, has_image, live_colour
 from appliance.starts import Starts
 from appliance.table import Table
 
@@ -44,6 +44,9 @@ class Appliance:
 
     def live(self) -> Colour:
         return live_colour(self.client("ssm"), self.settings.release_parameter)
+
+    def has_image(self) -> bool:
+        return has_image(self.client("ssm"), self.settings.release_parameter)
 
     def metrics(self, now: float) -> Metrics:
         limits = self.settings.limits

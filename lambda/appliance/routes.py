@@ -97,14 +97,25 @@ class Routes:
 
 def live_colour(ssm: Any, parameter: str) -> Colour:
     """The one that `scripts/release` has made the live one."""
+    return "blue" if _release(ssm, parameter)["live"] == "blue" else "green"
+
+
+def has_image(ssm: Any, parameter: str) -> bool:
+    """Whether the live colour has one: before the first release none has."""
+    release = _release(ssm, parameter)
+    return bool(release.get(release["live"]))
+
+
+def _release(ssm: Any, parameter: str) -> dict[str, Any]:
     value = ssm.get_parameter(Name=parameter)["Parameter"]["Value"]
     try:
-        live = json.loads(value)["live"]
+        found = dict(json.loads(value))
+        live = found["live"]
     except (ValueError, TypeError, KeyError) as fault:
         raise Unreadable(f'{parameter} is not as {{"live": "blue", …}}: {fault!r}') from fault
     if live not in ("blue", "green"):
         raise Unreadable(f"live in {parameter} is blue or green: {live!r}")
-    return "blue" if live == "blue" else "green"
+    return found
 
 
 def _targets(actions: Sequence[dict[str, Any]]) -> set[str]:

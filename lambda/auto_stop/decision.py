@@ -30,10 +30,11 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What else is wanted of the machine, as the table says."""
+    """What else is wanted of the machine, as the table and the release say."""
 
     starting_for: str = ""  # who asked for the start that is in hand; "": none is
     waiting: Waiting = NONE
+    has_image: bool = True  # to serve with: something was released
 
 
 @dataclass(frozen=True)
@@ -63,32 +64,34 @@ def decide(
 
     1. It does not run, or its group was emptied already: there is nothing to stop.
     2. It started just now: it stays.
-    3. Somebody starts it, and it is not ready yet: it stays until it is, or until that is given up.
-    4. Nothing was heard for an hour of something that decides: an alarm, and no stop.
-    5. Its clock is ahead of ours: an alarm, for nobody can say how long it was idle.
-    6. There is work, whatever else is not known: it stays.
-    7. Accepted work waits, or it has some in hand: it stays. When none was taken for an hour, it is an alarm.
-    8. Somebody holds it: it stays. A hold that cannot be read holds, and is an alarm.
-    9. Something that decides was not heard lately: it stays.
-    10. It will not have been idle long enough by the time at which it could be stopped: it stays.
-    11. It cannot be stopped, or shall not be: an alarm that says what a person can do.
-    12. Its group would start it again: the group is emptied. Else it is stopped.
+    3. Nothing was released that it could serve with, nobody holds it, and no work waits: as 13.
+    4. Somebody starts it, and it is not ready yet: it stays until it is, or until that is given up.
+    5. Nothing was heard for an hour of something that decides: an alarm, and no stop.
+    6. Its clock is ahead of ours: an alarm, for nobody can say how long it was idle.
+    7. There is work, whatever else is not known: it stays.
+    8. Accepted work waits, or it has some in hand: it stays. When none was taken for an hour, it is an alarm.
+    9. Somebody holds it: it stays. A hold that cannot be read holds, and is an alarm.
+    10. Something that decides was not heard lately: it stays.
+    11. It will not have been idle long enough by the time at which it could be stopped: it stays.
+    12. It cannot be stopped, or shall not be: an alarm that says what a person can do.
+    13. Its group would start it again: the group is emptied. Else it is stopped.
     """
     metrics = of_this_start(metrics, instance.launched_at)
     idle_s = max(0.0, now - idle_since(metrics, instance, now, limits))
     found = (
         _not_running(instance)  # 1
         or _starting(instance, now, limits)  # 2
-        or _start_in_hand(instance, wanted)  # 3
-        or _blind(metrics, instance, now, limits)  # 4
-        or _ahead(metrics, now)  # 5
-        or _busy(metrics, now, limits)  # 6
-        or _waited_for(instance, wanted.waiting, now, limits)  # 7
-        or _held(hold, now)  # 8
-        or _unheard(metrics, now, limits)  # 9
-        or _not_yet(idle_s, limits)  # 10
-        or unstoppable(instance)  # 11
-        or _stop(instance, idle_s)  # 12
+        or _without_image(instance, hold, now, wanted)  # 3
+        or _start_in_hand(instance, wanted)  # 4
+        or _blind(metrics, instance, now, limits)  # 5
+        or _ahead(metrics, now)  # 6
+        or _busy(metrics, now, limits)  # 7
+        or _waited_for(instance, wanted.waiting, now, limits)  # 8
+        or _held(hold, now)  # 9
+        or _unheard(metrics, now, limits)  # 10
+        or _not_yet(idle_s, limits)  # 11
+        or unstoppable(instance)  # 12
+        or _stop(instance, "idle", f"no work for {idle_s:.0f} s")  # 13
     )
     return replace(found, idle_s=idle_s) if instance.state == "running" else found
 
@@ -125,6 +128,14 @@ def _starting(instance: Instance, now: float, limits: Limits) -> Decision | None
     if up_s >= limits.grace_s:
         return None
     return _keep("grace", f"{instance.id} started {up_s:.0f} s ago, and has {limits.grace_s:.0f} s of grace")
+
+
+def _without_image(instance: Instance, hold: Hold | None, now: float, wanted: Wanted) -> Decision | None:
+    """Its start is in hand until that is given up, and it never says anything."""
+    if wanted.has_image or wanted.waiting.waits or wanted.waiting.taken or _held(hold, now):
+        return None
+    why = "nothing was released yet, and it can serve nobody"
+    return unstoppable(instance) or _stop(instance, "no_image", why)
 
 
 def _start_in_hand(instance: Instance, wanted: Wanted) -> Decision | None:
@@ -243,13 +254,10 @@ def unstoppable(instance: Instance) -> Decision | None:
     return None
 
 
-def _stop(instance: Instance, idle_s: float) -> Decision:
-    idle = f"no work for {idle_s:.0f} s"
+def _stop(instance: Instance, reason: str, why: str) -> Decision:
     if instance.group:
-        return Decision(
-            Action.EMPTY, "idle", f"{idle}: the group {instance.group.name} is to have no machine"
-        )
-    return Decision(Action.STOP, "idle", f"{idle}: {instance.id} is to stop")
+        return Decision(Action.EMPTY, reason, f"{why}: the group {instance.group.name} is to have no machine")
+    return Decision(Action.STOP, reason, f"{why}: {instance.id} is to stop")
 
 
 def _keep(reason: str, why: str) -> Decision:

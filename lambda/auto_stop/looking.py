@@ -33,10 +33,13 @@ class Look:
 
 
 def look(appliance: Appliance, now: float) -> Look:
-    """Holds are read last: a start writes its hold before it does anything else."""
+    """Holds are read last: a start writes its hold before anything else. CloudWatch, which costs, is not
+    asked about a machine that does not run, and the release not of one that publishes: it has an image.
+    """
     start = appliance.starts.read()
     instance = appliance.machine.instance()
-    metrics = appliance.metrics(now)
+    metrics = appliance.metrics(now) if instance.runs else Metrics()
+    has_image = not instance.runs or bool(metrics.heartbeat) or appliance.has_image()
     waits = waiting.look(appliance.table, now)
     starting_for = (start.asked_by or "somebody") if start.in_hand else ""
-    return Look(start, instance, metrics, Wanted(starting_for, waits), appliance.holds.all())
+    return Look(start, instance, metrics, Wanted(starting_for, waits, has_image), appliance.holds.all())

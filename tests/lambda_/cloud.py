@@ -176,7 +176,7 @@ def _stores(cloud: Cloud) -> dict[str, str]:
     cloud.outside("s3").create_bucket(Bucket=NAME, CreateBucketConfiguration=location)
     digest = sha256(SECRET.encode()).hexdigest()
     cloud.write_parameter(KEYS, f"{OWNER}:{digest}", "SecureString")
-    cloud.write_parameter(RELEASE, json.dumps({"live": "blue", "blue": "", "green": ""}))
+    cloud.write_parameter(RELEASE, json.dumps({"live": "blue", "blue": "an@image", "green": ""}))
     return {
         "HOLD_PARAMETER": HOLDS,
         "KEYS_PARAMETER": KEYS,

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("moto", reason="moto, the AWS of the tests, is not installed")
 
 from appliance.faults import Unreadable
-from appliance.routes import Lead, Routes, live_colour
+from appliance.routes import Lead, Routes, has_image, live_colour
 from tests.lambda_ import aws as fixtures
 from tests.lambda_.cloud import RELEASE
 
@@ -111,6 +111,12 @@ def test_the_live_colour_stands_in_a_parameter(aws):
     assert live_colour(aws.client("ssm"), RELEASE) == "blue"
     aws.write_parameter(RELEASE, '{"live": "green"}')
     assert live_colour(aws.client("ssm"), RELEASE) == "green"
+
+
+def test_before_the_first_release_the_live_colour_has_no_image(aws):
+    assert has_image(aws.client("ssm"), RELEASE)
+    aws.write_parameter(RELEASE, '{"live": "blue", "blue": "", "green": ""}')
+    assert not has_image(aws.client("ssm"), RELEASE)
 
 
 @pytest.mark.parametrize("value", ["blue", "[]", "{}", '{"live": "red"}'])

@@ -85,6 +85,39 @@ def test_a_start_whose_machine_is_off_is_not_the_matter_of_who_stops():
     assert decided(instance=replace(MACHINE, state="stopped"), wanted=STARTS).reason == "not_running"
 
 
+# Before the first release
+
+NO_IMAGE = Wanted(has_image=False)
+
+
+def test_a_machine_for_which_nothing_was_released_stops_after_its_grace_though_its_start_is_in_hand():
+    wanted = replace(NO_IMAGE, starting_for="somebody")
+    decision = decided(Metrics(), replace(MACHINE, launched_at=NOW - 16 * MINUTE), wanted=wanted)
+    assert outcome(decision) == (STOP, "no_image")
+    assert "nothing was released yet" in decision.why
+    assert (
+        decided(Metrics(), replace(MACHINE, launched_at=NOW - 14 * MINUTE), wanted=wanted).reason == "grace"
+    )
+
+
+def test_the_group_of_such_a_machine_is_emptied():
+    assert outcome(decided(Metrics(), FLEET, wanted=NO_IMAGE)) == (EMPTY, "no_image")
+
+
+@pytest.mark.parametrize("hold", [Hold(NOW + 60, "release"), Hold(0.0, fault="no JSON")])
+def test_whoever_holds_it_meanwhile_keeps_it(hold):
+    assert decided(Metrics(), hold=hold, wanted=NO_IMAGE).action in (KEEP, ALARM)
+
+
+@pytest.mark.parametrize("waiting", [Waiting(waits=1, since=NOW), Waiting(taken=1)])
+def test_work_that_waits_would_start_it_again_and_keeps_it(waiting):
+    machine = replace(MACHINE, launched_at=NOW - 16 * MINUTE)
+    assert outcome(decided(Metrics(), machine, wanted=replace(NO_IMAGE, waiting=waiting))) == (
+        KEEP,
+        "waiting",
+    )
+
+
 # Accepted work
 
 

@@ -13,7 +13,7 @@ from auto_stop import handler
 from auto_stop.decision import SETTLE_S
 from servers.monitor.own_hold import LOOK_EVERY_S
 from tests.lambda_ import aws as fixtures
-from tests.lambda_.cloud import UP_S, a_group, an_instance, desired_capacity
+from tests.lambda_.cloud import RELEASE, UP_S, a_group, an_instance, desired_capacity
 
 aws, idle, idle_group = fixtures.aws, fixtures.idle, fixtures.idle_group
 STOP, DESIRE = "ec2.StopInstances", "autoscaling.SetDesiredCapacity"
@@ -74,6 +74,20 @@ def test_a_second_run_has_nothing_to_do(idle):
     idle.run()
     answer = idle.run()
     assert (answer["reason"], answer["did"]) == ("not_running", "nothing")
+
+
+def test_of_a_machine_that_is_off_it_asks_nothing_that_costs(idle):
+    idle.outside("ec2").stop_instances(InstanceIds=[idle.variables["INSTANCE_ID"]])
+    assert idle.run()["reason"] == "not_running"
+    assert METRICS not in idle.called
+
+
+def test_before_the_first_release_the_machine_is_stopped(aws):
+    an_instance(aws)
+    aws.write_parameter(RELEASE, '{"live": "blue", "blue": "", "green": ""}')
+    answer = aws.run()
+    assert (answer["reason"], answer["did"]) == ("no_image", "stop")
+    assert aws.state() == "stopped"
 
 
 def test_a_dry_run_says_what_it_would_do(idle):

@@ -11,7 +11,7 @@ from appliance import ledger
 from appliance.releasing import HELD, ID, KIND, LEASE
 from appliance.table import ABSENT, Changed, Table
 from release.faults import Refused, TakenOver
-from release.plan import Release
+from release.plan import Release, Step
 
 LEASE_S = 60.0
 """A release that has not written for so long was killed."""
@@ -71,7 +71,7 @@ class Record:
             "version": self._version + 1,
             "writer": self._writer,
             LEASE: 0.0 if release.ended_at else self.clock() + lease_s,
-            HELD: not release.ended_at and bool(release.emptied or release.weight),
+            HELD: not release.ended_at and _leads(release),
         }
         try:
             self.table.put(item, {"version": self._version} if self._version else ABSENT)
@@ -84,6 +84,12 @@ class Record:
         """Whether it was this one: what was written is written again where the answer was lost."""
         item = self.table.get(KIND, ID) or {}
         return bool(item.get("writer") == self._writer and item.get("version") == version)
+
+
+def _leads(release: Release) -> bool:
+    """Whether the rules are its own: from before it switches the first until the clients are led back."""
+    begun = {Step.SHIFT, Step.TO_RECEPTION} & {*release.begun}
+    return bool(begun) and Step.LEAD_BACK not in release.undone
 
 
 def _release(text: str) -> Release:

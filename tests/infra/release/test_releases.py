@@ -10,11 +10,14 @@ from botocore.exceptions import ClientError
 pytest.importorskip("boto3", reason="boto3 is not installed")
 pytest.importorskip("moto", reason="moto is not installed")
 
+from appliance.releasing import holds_rules
+from appliance.table import Table
 from release.faults import Refused, ReleaseFault, TakenOver, Undone
 from release.machine import Machine
 
 from .appliance import BEGIN, Appliance, Killed, appliance
 from .host import BROKEN, GOOD, MUTE, OLD, SICK
+from .made import TABLE
 
 WRITE = "dynamodb.PutItem"
 CHANGES = (WRITE, "ssm.SendCommand", "ssm.PutParameter", "lambda.Invoke", "elbv2.ModifyRule", "ecr.PutImage")
@@ -190,6 +193,19 @@ def test_a_machine_that_goes_meanwhile_takes_the_release_with_it(cloud):
         cloud.release(GOOD)
     assert cloud.everybody_goes_to() == "blue"
     assert cloud.parameter() == BEGIN
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_the_rules_are_its_own_before_it_switches_the_first(cloud, in_place):
+    held = []
+
+    def before(name, count):
+        if (name, count) == ("elbv2.ModifyRule", 1):
+            held.append(holds_rules(Table(cloud.outside("dynamodb"), TABLE), cloud.now))
+
+    cloud.meanwhile = before
+    cloud.release(GOOD, in_place=in_place)
+    assert held == [True]
 
 
 def test_the_second_of_two_releases_is_refused_and_the_first_one_goes_on(cloud):

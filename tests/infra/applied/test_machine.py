@@ -195,6 +195,7 @@ def test_a_machine_of_another_type_takes_that_gpus_settings(released):
 
 @pytest.mark.parametrize(("place", "port"), [("blue", 5000), ("green", 5100)])
 def test_a_container_runs_read_only_on_the_gpu_at_the_ports_of_its_place(released, image, place, port):
+    released.say("mounted", "")
     assert released.run("skylark-place", place, image).returncode == 0
     assert released.run("skylark-place", place, "--run").returncode == 0
     (run,) = [call for call in released.calls("docker") if call.startswith("run ")]
@@ -213,6 +214,7 @@ def test_a_container_runs_read_only_on_the_gpu_at_the_ports_of_its_place(release
 def test_a_containers_end_is_its_units_end_so_that_only_a_failed_one_is_started_again(released, image):
     unit = (released.root / "etc/systemd/system/skylark@.service").read_text()
     assert "Restart=on-failure" in unit
+    released.say("mounted", "")
     released.run("skylark-place", "blue", image)
     for ended in (0, 1, 137):
         released.say("ended", str(ended))
@@ -223,6 +225,7 @@ def test_without_api_keys_nothing_is_started(released, image):
     ssm, keys = released.applied.client("ssm"), released.applied.speech["api_keys_parameter"]
     before = ssm.get_parameter(Name=keys, WithDecryption=True)["Parameter"]["Value"]
     ssm.put_parameter(Name=keys, Value="unset", Overwrite=True)
+    released.say("mounted", "")
     try:
         released.run("skylark-place", "blue", image)
         assert released.run("skylark-place", "blue", "--run").returncode == 1

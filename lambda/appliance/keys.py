@@ -13,6 +13,8 @@ from appliance.faults import Unreadable
 
 KEPT_S = 60.0
 """So long a warm function goes by the keys that it has read: a new one, and one taken away, counts after."""
+PARTS = frozenset({"auto-stop", "machine", "machine-monitor", "reception", "release", "schedule"})
+"""So the appliance's own parts are called: whoever had a key by such an id would hold it as one of them."""
 PAIR = re.compile(r"([^:]+):([0-9a-fA-F]{64})")
 
 
@@ -49,4 +51,8 @@ def hashes_of(parameter: str, value: str) -> dict[str, str]:
     found = {pair[1]: pair[2].lower() for pair in pairs if pair}
     if len(found) < len(pairs) or not found:
         raise Unreadable(f"{parameter} is not as id:sha256,id:sha256 with 64 hexadecimal digits each")
+    if taken := sorted(PARTS & {*found}):
+        raise Unreadable(
+            f"{parameter} has the id {taken[0]}, which is the appliance's own: give the key another"
+        )
     return found

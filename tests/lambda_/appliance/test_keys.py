@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from hashlib import sha256
 
 import pytest
@@ -10,7 +12,8 @@ pytest.importorskip("moto", reason="moto, the AWS of the tests, is not installed
 
 from appliance.exchange import Unauthorized, read
 from appliance.faults import Unreadable
-from appliance.keys import KEPT_S, Keys
+from appliance.keys import KEPT_S, PARTS, Keys
+from servers.settings import ROOT
 from tests.lambda_ import aws as fixtures
 from tests.lambda_.cloud import KEYS, OWNER, SECRET
 
@@ -61,3 +64,16 @@ def test_a_parameter_that_has_no_keys_is_told_without_its_value(aws, keys, value
     with pytest.raises(Unreadable, match="api_keys is not as id:sha256") as caught:
         keys.owner(aws.client("ssm"), asked(**{"x-api-key": SECRET}))
     assert value == "," or value not in str(caught.value)
+
+
+@pytest.mark.parametrize("id", sorted(PARTS))
+def test_nobody_has_a_key_by_the_name_of_one_of_the_appliances_own_parts(aws, keys, id):
+    aws.write_parameter(KEYS, f"maria:{'0' * 64},{id}:{'1' * 64}", "SecureString")
+    with pytest.raises(Unreadable, match=f"api_keys has the id {id}, which is the appliance's own"):
+        keys.owner(aws.client("ssm"), asked(**{"x-api-key": SECRET}))
+
+
+def test_terraform_refuses_the_same_ids():
+    text = (ROOT / "infra" / "variables.tf").read_text()
+    (listed,) = re.findall(r"setintersection\(try\(keys\(var.api_keys\), \[\]\), (\[.*?\])\)", text)
+    assert set(json.loads(listed)) == PARTS

@@ -62,8 +62,9 @@ locals {
       }
       unreachable = {
         why     = "EC2 says that the machine, or what it runs on, does not answer. Stop and start it: skylark stop-gpu --force, skylark start-gpu"
-        metrics = ["checks"], over = 0, minutes = 1, of = 5
-        missing = local.quiet # a stopped machine is not checked
+        metrics = ["checks"], over = 0
+        minutes = local.is_fleet ? 5 : 1, of = local.is_fleet ? 2 : 5 # of a group EC2 tells it each five minutes only
+        missing = local.quiet                                         # a stopped machine is not checked
       }
       no-healthy-target = {
         why        = "The machine runs and publishes, and the load balancer has found no server of it ready for 20 minutes: nobody is served. See GET /ready."

@@ -82,6 +82,11 @@ resource "aws_instance" "machine" {
   # A newer AMI or another zone would replace the machine, and its type is the start function's to change.
   lifecycle {
     ignore_changes = [ami, instance_type, subnet_id]
+
+    precondition {
+      condition     = local.user_data_bytes < 16384
+      error_message = local.too_much_user_data
+    }
   }
 }
 
@@ -135,6 +140,13 @@ resource "aws_launch_template" "machine" {
     content {
       resource_type = tag_specifications.value
       tags          = merge(local.tags, { Name = local.full_name })
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = local.user_data_bytes < 16384
+      error_message = local.too_much_user_data
     }
   }
 }

@@ -184,6 +184,7 @@ resource "aws_ssm_parameter" "api_keys" {
   name        = local.api_keys_parameter
   description = "API keys as id:sha256,id:sha256"
   type        = "SecureString"
+  tier        = "Intelligent-Tiering" # more than 4 KB of them cost $0.05 a month
   value       = join(",", [for id in sort(keys(var.api_keys)) : "${id}:${var.api_keys[id]}"])
   tags        = local.tags
 }
@@ -193,6 +194,7 @@ resource "aws_ssm_parameter" "api_keys_of_people" {
   name        = local.api_keys_parameter
   description = "API keys as id:sha256,id:sha256"
   type        = "SecureString"
+  tier        = "Intelligent-Tiering" # more than 4 KB of them cost $0.05 a month
   value       = "unset"
   tags        = local.tags
 

@@ -55,4 +55,7 @@ locals {
       },
     )
   })
+
+  user_data_bytes    = length(base64encode(local.user_data)) / 4 * 3 # two less at the most
+  too_much_user_data = "User data has ${local.user_data_bytes} bytes, and EC2 takes 16384: fewer settings are needed, or fewer families in instance_types."
 }

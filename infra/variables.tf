@@ -226,8 +226,8 @@ variable "settings" {
   default     = {}
 
   validation {
-    condition     = alltrue([for key, value in var.settings : can(regex("^[A-Z][A-Z0-9_]*$", key)) && !can(regex("[\\r\\n]", value))])
-    error_message = "settings are names of environment variables, and values of one line."
+    condition     = alltrue([for key, value in var.settings : can(regex("^[A-Z][A-Z0-9_]*$", key)) && can(regex("^[ -~]*$", value))])
+    error_message = "settings are names of environment variables, and values of one line of ASCII."
   }
 
   validation {
@@ -247,6 +247,12 @@ variable "api_keys" {
       for id, hash in var.api_keys : can(regex("^[A-Za-z0-9._-]+$", id)) && can(regex("^[0-9a-f]{64}$", hash))
     ]), false)
     error_message = "api_keys are ids of letters, digits, dots, hyphens and underscores, each with 64 hexadecimal digits."
+  }
+
+  # As lambda/appliance/keys.py has them.
+  validation {
+    condition     = length(setintersection(try(keys(var.api_keys), []), ["auto-stop", "machine", "machine-monitor", "reception", "release", "schedule"])) == 0
+    error_message = "api_keys have no id auto-stop, machine, machine-monitor, reception, release or schedule: so the appliance's own parts are called, and by such an id somebody would act as one."
   }
 }
 

@@ -46,12 +46,12 @@ run "an_existing_vpc_is_left_as_it_is" {
   }
 
   assert {
-    condition     = length(aws_instance.machine[0].user_data) < 16384
+    condition     = local.user_data_bytes >= length(aws_instance.machine[0].user_data) && local.user_data_bytes < 16384
     error_message = "User data has 16 KB at the most."
   }
 
   assert {
-    condition     = nonsensitive(aws_ssm_parameter.api_keys[0].value) == "maria:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" && aws_ssm_parameter.api_keys[0].type == "SecureString"
+    condition     = nonsensitive(aws_ssm_parameter.api_keys[0].value) == "maria:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" && aws_ssm_parameter.api_keys[0].type == "SecureString" && aws_ssm_parameter.api_keys[0].tier == "Intelligent-Tiering"
     error_message = "They are a SecureString, as SKYLARK_API_KEYS has them."
   }
 

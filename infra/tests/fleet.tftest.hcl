@@ -63,6 +63,11 @@ run "a_fleet_of_none_or_one_takes_what_there_is" {
   }
 
   assert {
+    condition     = aws_cloudwatch_metric_alarm.this["unreachable"].evaluation_periods == 2 && one(flatten([for query in aws_cloudwatch_metric_alarm.this["unreachable"].metric_query : query.metric[*].period])) == 300
+    error_message = "A group's checks come each five minutes."
+  }
+
+  assert {
     condition     = output.group_name == "skylark-speech" && output.instance_id == null
     error_message = "The group is told, and no instance."
   }

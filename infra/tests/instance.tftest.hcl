@@ -208,6 +208,11 @@ run "what_there_is_where_nothing_is_said" {
   }
 
   assert {
+    condition     = aws_cloudwatch_metric_alarm.this["unreachable"].evaluation_periods == 5 && one(flatten([for query in aws_cloudwatch_metric_alarm.this["unreachable"].metric_query : query.metric[*].period])) == 60
+    error_message = "An instance's checks come each minute."
+  }
+
+  assert {
     condition     = length(aws_instance.machine[0].instance_market_options) == 0
     error_message = "It is on demand."
   }
@@ -287,7 +292,7 @@ run "what_there_is_where_nothing_is_said" {
   }
 
   assert {
-    condition     = aws_ssm_parameter.api_keys_of_people[0].type == "SecureString" && nonsensitive(aws_ssm_parameter.api_keys_of_people[0].value) == "unset" && length(aws_ssm_parameter.api_keys) == 0
+    condition     = aws_ssm_parameter.api_keys_of_people[0].type == "SecureString" && aws_ssm_parameter.api_keys_of_people[0].tier == "Intelligent-Tiering" && nonsensitive(aws_ssm_parameter.api_keys_of_people[0].value) == "unset" && length(aws_ssm_parameter.api_keys) == 0
     error_message = "People set the API keys."
   }
 
@@ -370,6 +375,11 @@ run "what_people_set_is_so" {
   assert {
     condition     = one(one(aws_instance.machine[0].instance_market_options).spot_options).spot_instance_type == "persistent" && one(one(aws_instance.machine[0].instance_market_options).spot_options).instance_interruption_behavior == "stop"
     error_message = "The spot request is persistent."
+  }
+
+  assert {
+    condition     = local.user_data_bytes < 16384
+    error_message = "All families and a setting fit into user data."
   }
 
   assert {

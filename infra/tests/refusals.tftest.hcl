@@ -35,6 +35,26 @@ run "each_of_these_is_refused" {
   ]
 }
 
+run "what_is_not_ascii_is_refused" {
+  command = plan
+
+  variables {
+    settings = { SKYLARK_TTS__GREETING = "Guten Tag, Jürgen" } # user data is bytes, and 16384 of them
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "ids_of_the_appliances_own_parts_are_refused" {
+  command = plan
+
+  variables {
+    api_keys = { release = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" } # scripts/release would lose its hold
+  }
+
+  expect_failures = [var.api_keys]
+}
+
 run "endpoints_in_an_existing_vpc_need_its_route_tables" {
   command = plan
 

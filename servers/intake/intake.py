@@ -17,7 +17,7 @@ from servers.intake.objects import Objects, result_key
 from servers.intake.outcomes import Back, Done, Failed, Moved, Outcome, judge
 from servers.intake.work import DONE, FAILED, MOVED, Work, fault_of, next_look_s, next_works
 
-AT_ONCE = 8
+AT_ONCE = 32
 RENEW_S = 40.0
 """A third of a lease."""
 IDLE_S, BUSY_S = 15.0, 2.0

@@ -101,9 +101,9 @@ def live_colour(ssm: Any, parameter: str) -> Colour:
 
 
 def has_image(ssm: Any, parameter: str) -> bool:
-    """Whether the live colour has one: before the first release none has."""
+    """Whether the live colour has one: before the first release it is said to have none."""
     release = _release(ssm, parameter)
-    return bool(release.get(release["live"]))
+    return release.get(release["live"]) != ""
 
 
 def _release(ssm: Any, parameter: str) -> dict[str, Any]:

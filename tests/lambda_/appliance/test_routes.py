@@ -114,7 +114,9 @@ def test_the_live_colour_stands_in_a_parameter(aws):
 
 
 def test_before_the_first_release_the_live_colour_has_no_image(aws):
-    assert has_image(aws.client("ssm"), RELEASE)
+    for value in ('{"live": "blue"}', '{"live": "blue", "blue": "an@image"}'):
+        aws.write_parameter(RELEASE, value)
+        assert has_image(aws.client("ssm"), RELEASE)
     aws.write_parameter(RELEASE, '{"live": "blue", "blue": "", "green": ""}')
     assert not has_image(aws.client("ssm"), RELEASE)
 

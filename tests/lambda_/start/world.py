@@ -170,6 +170,9 @@ class World:
 
     audio_s = work_s
 
+    def has_image(self) -> bool:
+        return True
+
     def metrics(self, now: float) -> Metrics:
         """It had no work since it was launched."""
         self.meanwhile()

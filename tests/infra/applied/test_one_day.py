@@ -162,7 +162,7 @@ def world(applied: Applied, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(price_api, "_ask", lambda *_: ([], ["nobody is asked outside of this machine"]))
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     reception.handler.KEPT.clear()  # of another AWS, whose parameter was called the same
-    start.handler.KEYS.clear()
+    start.handler.WARM.keys.clear()
     name = f"skylark-{applied.speech['name']}"
     given = applied.client("lambda").get_function_configuration(FunctionName=f"{name}-start")
     for key, value in (given["Environment"]["Variables"] | applied.env).items():

@@ -48,11 +48,6 @@ class Table:
                 for item in page["Items"]:
                     yield {name: from_attribute(value) for name, value in item.items()}
 
-    def count(self, kind: str) -> int:
-        pages = self._client.get_paginator("query").paginate(**self._of(kind), Select="COUNT")
-        with asking():
-            return sum(page["Count"] for page in pages)
-
     def _of(self, kind: str) -> dict[str, Any]:
         return {
             "TableName": self._name,

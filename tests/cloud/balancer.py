@@ -7,13 +7,16 @@ machine.
 from __future__ import annotations
 
 import http.client
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from appliance.clients import clients
 from tests.cloud.function_events import LARGEST_BYTES, Answer, BadAnswer, answer_of, event_of
 from tests.cloud.functions import Functions
 from tests.cloud.listener_rules import Request, actions, rules_of
@@ -158,6 +161,20 @@ class Balancer:
     def _check_paths(self) -> dict[int, str]:
         groups = self._elbv2.describe_target_groups()["TargetGroups"]
         return {group["Port"]: group.get("HealthCheckPath", "/") for group in groups if group.get("Port")}
+
+
+@contextmanager
+def followed(balancer: Balancer, functions: Functions) -> Iterator[None]:
+    """The functions' own clients, by this process's environment, see the targets' health as the balancer, and
+    invoke each other.
+    """
+    client = clients(os.environ)
+    health, invoke = client("elbv2").meta.events, client("lambda").meta.events
+    balancer.tell_health(health)
+    functions.serve_invocations(invoke)
+    yield
+    health.unregister("after-call.elastic-load-balancing-v2.DescribeTargetHealth", balancer._seen)
+    invoke.unregister("before-call.lambda.Invoke", functions._invoked)
 
 
 def _chosen(action: dict[str, Any], pick: Pick) -> str | None:

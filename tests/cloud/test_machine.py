@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,12 +18,11 @@ pytest.importorskip("moto", reason="moto, the AWS of the tests, is not installed
 import reception.handler
 import start.handler
 from appliance import price_api
-from appliance.clients import clients
 from appliance.table import BOOT, LEDGER
 from servers.cli import app, start_gpu
 from servers.settings import ROOT
 from tests.cli.stand_in_servers import StandIn
-from tests.cloud.balancer import Balancer
+from tests.cloud.balancer import Balancer, followed
 from tests.cloud.functions import Functions
 from tests.lambda_ import aws as fixtures
 from tests.lambda_.cloud import NAME, REGION, SECRET, SERVICES, Cloud, an_instance
@@ -112,22 +110,10 @@ def balancer(cloud, machine, monkeypatch) -> Iterator[Balancer]:
 
     handlers = {f"{NAME}-start": started, f"{NAME}-reception": reception.handler.handler}
     functions = Functions(handlers)
-    with Balancer(cloud.outside("elbv2"), listener(cloud), functions) as made, told(made, functions):
+    with Balancer(cloud.outside("elbv2"), listener(cloud), functions) as made, followed(made, functions):
         yield made
         functions.close()
     assert functions.failures == []
-
-
-@contextmanager
-def told(balancer: Balancer, functions: Functions) -> Iterator[None]:
-    """The functions' own clients see the targets' health, and invoke each other."""
-    client = clients({"AWS_REGION": ""})
-    health, invoke = client("elbv2").meta.events, client("lambda").meta.events
-    balancer.tell_health(health)
-    functions.serve_invocations(invoke)
-    yield
-    health.unregister("after-call.elastic-load-balancing-v2.DescribeTargetHealth", balancer._seen)
-    invoke.unregister("before-call.lambda.Invoke", functions._invoked)
 
 
 @pytest.fixture

@@ -27,10 +27,9 @@ import auto_stop.handler
 import reception.handler
 import start.handler
 from appliance import price_api
-from appliance.clients import clients
 from servers.cloud.table import BOOT, Table
 from tests.acceptance.processes import Appliance, Session, eventually, free_port
-from tests.cloud.balancer import Balancer
+from tests.cloud.balancer import Balancer, followed
 from tests.cloud.functions import Functions
 from tests.infra.fixtures import Applied
 
@@ -128,18 +127,6 @@ def ticking(functions: Functions, name: str) -> Iterator[None]:
         thread.join()
 
 
-@contextmanager
-def following(balancer: Balancer, functions: Functions) -> Iterator[None]:
-    """The functions' own clients see the targets' health, and invoke each other."""
-    client = clients(os.environ)
-    health, invoke = client("elbv2").meta.events, client("lambda").meta.events
-    balancer.tell_health(health)
-    functions.serve_invocations(invoke)
-    yield
-    health.unregister("after-call.elastic-load-balancing-v2.DescribeTargetHealth", balancer._seen)
-    invoke.unregister("before-call.lambda.Invoke", functions._invoked)
-
-
 class World:
     def __init__(self, applied: Applied, balancer: Balancer, functions: Functions, machine: Machine) -> None:
         self.applied, self.balancer, self.functions, self.machine = applied, balancer, functions, machine
@@ -177,7 +164,7 @@ def world(applied: Applied, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         applied.client("ec2").stop_instances(InstanceIds=[applied.speech["instance_id"]])
         machine = Machine(applied, balancer)
         stack.callback(machine.close)
-        stack.enter_context(following(balancer, functions))
+        stack.enter_context(followed(balancer, functions))
         stack.enter_context(ticking(functions, f"{name}-start"))
         world = World(applied, balancer, functions, machine)
         stack.callback(world.http.close)

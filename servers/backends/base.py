@@ -219,16 +219,21 @@ def default_task(backend: type[Backend]) -> str:
     return next(iter(backend.requests))
 
 
-def parse_payload(backend: type[Backend], payload: Mapping[str, Any]) -> Noun:
-    """The typed request in a job's payload; `task` chooses among the backend's tasks.
-
-    Raises InvalidRequest naming the field and what is possible.
-    """
+def task_of(backend: type[Backend], payload: Mapping[str, Any]) -> str:
+    """Which of the backend's tasks a job's payload asks for. Raises InvalidRequest that lists them."""
     task = payload.get("task", default_task(backend))
     if not isinstance(task, str) or task not in backend.requests:
         known = ", ".join(backend.requests)
         raise InvalidRequest(f"task {task!r} is not one of {known}", param="payload.task")
-    return backend.requests[task].parse(payload, within="payload")
+    return task
+
+
+def parse_payload(backend: type[Backend], payload: Mapping[str, Any]) -> Noun:
+    """The typed request in a job's payload.
+
+    Raises InvalidRequest naming the field and what is possible.
+    """
+    return backend.requests[task_of(backend, payload)].parse(payload, within="payload")
 
 
 def ignored_fields(backend: type[Backend], task: str) -> frozenset[str]:

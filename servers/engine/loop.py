@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from servers.backends.base import Backend, default_task
+from servers.backends.base import Backend, task_of
 from servers.engine import actions
 from servers.engine.background import Account
 from servers.engine.fleet import Fleet
@@ -26,7 +26,7 @@ from servers.engine.plan import State, plan
 from servers.engine.runner_events import RunnerEvents
 from servers.engine.runs import Runs
 from servers.engine.scheduler import Model
-from servers.errors import UnknownModel
+from servers.errors import InvalidRequest, UnknownModel
 from servers.jobs.job import Job
 from servers.jobs.store import Head, Store
 from servers.settings import Engine as Limits
@@ -192,7 +192,11 @@ class Loop:
         if not jobs:
             return  # cancelled in this moment
         backend = self._backends(head.model[0])
-        task = jobs[0].payload.get("task", default_task(backend))
+        try:
+            task = task_of(backend, jobs[0].payload)
+        except InvalidRequest as error:  # it was accepted by another version of the backend
+            self._runs.refuse(jobs, error)
+            return
         run = self._runs.begin(task, jobs, backend, shared=shared, max_batch=model.max_batch)
         self._fleet.run(head.model, run, [self._runs.payload(run, job) for job in jobs])
         self._served(head, jobs, "run", "a runner was given jobs")

@@ -121,6 +121,13 @@ class Runs:
         run.size += len(jobs)
         run.time_left.begin(new, run.max_batch, self._ticks())
 
+    def refuse(self, jobs: Sequence[Job], error: SkylarkError) -> None:
+        """Commits the failure of claimed jobs that no runner is given."""
+        for job in jobs:
+            self._store.finish(job, Status.FAILED, self._clock(), error=error)
+            self._saves.discard(job.id)
+            self._news.tell(job.id)
+
     def prepare(self, job_id: str) -> None:
         """Makes the folder of a preemptible job, before it is claimed. Raises StorageFailed."""
         with storing("what a job saves"):

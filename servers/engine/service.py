@@ -69,11 +69,12 @@ class Service:
 
     def take_in(self, handed: HandedOver) -> str:
         """Queues what another engine has accepted; a second time changes nothing. Returns the id of the job
-        that is here for it. Raises UnknownModel, and Conflict where another request has its key.
+        that is here for it. Raises UnknownModel and InvalidRequest where nothing here can do it, and
+        Conflict where another request has its key.
         """
         if self._core.draining:
             raise EngineUnavailable("the engine is stopping", retry_after_s=RETRY_AFTER_S)
-        self._jobs.check_model(handed)
+        self._jobs.check(handed)
         job_id = self._store.take_in(handed.job(self._clock()))
         self._core.wake()
         return job_id

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator
 
-from servers.backends.base import SYNTHESIZE, default_task, parse_payload
+from servers.backends.base import SYNTHESIZE, default_task, parse_payload, task_of
 from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.cloned_voices import ClonedVoices
@@ -113,9 +113,12 @@ class JobFactory:
         check_together((str(job.payload.get("text", "")) for job in jobs), self._settings.limits, "jobs")
         return jobs
 
-    def check_model(self, handed: HandedOver) -> None:
-        """Raises UnknownModel: the engine that had accepted the job knew others."""
-        self._catalog.resolve(handed.model_type, handed.model)
+    def check(self, handed: HandedOver) -> None:
+        """Raises UnknownModel and InvalidRequest: the engine that had accepted the job knew other models, and
+        other tasks of theirs.
+        """
+        model = self._catalog.resolve(handed.model_type, handed.model)
+        task_of(backend_class(model.backend, self._settings.backends_path), handed.payload)
 
     def _placed(self, index: int, submissions: Sequence[Submission], caller: Caller, now: float) -> Job:
         try:

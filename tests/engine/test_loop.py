@@ -327,6 +327,25 @@ def test_the_jobs_of_a_model_that_was_taken_out_of_models_yaml_fail_and_the_engi
     assert rig.status(there) == ["running"]
 
 
+def test_a_job_whose_task_the_backend_no_longer_has_fails_and_the_engine_goes_on(rig):
+    gone = Job(
+        id=str(uuid.uuid4()),
+        model_type="toy",
+        model="a",
+        payload={"task": "hum"},
+        last_heartbeat=rig.clock(),
+    )
+    rig.store.submit([gone], max_queued=9)
+    runner = rig.loaded("a")
+    rig.step()
+    there = rig.submit()
+    rig.step()
+    assert rig.job(gone.id).error["code"] == "invalid_request"
+    assert "synthesize" in rig.job(gone.id).error["message"]
+    assert rig.status(there) == ["running"]
+    assert runner.orders == ["run"]
+
+
 def test_a_model_that_cannot_be_loaded_fails_its_jobs_once_the_disk_has_room_again(rig, monkeypatch):
     job_id = rig.submit()
     rig.step()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,12 @@ from servers.jobs.store import Store
 from tests.acceptance.processes import Engine, running_engine
 
 NOW = time.time()
+A_TRAINING = {
+    "model_type": "counting",
+    "model": "counter",
+    "preemptible": True,
+    "payload": {"task": "train", "steps": 9, "log": os.devnull},
+}
 
 
 def a_job(**fields) -> Job:
@@ -173,17 +180,20 @@ def test_a_job_whose_recording_is_gone_does_not_keep_the_others(machine, caplog)
 
 
 def test_what_a_training_has_saved_goes_with_it(machine, next_engine):
-    job = a_job(preemptible=True, payload={"task": "train"})
-    (machine.saves.folder(job.id) / "step").mkdir()
-    (machine.saves.folder(job.id) / "step" / "weights").write_bytes(b"at step 7")
+    job = a_job(**A_TRAINING)
+    saves = machine.saves.folder(job.id)
+    (saves / "step").write_text("7")
+    (saves / "layers").mkdir()
+    (saves / "layers" / "weights").write_bytes(b"at step 7")
     machine.accept(job)
     assert machine.copy_out() == (1, 0)
+    assert set(machine.bucket.get_json(f"accepted/{job.id}")["saves"]) == {"step", "layers/weights"}
     taking_in(next_engine, machine.bucket).take(f"accepted/{job.id}")
-    assert (next_engine.data_dir / "saves" / job.id / "step" / "weights").read_bytes() == b"at step 7"
+    assert next_engine.ended(job.id)["result"]["resumed"] is True
 
 
 def test_what_is_said_to_be_saved_elsewhere_is_refused(machine, next_engine):
-    job = a_job(preemptible=True, payload={"task": "train"})
+    job = a_job(**A_TRAINING)
     machine.accept(job)
     machine.copy_out()
     key = f"accepted/{job.id}"
@@ -210,6 +220,14 @@ def test_an_engine_that_has_no_such_model_says_which_it_has(machine, next_engine
     machine.accept(job)
     machine.copy_out()
     with pytest.raises(UnknownModel, match="one"):
+        taking_in(next_engine, machine.bucket).take(f"accepted/{job.id}")
+
+
+def test_an_engine_whose_model_has_no_such_task_says_which_it_has(machine, next_engine):
+    job = a_job(payload={"task": "train"})
+    machine.accept(job)
+    machine.copy_out()
+    with pytest.raises(InvalidRequest, match="synthesize, transcribe"):
         taking_in(next_engine, machine.bucket).take(f"accepted/{job.id}")
 
 

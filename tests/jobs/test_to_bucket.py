@@ -87,8 +87,9 @@ def test_each_job_has_an_object_of_its_own(bucket: InMemory) -> None:
     made = put(
         bucket, (0, chunk(level=1)), (0, RESULT), (1, chunk(level=2)), (1, RESULT), keys=["audio/a", None]
     )
-    assert [each.place.s3_key for each in made] == ["audio/a", "audio/2026-11-30/id-1.wav"]
-    assert [samples_of(content)[0] for content in bucket.objects.values()] == [1, 2]
+    keys = ["audio/a", "audio/2026-11-30/id-1.wav"]
+    assert [each.place.s3_key for each in made] == keys
+    assert [samples_of(bucket.objects[key])[0] for key in keys] == [1, 2]
 
 
 @pytest.mark.parametrize("format", ["wav", "flac"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from typing import Any
@@ -21,7 +21,7 @@ from servers.openai.errors import operation
 from servers.openai.names import DEFAULT, VoiceId, model_named, voice_named
 from servers.openai.server_sent_events import EVENTS, event, failure
 from servers.openai.speech_body import TASK, SpeechBody
-from servers.speech import Chunk, ModelSpec
+from servers.speech import Chunk, ModelSpec, Word
 from servers.spoken.cache import Entry
 from servers.spoken.recall import Recall
 from servers.web.body import json_body
@@ -39,6 +39,7 @@ HEADER_BYTES = {"wav": 44}
 STREAMED = "streamed"
 """What is written as it is made differs from a file: nothing in it says how long it is."""
 DELTA_BYTES = 49_152
+TOLD_AT_THE_END = ("finish_reason", "duration_s", "words")
 CHARS_PER_TOKEN = 4
 """How OpenAI estimates the tokens of a text; nothing is billed by it here."""
 
@@ -127,6 +128,8 @@ class Spoken:
         self._encoder: StreamEncoder | None = None
         self._request_id = request_id()
         self._position = start if asked.response_format in POSITIONED else None
+        self._words: list[Word] = []
+        """Those that became known with the audio that is about to be sent."""
 
     def begin(self) -> None:
         """Waits for the first of the audio. Raises why there is none, while a typed reply is possible."""
@@ -172,7 +175,8 @@ class Spoken:
         try:
             for what in self._pieces():
                 if isinstance(what, bytes):
-                    yield _delta(what, self._position)
+                    yield _delta(what, self._position, self._words)
+                    self._words = []
                 else:
                     yield event(_done(self._asked, what))
         except SkylarkError as error:
@@ -202,6 +206,8 @@ class Spoken:
             if piece := head + samples[dropped:]:
                 self._count(len(samples) - dropped)
                 yield piece
+            elif dropped:
+                self._words = []  # whoever goes on from here has them, and the end tells all
 
     def _hold(self, piece: bytes) -> None:
         if self._held is not None:
@@ -211,7 +217,7 @@ class Spoken:
 
     def _keep(self, result: Result) -> None:
         if self._held is not None:
-            ended = {name: result[name] for name in ("finish_reason", "duration_s")}
+            ended = {name: result[name] for name in TOLD_AT_THE_END}
             self._recall.keep(bytes(self._held), self._about() | ended)
 
     def _count(self, count: int) -> None:
@@ -222,6 +228,7 @@ class Spoken:
         assert self._first is not None
         for what in chain([self._first], (told for _, told in self._stream)):
             if isinstance(what, Chunk):
+                self._words += what.words
                 yield self.encoder.push(to_int16(what.samples))
             elif isinstance(what, SkylarkError):
                 raise what
@@ -250,12 +257,13 @@ def _deltas(audio: bytes, format: str) -> Iterator[bytes]:
         yield _delta(piece, samples if format in POSITIONED else None)
 
 
-def _delta(audio: bytes, position: int | None = None) -> bytes:
-    return event({"type": "speech.audio.delta", "audio": base64.b64encode(audio).decode()}, position)
+def _delta(audio: bytes, position: int | None = None, words: Sequence[Word] = ()) -> bytes:
+    said = {"words": [word.model_dump() for word in words]} if words else {}
+    return event({"type": "speech.audio.delta", "audio": base64.b64encode(audio).decode()} | said, position)
 
 
 def _done(asked: SpeechBody, result: Result) -> dict[str, Any]:
     sent = -(-len(asked.input) // CHARS_PER_TOKEN)
     usage = {"input_tokens": sent, "output_tokens": 0, "total_tokens": sent}
-    about = {"finish_reason": result["finish_reason"], "duration_s": result["duration_s"]}
+    about = {name: result[name] for name in TOLD_AT_THE_END if name in result}  # older entries lack the words
     return {"type": "speech.audio.done", "usage": usage} | about

@@ -131,6 +131,22 @@ def test_events_carry_positions_and_a_stream_goes_on_after_any_of_them(appliance
     assert len(heard(rest)) - 44 == 2 * (len(samples) - int(position))
 
 
+def test_events_tell_each_word_with_its_audio_and_all_of_them_at_the_end(appliance):
+    body = {"input": TEXT, "model": "espeak/espeak-ng", "response_format": "pcm", "stream_format": "sse"}
+    named = {"Idempotency-Key": "words"}
+    *deltas, (_, done) = events(appliance.post("tts", "/v1/audio/speech", json=body, headers=named))
+    assert [word["word"] for word in done["words"]] == TEXT.split()
+    early = [word for _, data in deltas for word in data.get("words", [])]
+    assert len(early) > len(done["words"]) / 2
+    assert early == done["words"][: len(early)]
+    whole_s = int(deltas[-1][0]) / 24_000
+    assert whole_s == pytest.approx(done["duration_s"], abs=0.001)
+    *_, last = done["words"]
+    assert 0 < last["start"] < last["end"] <= whole_s
+    rest = events(appliance.post("tts", f"/v1/audio/speech?from={deltas[-1][0]}", json=body, headers=named))
+    assert rest[-1][1]["words"] == done["words"]
+
+
 @pytest.mark.parametrize("start", [0, 1, 1_600, 4_799, 4_800, 9_999])
 def test_a_reply_can_be_asked_for_again_from_any_sample(appliance, start):
     body = {"input": f"{NUMBER}", "model": "fake/numbered", "response_format": "wav"}

@@ -113,6 +113,7 @@ def test_events_of_what_was_kept_bear_the_same_audio(client: FlaskClient) -> Non
     ids = [int(line[4:]) for line in reply.data.split(b"\n") if line.startswith(b"id: ")]
     assert ids == [(sum(map(len, pieces[: place + 1])) - 44) // 2 for place in range(len(pieces))]
     assert (done["type"], done["finish_reason"], done["duration_s"]) == ("speech.audio.done", "stop", 1.0)
+    assert done["words"] == speech({"text": "x"})["words"]
 
 
 @pytest.mark.parametrize("path", [TTS, SPEECH])

@@ -33,6 +33,7 @@ from servers.settings.sections import (
     Limits,
     Monitor,
     OpenAI,
+    Proxy,
     Section,
     Tts,
     Web,
@@ -50,6 +51,7 @@ __all__ = (
     "Limits",
     "Monitor",
     "OpenAI",
+    "Proxy",
     "Section",
     "Settings",
     "SettingsError",
@@ -92,6 +94,7 @@ class Settings(BaseSettings):
     openai: OpenAI = OpenAI()
     s3: S3 = S3()
     web: Web = Web()
+    proxy: Proxy = Proxy()
     monitor: Monitor = Monitor()
     cloud: Cloud = Cloud()
 

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import NoDecode
 
 from servers import ROOT
@@ -166,6 +176,46 @@ class Web(Section):
     max_websockets: Annotated[int, Field(ge=1)] = 200
     idle_s: Annotated[float, Field(ge=5, le=86_400)] = 75.0
     stop_notice_s: Annotated[float, Field(ge=0, le=10)] = 0.0
+
+
+def _origin(url: str) -> str:
+    """As a browser writes it in the header Origin. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError("has to be as https://speech.example.org")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("is an origin, without a path")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = "" if parts.port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+
+
+class Proxy(Section):
+    """The page, and what keeps the key for it."""
+
+    host: str = "127.0.0.1"
+    port: int = 5010
+    threads: Annotated[int, Field(ge=1)] = 400
+    beside: bool = True
+    server_config: Path | None = None
+    public_url: Origin | None = None
+    origins: list[Origin] = Field(default_factory=list)
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    characters_per_day: Annotated[int, Field(ge=1)] | None = None
+    recording_mb_per_day: Annotated[float, Field(gt=0)] | None = None
+    per_address: Annotated[int, Field(ge=1)] = 10
+    max_streams: Annotated[int, Field(ge=1)] = 8
+    secret: SecretStr | None = None
+    allow_start: bool | None = None
+    status_every_s: Annotated[float, Field(ge=0.1, le=60)] = 3.0
+
+    @field_validator("server_config")
+    @classmethod
+    def _from_root(cls, path: Path | None) -> Path | None:
+        return None if path is None else ROOT / path.expanduser()
 
 
 class Monitor(Section):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from flask import Blueprint, Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -20,12 +21,18 @@ TERMINATE, STOP_NOTICE_S = "skylark.on_terminate", "skylark.stop_notice_s"
 
 
 def create_app(
-    name: str, blueprints: Sequence[Blueprint], *, prefix: str | None = None, internal: bool = False
+    name: str,
+    blueprints: Sequence[Blueprint],
+    *,
+    prefix: str | None = None,
+    internal: bool = False,
+    access: Callable[[Flask], None] | None = None,
 ) -> Flask:
     """The app, with the blueprints' routes at /… and with `prefix` also at /<prefix>/….
 
     An internal server is called by the others over a Unix socket, where it needs no key; they log the
-    requests, and it does so only at DEBUG.
+    requests, and it does so only at DEBUG. `access` installs who is let in, and whose pages may call: None is
+    whoever has an API key. It has to set the extension auth.ADMITS.
     """
     app = Flask(name, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = int(settings().limits.max_body_mb * MEGABYTE)
@@ -36,8 +43,7 @@ def create_app(
     request_ids.install(app)
     log.install(app, logging.DEBUG if internal else logging.INFO)
     metrics.install(app)
-    cors.install(app, settings().web.cors_origins)
-    auth.install(app, settings(), trust_unix_socket=internal)
+    (access or partial(_by_key, internal=internal))(app)
     errors.install(app)
     for blueprint in (openapi.bp, *blueprints):
         app.register_blueprint(blueprint)
@@ -46,6 +52,11 @@ def create_app(
         mounted = DispatcherMiddleware(app.wsgi_app, {f"/{prefix}": app.wsgi_app})
         app.wsgi_app = mounted  # type: ignore[method-assign]  # Flask's documented seam
     return app
+
+
+def _by_key(app: Flask, *, internal: bool) -> None:
+    cors.install(app, settings().web.cors_origins)
+    auth.install(app, settings(), trust_unix_socket=internal)
 
 
 def on_terminate(app: Flask, callback: Callable[[], object]) -> None:

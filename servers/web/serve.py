@@ -17,18 +17,25 @@ UNIX = "unix:"
 
 
 def serve(
-    factory: str, *, bind: str, threads: int, also: Sequence[str] = (), stop_notice_s: float = 0
+    factory: str,
+    *,
+    bind: str,
+    threads: int,
+    also: Sequence[str] = (),
+    stop_notice_s: float = 0,
+    check: Callable[[str, Settings], None] = check_exposure,
 ) -> NoReturn:
     """Replaces this process by gunicorn serving `factory` ("servers.tts.app:create_app()").
 
-    An address is "host:port" or "unix:/path". Raises SettingsError if `check_exposure` does.
+    An address is "host:port" or "unix:/path". `check` raises SettingsError for a host at which it may not
+    listen.
     """
     command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIG)]
     if stop_notice_s:
         command += ["--graceful-timeout", str(math.ceil(graceful_s(settings()) + stop_notice_s))]
     for address in (bind, *also):
         if not address.startswith(UNIX):
-            check_exposure(address.rpartition(":")[0], settings())
+            check(address.rpartition(":")[0], settings())
         command += ["--bind", address]
     os.umask(0o077)  # what people say, and the socket, are their owner's alone
     os.execv(sys.executable, [*command, "--threads", str(threads), factory])

@@ -105,6 +105,7 @@ PAGES_OF = {
     "docs/openai.md": ("openai",),
     "docs/websocket.md": ("elevenlabs",),
     "docs/jobs.md": ("engine", "texts", "jobs", "runner"),
+    "docs/page.md": ("proxy",),
 }
 """Which packages' endpoints stand where."""
 

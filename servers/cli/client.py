@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from servers.cli.config import ClientConfig
 from servers.cli.transport import Transport, reply, transport_errors
 from servers.errors import SkylarkError
+from servers.server_config import ClientConfig
 
 if TYPE_CHECKING:  # a command's help does not wait for it
     import requests

@@ -1,54 +1,16 @@
-"""server_config.json: where the servers are, and the key for them.
-
-This is not servers/settings: those are the settings of the machine that serves, these belong to whoever
-calls it, from a laptop without any of those settings. Other clients read the same file.
-"""
+"""Where a command calls the servers, and with which key: the first that says so."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from servers.cli import here
 from servers.cli.failures import ConfigError, WrongUsage
+from servers.errors import SettingsError
+from servers.server_config import NAME, ClientConfig, http_url, read
 from servers.supervision.processes import DOORS
-
-NAME = "server_config.json"
-
-
-@dataclass(frozen=True)
-class ClientConfig:
-    """The keys of the file. Raises ValueError, which names the key at fault."""
-
-    server_url: str = "http://localhost:5000"
-    whisper_url: str = "http://localhost:5001"
-    api_key: str | None = None
-    machine_url: str | None = None
-    """What starts and stops the machine, where it is not at /machine of server_url's host."""
-
-    def __post_init__(self) -> None:
-        for name in ("server_url", "whisper_url", "machine_url"):
-            if (url := getattr(self, name)) is not None or name != "machine_url":
-                object.__setattr__(self, name, _http_url(name, url))
-        if self.api_key is not None and not isinstance(self.api_key, str):
-            raise ValueError("api_key: has to be text")
-
-    def urls(self) -> dict[str, str]:
-        """The URL of each door that this file names, by the door's name."""
-        return {door.name: getattr(self, door.url_key) for door in DOORS if door.url_key}
-
-
-def _http_url(name: str, url: object) -> str:
-    if not isinstance(url, str):
-        raise ValueError(f"{name}: has to be text")
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"{name}: {url} has to start with http:// or https://")
-    return url.rstrip("/")
 
 
 def load(file: Path | None = None, server: str | None = None) -> ClientConfig:
@@ -72,8 +34,7 @@ def named(file: Path | None = None, server: str | None = None) -> ClientConfig |
 
 
 def _with_key(found: ClientConfig) -> ClientConfig:
-    key = os.environ.get("TTS_API_KEY")
-    return replace(found, api_key=key) if key else found
+    return found.with_key(os.environ.get("TTS_API_KEY"))
 
 
 def known_key() -> str | None:
@@ -87,7 +48,7 @@ def _of_server(url: str) -> ClientConfig:
     one it is a load balancer's, which has a path for each.
     """
     try:
-        base = _http_url("--server", url)
+        base = http_url("--server", url)
         port, path = urlsplit(base).port, urlsplit(base).path
     except ValueError as error:
         raise WrongUsage(str(error) if str(error).startswith("--server") else f"--server: {error}") from None
@@ -117,23 +78,6 @@ def _of_appliance() -> ClientConfig | None:
 
 def _read(path: Path) -> ClientConfig:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: not JSON: {error}") from None
-    try:
-        return ClientConfig(**_known(content))
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-def _known(content: object) -> Mapping[str, Any]:
-    """An unknown key is an error: a misspelt server_url must not silently mean localhost."""
-    if not isinstance(content, dict):
-        raise ValueError("not a JSON object")
-    known = [field.name for field in fields(ClientConfig)]
-    for key in content:
-        if key not in known:
-            raise ValueError(f"unknown key {key}; known are {', '.join(known)}")
-    return content
+        return read(path)
+    except SettingsError as error:
+        raise ConfigError(str(error)) from None

@@ -12,7 +12,7 @@ from servers.cli import options
 from servers.cli.output import EXIT_CODES, print_json
 
 if TYPE_CHECKING:  # a command's help does not wait for them
-    from servers.cli.config import ClientConfig
+    from servers.server_config import ClientConfig
 
 app = typer.Typer(
     help="The machine in the cloud: how it is, who holds it, what it cost.", no_args_is_help=True
@@ -178,9 +178,10 @@ def _client(config_file: Path | None, server: str | None, machine: str | None) -
 
     from servers.cli import config
     from servers.cli.failures import WrongUsage
+    from servers.server_config import ClientConfig
 
     try:
-        elsewhere = config.ClientConfig(machine_url=machine).machine_url
+        elsewhere = ClientConfig(machine_url=machine).machine_url
     except ValueError as error:
         raise WrongUsage(str(error).replace("machine_url", "--machine")) from None
     found = config.named(config_file, server)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from servers.cli.config import ClientConfig
 from servers.cli.failures import CommandFailed, NoMachine
 from servers.cli.transport import CONNECT_TIMEOUT_S, Transport, body_of, reply
 from servers.errors import SkylarkError
+from servers.server_config import ClientConfig
 
 if TYPE_CHECKING:  # a command's help does not wait for it
     import requests
@@ -90,10 +89,7 @@ class Status(_Told):
 
 def machine_url(client: ClientConfig) -> str:
     """https://gpu.example.com/machine, where the servers are at https://gpu.example.com/tts."""
-    if client.machine_url is not None:
-        return client.machine_url
-    scheme, host, *_ = urlsplit(client.server_url)
-    return urlunsplit((scheme, host, "/machine", "", ""))
+    return client.at_host("/machine") if client.machine_url is None else client.machine_url
 
 
 class MachineClient:

@@ -10,9 +10,9 @@ from typing import Any
 
 from servers.atomic import write_atomically
 from servers.cli.client import Servers
-from servers.cli.config import ClientConfig
 from servers.cli.output import print_words
 from servers.errors import SkylarkError
+from servers.server_config import ClientConfig
 from servers.settings import ROOT
 from servers.text.score import word_error_rate
 

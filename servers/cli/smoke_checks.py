@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from servers.cli.client import Servers
-from servers.cli.config import ClientConfig
 from servers.cli.failures import CommandFailed, Unreachable
 from servers.errors import InvalidRequest, SkylarkError, Unauthorized
+from servers.server_config import ClientConfig
 from servers.text.score import word_error_rate
 
 SENTENCE = "Good morning. The train to Oxford leaves at nine, and takes forty minutes."

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 from servers.cli import machine_text
 from servers.cli.client import Servers
-from servers.cli.config import ClientConfig
 from servers.cli.durations import spoken
 from servers.cli.failures import CommandFailed, MachineOff, NoMachine, Unreachable
 from servers.cli.machine_client import MachineClient, Status, read
 from servers.cli.output import complain
 from servers.errors import Forbidden, SkylarkError, Unauthorized
+from servers.server_config import ClientConfig
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -13,7 +13,6 @@ from servers.cli import config, main_job
 from servers.cli.appliance import Appliance, sole_user
 from servers.cli.checks import check_free, check_needed, check_settings
 from servers.cli.client import Servers
-from servers.cli.config import ClientConfig
 from servers.cli.default_models import pull_missing
 from servers.cli.failures import CommandFailed, Unreachable
 from servers.cli.interruptions import interruptible
@@ -21,6 +20,7 @@ from servers.cli.loading_ahead import load_ahead
 from servers.cli.output import complain
 from servers.errors import SkylarkError
 from servers.jobs.client import JobsClient
+from servers.server_config import ClientConfig
 from servers.settings import ROOT, Settings, settings
 from servers.supervision.processes import DEFAULT_PORT_BASE, DOORS, PROCESSES, port_variables
 from servers.supervision.running import Running, announced

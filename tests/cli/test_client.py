@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from servers.cli.client import Servers
-from servers.cli.config import ClientConfig
 from servers.cli.failures import MachineOff, Unreachable
 from servers.cli.transport import ATTEMPTS, LONGEST_PAUSE_S
 from servers.errors import DeadlineExceeded, EngineUnavailable, QueueFull, SkylarkError, UnknownVoice
+from servers.server_config import ClientConfig
 
 from .stand_in_servers import refusal
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from servers.cli import config
-from servers.cli.config import ClientConfig
 from servers.cli.failures import ConfigError, WrongUsage
+from servers.server_config import ClientConfig
 from servers.settings import ROOT
 from tests.supervision.appliances import Appliances
 
@@ -58,8 +58,9 @@ def test_a_slash_at_the_end_of_a_url_does_not_count(home):
         ('{"server_url": "gpu:5000"}', "server_url: gpu:5000 has to start with http:// or https://"),
         (
             '{"server_ulr": "http://x"}',
-            "unknown key server_ulr; known are server_url, whisper_url, api_key, machine_url",
+            "unknown key server_ulr; known are server_url, whisper_url, api_key, machine_url, jobs_url",
         ),
+        ('{"jobs_url": "gpu:5002"}', "jobs_url: gpu:5002 has to start with http:// or https://"),
         ('{"api_key": 5000}', "api_key: has to be text"),
         ("[]", "not a JSON object"),
         ("{", "not JSON"),

@@ -11,8 +11,8 @@ import pytest
 
 from servers.cli import main_job
 from servers.cli.appliance import sole_user
-from servers.cli.config import ClientConfig
 from servers.cli.output import CommandFailed
+from servers.server_config import ClientConfig
 from servers.settings import settings
 
 

@@ -10,9 +10,9 @@ from pathlib import PurePath
 import pytest
 
 from servers.cli import app, gpu, main_job, models, srv
-from servers.cli.config import ClientConfig
 from servers.cli.output import ExitCode
 from servers.errors import BY_CODE
+from servers.server_config import ClientConfig
 from servers.settings import ROOT, Section, Settings
 from servers.settings.variables import SEED_VARIABLES
 from tests.docs.pages import PAGES, Block, blocks, differences, prose, read_blocks, sample, text_of

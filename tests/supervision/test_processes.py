@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from servers.cli.config import ClientConfig
+from servers.server_config import ClientConfig
 from servers.settings import Settings
 from servers.supervision.processes import (
     DOORS,

@@ -1,0 +1,121 @@
+// Starts the page: the tabs, the messages, and the module of each tab.
+
+import { api } from "./api.js";
+import { element, icon, ICONS } from "./element.js";
+import { keep } from "./keep.js";
+import { machineAt } from "./status.js";
+
+const TABS = ["speak", "listen", "align", "machine"];
+const SHOWN_MS = 8000;
+
+const tabs = TABS.map((name) => document.getElementById(`tab-${name}`));
+const machine = machineAt();
+
+/* ---- Messages ---- */
+
+/**
+ * Shows a sentence at the bottom and says it to screen readers. What is bad stays until it is put away, the rest
+ * goes after some seconds; the same sentence is not shown twice at once.
+ * @param {string} message
+ * @param {{kind?: "info"|"good"|"warn"|"bad", action?: {label: string, run: function(): void}}} [how]
+ * @returns {function(): void} takes it away
+ */
+function say(message, { kind = "info", action = null } = {}) {
+  const shown = [...document.querySelectorAll(".toast")].find((toast) => toast.dataset.message === message);
+  shown?.remove();
+  const toast = element("div", { class: `toast ${kind}`, "data-message": message }, element("p", {}, message));
+  const away = () => toast.remove();
+  if (action) toast.append(element("button", { type: "button", class: "quiet small", onclick: () => (away(), action.run()) }, action.label));
+  toast.append(element("button", { type: "button", class: "icon small quiet", "aria-label": "Put away", onclick: away }, icon(ICONS.close)));
+  document.getElementById("toasts").append(toast);
+  sayAloud(message, kind);
+  if (kind !== "bad" && !action) awayLater(toast, away);
+  return away;
+}
+
+function sayAloud(message, kind) {
+  const region = document.getElementById(kind === "bad" || kind === "warn" ? "said-at-once" : "said-politely");
+  region.textContent = "";
+  requestAnimationFrame(() => (region.textContent = message)); // the same sentence again is a change again
+}
+
+/** Not while somebody is at it with the pointer or the keyboard. */
+function awayLater(toast, away) {
+  let timer = setTimeout(away, SHOWN_MS);
+  const stay = () => clearTimeout(timer);
+  const go = () => (timer = setTimeout(away, SHOWN_MS));
+  toast.addEventListener("pointerenter", stay);
+  toast.addEventListener("focusin", stay);
+  toast.addEventListener("pointerleave", go);
+  toast.addEventListener("focusout", go);
+}
+
+/* ---- Tabs ---- */
+
+const asked = () => TABS.find((name) => location.hash === `#${name}`);
+const shown = () => TABS.find((name) => !document.getElementById(name).hidden);
+
+function show(name) {
+  TABS.forEach((each, index) => {
+    const chosen = each === name;
+    document.getElementById(each).hidden = !chosen;
+    tabs[index].setAttribute("aria-selected", String(chosen));
+    tabs[index].tabIndex = chosen ? 0 : -1;
+  });
+  document.title = `${tabs[TABS.indexOf(name)].textContent} · Skylark`;
+}
+
+/** With the arrows one passes tabs by; a click is a step that Back takes back. */
+function go(name, { step }) {
+  if (name === shown()) return;
+  history[step ? "pushState" : "replaceState"](null, "", `#${name}`);
+  show(name);
+}
+
+function byKey(event) {
+  const at = tabs.indexOf(event.target);
+  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: TABS.length - 1 }[event.key];
+  if (at < 0 || to === undefined) return;
+  event.preventDefault();
+  const next = (to + TABS.length) % TABS.length;
+  go(TABS[next], { step: false });
+  tabs[next].focus();
+}
+
+function listenToTabs() {
+  tabs.forEach((tab, index) => tab.addEventListener("click", () => go(TABS[index], { step: true })));
+  tabs[0].parentElement.addEventListener("keydown", byKey);
+  addEventListener("popstate", () => show(asked() ?? shown()));
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the hash is the tab's
+    document.getElementById("content").focus();
+  });
+}
+
+/* ---- Start ---- */
+
+async function startTab(name) {
+  const root = document.getElementById(name);
+  try {
+    const module = await import(`./${name}.js`);
+    await module.start({ root, api, keep, machine, say });
+  } catch (error) {
+    console.error(error);
+    const label = tabs[TABS.indexOf(name)].textContent;
+    root.append(element("p", { class: "notice bad" }, `${label} could not be started: reload the page, and if that does not help, look at the server's log.`));
+  }
+}
+
+/** The tab that is seen comes first; the others go on with what they had in hand before a reload. */
+async function start() {
+  listenToTabs();
+  show(asked() ?? TABS[0]);
+  const first = shown();
+  await startTab(first);
+  await Promise.all(TABS.filter((name) => name !== first).map(startTab));
+  if (!(await keep.durable())) {
+    say("This browser keeps nothing for Skylark: what you make here is gone after a reload. A window that is not private would keep it.", { kind: "warn" });
+  }
+}
+
+start();

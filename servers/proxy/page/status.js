@@ -1,0 +1,219 @@
+// How the machine is: the one connection that says so, and <skylark-status>, a small sign of it for any page.
+// It stands alone, so that another page can embed it: <script type="module" src="https://…/page/status.js">.
+
+const ROOT = new URL("..", import.meta.url).href;
+const AGAIN_MS = [1000, 2000, 5000, 10000, 30000];
+
+const WORDS = {
+  ready: ["Ready", "good"],
+  busy: ["Busy", "active"],
+  loading: ["Loading", "active"],
+  starting: ["Starting", "warn"],
+  stopping: ["Stopping", "warn"],
+  off: ["Off", "still"],
+  failed: ["Failed", "bad"],
+  refused: ["Refused", "bad"],
+  unreachable: ["Unreachable", "bad"],
+};
+
+/** What each stage of a start is called. */
+export const STAGES = {
+  capacity: "Finding a machine",
+  boot: "Booting",
+  image: "Fetching the image",
+  model: "Loading the models",
+  audio: "First words",
+};
+
+/** @param {string} state @returns {string} the state in a word */
+export const stateWord = (state) => (WORDS[state] ?? [state])[0];
+
+/** @param {string} state @returns {"good"|"active"|"warn"|"bad"|"still"} */
+export const stateKind = (state) => (WORDS[state] ?? [state, "still"])[1];
+
+/** @param {number} seconds @returns {string} such as "1 min 20 s" */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+  return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`;
+}
+
+/**
+ * The machine as the proxy sees it. Events: "status" (detail: the snapshot of /api/status), "queue" (detail: that of
+ * /api/queue), "connection" (detail: {connected, againS}). The last of each can be read: `status`, `queue`, `connected`.
+ */
+export class Machine extends EventTarget {
+  status = null;
+  queue = null;
+  /** null before the first answer */
+  connected = null;
+  #url;
+  #source = null;
+  #failures = 0;
+  #timer = null;
+  #toldAtMs = 0;
+
+  /** @param {string} [base] where the proxy is */
+  constructor(base = ROOT) {
+    super();
+    this.#url = new URL("api/events", base).href;
+    addEventListener("online", () => this.#open());
+    addEventListener("pagehide", () => this.#close());
+    addEventListener("pageshow", (event) => event.persisted && this.#open());
+    this.#open();
+  }
+
+  /** Seconds until it is ready, as it usually is, by the clock since it was told; null where it does not start. */
+  leftS() {
+    const told = this.status?.state === "starting" ? this.status.machine?.left_s : null;
+    return typeof told === "number" ? Math.max(1, told - this.sinceToldS()) : null;
+  }
+
+  /** How old the snapshot is. */
+  sinceToldS() {
+    return (performance.now() - this.#toldAtMs) / 1000;
+  }
+
+  #open() {
+    this.#close();
+    this.#source = new EventSource(this.#url);
+    this.#source.onopen = () => this.#connection(true);
+    this.#source.onerror = () => this.#lost();
+    for (const name of ["status", "queue"]) {
+      this.#source.addEventListener(name, (event) => this.#told(name, event.data));
+    }
+  }
+
+  #close() {
+    clearTimeout(this.#timer);
+    this.#source?.close();
+  }
+
+  #told(name, data) {
+    this[name] = JSON.parse(data);
+    if (name === "status") this.#toldAtMs = performance.now();
+    this.dispatchEvent(new CustomEvent(name, { detail: this[name] }));
+  }
+
+  #connection(connected, againS = null) {
+    if (connected) this.#failures = 0;
+    this.connected = connected;
+    this.dispatchEvent(new CustomEvent("connection", { detail: { connected, againS } }));
+  }
+
+  /** EventSource gives up at an answer that is no stream, so its own attempts are not waited for. */
+  #lost() {
+    this.#close();
+    const wait = AGAIN_MS[Math.min(this.#failures, AGAIN_MS.length - 1)];
+    this.#failures += 1;
+    this.#timer = setTimeout(() => this.#open(), wait);
+    this.#connection(false, wait / 1000);
+  }
+}
+
+const machines = new Map();
+
+/** The one Machine of each proxy: the page and its signs share a connection. @param {string} [base] */
+export function machineAt(base = ROOT) {
+  const at = new URL(base, location.href).href;
+  if (!machines.has(at)) machines.set(at, new Machine(at));
+  return machines.get(at);
+}
+
+const SHEET = new CSSStyleSheet();
+SHEET.replaceSync(`
+  :host { display: inline-block; font: 500 .9375rem/1.2 var(--sans, system-ui, sans-serif); color-scheme: light dark; }
+  .pill { display: inline-flex; align-items: center; gap: .5em; min-height: 2rem; padding: 0 .8em; border-radius: 1rem;
+    border: 1px solid light-dark(#cdd9dd, #233b45); background: light-dark(#fbfdfd, #11222a); color: light-dark(#10242b, #e4eef0);
+    white-space: nowrap; font-variant-numeric: tabular-nums; }
+  .dot { width: .625em; height: .625em; border-radius: 50%; flex: none; background: light-dark(#748d97, #66858f); }
+  .good .dot { background: light-dark(#1d6a3b, #7bd394); }
+  .active .dot { background: light-dark(#0b6478, #74d2e2); }
+  .warn .dot { background: light-dark(#b3700a, #e8b85c); }
+  .bad .dot { background: light-dark(#a3242b, #ff958d); }
+  .active .dot, .warn .dot { animation: breathe 1.6s ease-in-out infinite alternate; }
+  .more { color: light-dark(#48606a, #9db3bb); font-weight: 400; }
+  @keyframes breathe { to { opacity: .35; } }
+  @media (prefers-reduced-motion: reduce) { .dot { animation: none !important; } }
+  @media (max-width: 45rem) { .stage { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); } }
+  @media (forced-colors: active) { .dot { forced-color-adjust: none; } }
+`);
+
+/**
+ * A pill with the state of the machine; of one that starts, its stage and the time that is left. `src` is where the
+ * proxy is, if not where this file is from. Each snapshot is sent on as the event "statuschange".
+ */
+class SkylarkStatus extends HTMLElement {
+  #machine = null;
+  #parts = null;
+  #tick = null;
+  #listening = null;
+
+  connectedCallback() {
+    this.#parts ??= this.#build();
+    this.#machine = machineAt(this.getAttribute("src") ?? ROOT);
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    this.#machine.addEventListener("status", (event) => this.#changed(event.detail), { signal });
+    this.#machine.addEventListener("connection", () => this.#show(), { signal });
+    this.#tick = setInterval(() => this.#showLeft(), 1000);
+    this.#show();
+  }
+
+  disconnectedCallback() {
+    this.#listening.abort();
+    clearInterval(this.#tick);
+  }
+
+  #build() {
+    const root = this.attachShadow({ mode: "open" });
+    root.adoptedStyleSheets = [SHEET];
+    const span = (name, ...children) => {
+      const made = Object.assign(document.createElement("span"), { className: name });
+      made.append(...children);
+      return made;
+    };
+    const [word, stage, left] = [span("word"), span("more stage"), span("more left")];
+    const told = span("told", word, stage); // the seconds are not in it: nobody wants them read out one by one
+    told.setAttribute("role", "status");
+    left.setAttribute("aria-hidden", "true");
+    const pill = span("pill", span("dot"), told, left);
+    root.append(pill);
+    return { pill, word, stage, left };
+  }
+
+  #changed(status) {
+    this.#show();
+    this.dispatchEvent(new CustomEvent("statuschange", { detail: status, bubbles: true, composed: true }));
+  }
+
+  #show() {
+    const { word, kind, stage } = signOf(this.#machine.status, this.#machine.connected);
+    put(this.#parts.word, word);
+    put(this.#parts.stage, stage ? ` ${stage}` : "");
+    this.#parts.pill.className = `pill ${kind}`;
+    this.title = this.#machine.connected === false ? "" : this.#machine.status?.message ?? "";
+    this.#showLeft();
+  }
+
+  #showLeft() {
+    const leftS = this.#machine.connected ? this.#machine.leftS() : null;
+    put(this.#parts.left, leftS === null ? "" : duration(leftS));
+  }
+}
+
+/** What the pill says of a snapshot (null: none yet). Pure. */
+export function signOf(status, connected) {
+  if (connected === false) return { word: "No connection", kind: "bad", stage: "" };
+  if (!status) return { word: "Asking", kind: "still", stage: "" };
+  const stage = status.state === "starting" ? STAGES[status.machine?.stage] ?? "" : "";
+  return { word: stateWord(status.state), kind: stateKind(status.state), stage };
+}
+
+/** Only what is new: a live region says again what is written again. */
+function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+customElements.define("skylark-status", SkylarkStatus);

@@ -1,4 +1,4 @@
-// Words on the page that light up as they are said: spans with their times, and plain text for screen readers.
+// Words that light up as they are said: spans with their times, and plain text for screen readers.
 
 /** How many of `starts`, which ascend, are at or before `atS`: one less is the index of the last of them. */
 export function countUntil(starts, atS) {
@@ -108,7 +108,7 @@ export class Words {
     }
   }
 
-  /** Marks the word that is said at that time of what is played, or none before the first one and after `null`.
+  /** Marks the word that is said at that time of what is played; none before the first, and for `null`.
    * Returns its span where that is another than before.
    */
   said(seconds) {

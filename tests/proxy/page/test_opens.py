@@ -1,0 +1,9 @@
+"""That there is a page at all."""
+
+from __future__ import annotations
+
+
+def test_the_page_opens_without_a_word_on_its_console(page):
+    reply = page.goto("/")
+    assert reply.status == 200
+    assert page.title()

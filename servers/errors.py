@@ -7,6 +7,7 @@ SkylarkError
 │   ├── RequestTimeout        did not come whole in time
 │   ├── HeadersTooLarge
 │   ├── UpgradeRequired       the path speaks WebSocket
+│   ├── WrongHost             the proxy is asked by a name that is not its own
 │   ├── UnsupportedAudio      not an audio file that can be read
 │   ├── AudioTooLong
 │   ├── TooLarge              a body or a text over its limit
@@ -17,12 +18,21 @@ SkylarkError
 │   └── UnknownVoice          lists some that exist
 ├── Unauthorized
 ├── Forbidden
+│   ├── ForeignOrigin         a page of another origin asks the proxy
+│   ├── ForgedRequest         without the token that the proxy gave its page
+│   └── MayNotStart           the machine, which costs money
 ├── NotFound
 │   └── JobNotFound
 ├── MethodNotAllowed
 ├── Conflict
+│   └── NoMachine             that could be started
 ├── QueueFull                 with retry_after_s
+├── AllowanceUsed             what a visitor of the page may have in a day; with retry_after_s
+├── TooManyStreams            of one visitor of the page at the same time; with retry_after_s
 ├── EngineUnavailable         with retry_after_s
+├── UpstreamFailed            what the proxy asks answered as no Skylark server does
+│   ├── UpstreamUnreachable   with retry_after_s
+│   └── UpstreamRefused       it does not take the proxy's key
 ├── PullFailed                a checkpoint did not arrive whole; says what to do
 │   └── SourceUnreachable
 ├── UploadFailed              speech did not get into a bucket; says what to do, and whose audio is kept
@@ -111,6 +121,11 @@ class UpgradeRequired(InvalidRequest):
     http_status = 426
 
 
+class WrongHost(InvalidRequest):
+    code = "wrong_host"
+    http_status = 421
+
+
 class UnsupportedAudio(InvalidRequest):
     code = "unsupported_audio"
 
@@ -158,6 +173,18 @@ class Forbidden(SkylarkError):
     grpc_status = "FAILED_PRECONDITION"
 
 
+class ForeignOrigin(Forbidden):
+    code = "foreign_origin"
+
+
+class ForgedRequest(Forbidden):
+    code = "forged_request"
+
+
+class MayNotStart(Forbidden):
+    code = "may_not_start"
+
+
 class NotFound(SkylarkError):
     code = "not_found"
     http_status = 404
@@ -180,8 +207,24 @@ class Conflict(SkylarkError):
     grpc_status = "FAILED_PRECONDITION"
 
 
+class NoMachine(Conflict):
+    code = "no_machine"
+
+
 class QueueFull(SkylarkError):
     code = "queue_full"
+    http_status = 429
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+
+class AllowanceUsed(SkylarkError):
+    code = "allowance_used"
+    http_status = 429
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+
+class TooManyStreams(SkylarkError):
+    code = "too_many_streams"
     http_status = 429
     grpc_status = "RESOURCE_EXHAUSTED"
 
@@ -190,6 +233,21 @@ class EngineUnavailable(SkylarkError):
     code = "engine_unavailable"
     http_status = 503
     grpc_status = "UNAVAILABLE"
+
+
+class UpstreamFailed(SkylarkError):
+    code = "upstream_failed"
+    http_status = 502
+    grpc_status = "UNAVAILABLE"
+
+
+class UpstreamUnreachable(UpstreamFailed):
+    code = "upstream_unreachable"
+    http_status = 503
+
+
+class UpstreamRefused(UpstreamFailed):
+    code = "upstream_refused"
 
 
 class PullFailed(SkylarkError):

@@ -22,6 +22,7 @@ class UnixConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(self.timeout)
         try:
             sock.connect(str(self._path))
         except OSError as error:

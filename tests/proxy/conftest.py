@@ -1,18 +1,53 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from servers.proxy.app import create_app
+from tests.proxy.toy_upstream import Toy, toy_upstream
 from tests.web import fixtures
 
 configure = fixtures.configure
+KEY = "sesame-open-7391"
 
 
 @pytest.fixture
-def app(configure: fixtures.Configure) -> Flask:
-    return create_app()
+def toy() -> Iterator[Toy]:
+    with toy_upstream() as toy:
+        yield toy
+
+
+@pytest.fixture
+def config(toy: Toy, tmp_path: Path) -> Path:
+    """A server_config.json in which the toy is everything, with a key."""
+    file = tmp_path / "server_config.json"
+    urls = {
+        "server_url": f"{toy.url}/tts",
+        "whisper_url": f"{toy.url}/whisperx",
+        "jobs_url": toy.url,
+        "machine_url": f"{toy.url}/machine",
+    }
+    file.write_text(json.dumps(urls | {"api_key": KEY}), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def make_app(configure: fixtures.Configure, config: Path) -> Callable[..., Flask]:
+    def make(**variables: str) -> Flask:
+        configure(SKYLARK_PROXY__SERVER_CONFIG=str(config), **variables)
+        return create_app()
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
 
 
 @pytest.fixture

@@ -1,0 +1,141 @@
+"""The servers that the proxy asks in its visitors' place, and the key that it sends them and nobody else."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from flask import Flask, current_app
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from servers import server_config
+from servers.proxy.calls import Answer, Body, Call, Headers
+from servers.server_config import ClientConfig
+from servers.settings import Settings
+from servers.supervision.processes import DOORS
+from servers.unix_http import UnixConnection
+
+EXTENSION = "skylark.upstreams"
+CONNECT_S = 5.0
+TIMEOUT_S = 10.0
+WHOSE = {
+    "tts": "the server that speaks",
+    "whisperx": "the server that listens",
+    "jobs": "the queue",
+    "machine": "what starts the machine",
+}
+"""What people are told of them: no address of the operator's."""
+NO_HEADERS: Headers = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """One of them. Every request has a connection of its own."""
+
+    whose: str
+    connect: Callable[[], HTTPConnection]
+    path: str
+    """What its paths begin with."""
+    api_key: str | None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Headers = NO_HEADERS,
+        body: Body | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Answer:
+        """What it answered, whole and whatever its status is, but for 401 and for redirects.
+
+        Raises UpstreamUnreachable, UpstreamRefused, UpstreamFailed or DeadlineExceeded, each with a sentence.
+        """
+        with self.call() as call:
+            self.send(call, method, path, headers=headers, body=body, timeout_s=timeout_s)
+            return call.answer(timeout_s)
+
+    def call(self) -> Call:
+        """A request that is to be sent, and that can be aborted from now on."""
+        return Call(self.whose, self.connect())
+
+    def send(
+        self, call: Call, method: str, path: str, *, headers: Headers, body: Body | None, timeout_s: float
+    ) -> None:
+        """Sends it with the key; its reply is the call's then. Raises as `request` does."""
+        key = {} if self.api_key is None else {"X-API-Key": self.api_key}
+        plain = {"Accept-Encoding": "identity", "Connection": "close"}
+        call.send(method, f"{self.path}{path}", {**plain, **headers, **key}, body, timeout_s)
+
+
+@dataclass(frozen=True)
+class Upstreams:
+    """`jobs` is the engine's API, and `machine` what starts the machine, where there are such."""
+
+    tts: Upstream
+    whisperx: Upstream
+    jobs: Upstream | None
+    machine: Upstream | None
+
+    @staticmethod
+    def of(settings: Settings) -> Upstreams:
+        """1. Those that proxy.server_config names; 2. where it names none, the servers of these settings.
+
+        Raises SettingsError for a file that cannot be used.
+        """
+        file = settings.proxy.server_config
+        if file is not None:  # 1
+            return _configured(server_config.read(file).with_key(settings.api_key))
+        urls = {door.name: door.url(settings) for door in DOORS if door.name in WHOSE}  # 2
+        found = {name: _at(name, url, settings.api_key) for name, url in urls.items()}
+        engine = Upstream(WHOSE["jobs"], partial(_over_unix, settings.engine_socket), "", None)
+        return Upstreams(found["tts"], found["whisperx"], engine, None)
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Raises SettingsError."""
+    app.extensions[EXTENSION] = Upstreams.of(settings)
+
+
+def upstreams() -> Upstreams:
+    """The current app's."""
+    found: Upstreams = current_app.extensions[EXTENSION]
+    return found
+
+
+def _configured(config: ClientConfig) -> Upstreams:
+    """The queue and the machine are at the load balancer, unless the file says otherwise; without one there
+    is none of them.
+    """
+    balanced = config.is_balanced
+    jobs = config.jobs_url or (config.at_host("") if balanced else None)
+    machine = config.machine_url or (config.at_host("/machine") if balanced else None)
+    return Upstreams(
+        _at("tts", config.server_url, config.api_key),
+        _at("whisperx", config.whisper_url, config.api_key),
+        None if jobs is None else _at("jobs", jobs, config.api_key),
+        None if machine is None else _at("machine", machine, config.api_key),
+    )
+
+
+def _at(name: str, url: str, api_key: str | None) -> Upstream:
+    parts = urlsplit(url)
+    connect = _over_tls if parts.scheme == "https" else _over_tcp
+    return Upstream(WHOSE[name], partial(connect, parts.hostname or "", parts.port), parts.path, api_key)
+
+
+def _over_unix(path: Path) -> HTTPConnection:
+    return UnixConnection(path, CONNECT_S)
+
+
+def _over_tcp(host: str, port: int | None) -> HTTPConnection:
+    return HTTPConnection(host, port, timeout=CONNECT_S)
+
+
+def _over_tls(host: str, port: int | None) -> HTTPConnection:
+    return HTTPSConnection(host, port, timeout=CONNECT_S, ssl_context=ssl.create_default_context())

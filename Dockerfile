@@ -74,6 +74,7 @@ ENV PATH=/opt/venv/bin:/app:/usr/local/bin:/usr/bin:/bin \
     SKYLARK_ENGINE__FILE_ROOTS='["/var/lib/skylark/files"]' \
     SKYLARK_TTS__HOST=0.0.0.0 \
     SKYLARK_WHISPERX__HOST=0.0.0.0 \
+    SKYLARK_PROXY__BESIDE=false \
     SKYLARK_WEB__STOP_NOTICE_S=5 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility

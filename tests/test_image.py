@@ -12,7 +12,7 @@ from servers.catalog import Catalog
 from servers.checkpoints.catalogue import Catalogue
 from servers.jobs.preferred import Preferred
 from servers.settings import ROOT, Settings
-from servers.supervision.processes import DOORS, STOP_WAIT_S
+from servers.supervision.processes import DOORS, PROXY, STOP_WAIT_S, wanted
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 BUILD = (ROOT / "scripts" / "build-image").read_text()
@@ -44,6 +44,7 @@ def test_the_variables_of_the_image_are_settings_and_its_ports_are_theirs(monkey
     assert all(path.is_relative_to(state) for path in written)
     assert environment()["TMPDIR"].startswith(state)
     assert loaded.web.stop_notice_s > 0
+    assert PROXY not in wanted(loaded)
 
 
 @pytest.mark.parametrize("variant", ["cpu", "cuda"])

@@ -55,9 +55,9 @@ def _check(loaded: Settings, model: ModelSpec, why: str) -> None:
         raise CommandFailed(f"{'/'.join(model.key)} cannot be loaded, and {why}: {error.message}") from None
 
 
-def check_free(door: Process, loaded: Settings) -> None:
-    """Raises CommandFailed if something listens at the door's address, or nothing may."""
-    host, port = door.address(loaded)
+def check_free(process: Process, loaded: Settings) -> None:
+    """Raises CommandFailed if something listens at the process's address, or nothing may."""
+    host, port = process.address(loaded)
     try:
         family, _, _, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -66,6 +66,6 @@ def check_free(door: Process, loaded: Settings) -> None:
             probe.listen()
     except OSError as error:
         raise CommandFailed(
-            f"port {port} ({door.name}): {error.strerror}: "
+            f"port {port} ({process.name}): {error.strerror}: "
             "end what uses it, or choose other ports with --port-base N"
         ) from None

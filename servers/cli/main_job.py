@@ -60,12 +60,16 @@ def _timed(what: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def invite(client: ClientConfig, urls: Mapping[str, str]) -> None:
-    """Prints the doors' URLs and a line to try. A key stays out of it: output ends up in logs."""
+def invite(client: ClientConfig, urls: Mapping[str, str], page: str | None) -> None:
+    """Prints the doors' URLs, a line to try, and the page's URL where there is one. A key stays out of it:
+    output ends up in logs.
+    """
     for name, url in urls.items():
         print(f"{name:10}{url}")
     print("try" + (" (with your key in TTS_API_KEY):" if client.api_key else ":"))
     print(curl_line(client), flush=True)
+    if page is not None:
+        print(f"page  {page}", flush=True)
 
 
 def curl_line(client: ClientConfig) -> str:

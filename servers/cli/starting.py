@@ -22,7 +22,13 @@ from servers.errors import SkylarkError
 from servers.jobs.client import JobsClient
 from servers.server_config import ClientConfig
 from servers.settings import ROOT, Settings, settings
-from servers.supervision.processes import DEFAULT_PORT_BASE, DOORS, PROCESSES, port_variables
+from servers.supervision.processes import (
+    DEFAULT_PORT_BASE,
+    DOORS,
+    PROXY,
+    port_variables,
+    served,
+)
 from servers.supervision.running import Running, announced
 
 Questions = dict[str, Callable[[], object]]
@@ -42,8 +48,9 @@ def start(port_base: int | None, *, once: bool) -> None:
     client = _client(loaded)
     loaded.data_dir.mkdir(parents=True, exist_ok=True)
     with interruptible(), sole_user(loaded.data_dir):
-        for door in DOORS:
-            check_free(door, loaded)
+        for process in served(loaded):
+            if process.port_setting:
+                check_free(process, loaded)
         pull_missing(loaded)
         check_needed(loaded)
         with _appliance(loaded) as appliance, _announced(loaded), Servers(client) as servers:
@@ -51,7 +58,7 @@ def start(port_base: int | None, *, once: bool) -> None:
                 _wait_until_ready(appliance, _questions(loaded, servers, engine), _patience_s(loaded))
             load_ahead(main_job.TASKS, main_job.LANGUAGE, loaded)
             main_job.run(servers, loaded.data_dir)
-            main_job.invite(client, {door.name: door.url(loaded) for door in DOORS})
+            main_job.invite(client, {door.name: door.url(loaded) for door in DOORS}, _page(loaded))
             if not once:
                 _serve(appliance)
     print("stopped", flush=True)
@@ -59,7 +66,7 @@ def start(port_base: int | None, *, once: bool) -> None:
 
 @contextmanager
 def _appliance(loaded: Settings) -> Iterator[Appliance]:
-    names = [process.name for process in PROCESSES]
+    names = [process.name for process in served(loaded)]
     print(f"starting {', '.join(names[:-1])} and {names[-1]}; logs in {loaded.data_dir / 'logs'}", flush=True)
     with Appliance(loaded) as appliance:
         yield appliance
@@ -73,12 +80,16 @@ def _announced(loaded: Settings) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(
-                announced(Running(os.getpid(), str(ROOT), str(loaded.data_dir), socket, urls))
+                announced(Running(os.getpid(), str(ROOT), str(loaded.data_dir), socket, urls, _page(loaded)))
             )
         except OSError as error:
             only = "commands find these servers with --server and --socket only"
             complain(f"{error.filename}: {error.strerror}: {only}")
         yield
+
+
+def _page(loaded: Settings) -> str | None:
+    return PROXY.url(loaded) if loaded.proxy.beside else None
 
 
 def _move(port_base: int) -> None:
@@ -107,7 +118,7 @@ def _questions(loaded: Settings, servers: Servers, engine: JobsClient) -> Questi
         process.name: partial(servers.get, f"{process.url(loaded)}{process.ready_path}")
         if process.port_setting
         else engine.health
-        for process in PROCESSES
+        for process in served(loaded)
         if process.ready_path
     }
 

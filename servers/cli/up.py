@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from servers.supervision.processes import DEFAULT_PORT_BASE, DOORS
+from servers.supervision.processes import DEFAULT_PORT_BASE, DOORS, PROXY_OFFSET
 
 
 def _enumerated(*words: str) -> str:
@@ -15,7 +15,9 @@ def _enumerated(*words: str) -> str:
 
 
 LISTENS = _enumerated(
-    f"{DOORS[0].name} listens at N", *(f"{door.name} at N+{n}" for n, door in enumerate(DOORS[1:], 1))
+    f"{DOORS[0].name} listens at N",
+    *(f"{door.name} at N+{n}" for n, door in enumerate(DOORS[1:], 1)),
+    f"the page is at N+{PROXY_OFFSET}",
 )
 
 
@@ -27,7 +29,7 @@ def up(
         int | None,
         typer.Option(
             min=1,
-            max=65_536 - len(DOORS),
+            max=65_535 - PROXY_OFFSET,
             help=f"{LISTENS}. Other than {DEFAULT_PORT_BASE}, the data is kept in a folder of its "
             "own, so that two can run side by side.",
             metavar="N",

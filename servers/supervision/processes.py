@@ -81,16 +81,23 @@ MONITOR = Process("monitor", "servers.monitor", None, 3, StopOrder.ENGINE, None)
 """Runs where the settings name the appliance. It goes on while the doors end."""
 INTAKE = Process("intake", "servers.intake", None, 3, StopOrder.DOORS, None, None, True)
 """Runs where the settings name the appliance's table. It hands back what it has in hand, and ends."""
-OPTIONAL = (MONITOR, INTAKE)
+PROXY = Process("proxy", "servers.proxy", "proxy.port", 3, StopOrder.DOORS, "/ready")
+"""Serves the page, where the settings want that. It is a client of the doors, and ends with them."""
+OPTIONAL = (MONITOR, INTAKE, PROXY)
 """Each runs where the settings want it, and its loss ends nothing."""
 DOORS = tuple(process for process in PROCESSES if process.port_setting)
 
 DEFAULT_PORT_BASE = 5000
+PROXY_OFFSET = 10
+"""Of its port from the first door's: the doors may become more."""
 
 
 def port_variables(base: int) -> dict[str, str]:
-    """The environment that makes the first door listen at `base`, the next one at base + 1, and so on."""
-    return {door.port_variable: str(base + n) for n, door in enumerate(DOORS)}
+    """The environment that makes the first door listen at `base`, the next one at base + 1, and so on; the
+    proxy at base + PROXY_OFFSET.
+    """
+    doors = {door.port_variable: str(base + n) for n, door in enumerate(DOORS)}
+    return doors | {PROXY.port_variable: str(base + PROXY_OFFSET)}
 
 
 def stop_groups(optional: Sequence[Process] = ()) -> list[tuple[StopOrder, list[Process]]]:
@@ -102,8 +109,17 @@ def stop_groups(optional: Sequence[Process] = ()) -> list[tuple[StopOrder, list[
 
 def wanted(settings: Settings) -> list[Process]:
     """Of the optional ones."""
-    wants = {MONITOR: settings.monitor.appliance, INTAKE: settings.cloud.table}
-    return [process for process in OPTIONAL if wants[process] is not None]
+    wants = {
+        MONITOR: settings.monitor.appliance is not None,
+        INTAKE: settings.cloud.table is not None,
+        PROXY: settings.proxy.beside,
+    }
+    return [process for process in OPTIONAL if wants[process]]
+
+
+def served(settings: Settings) -> list[Process]:
+    """Those that somebody uses and waits for: all but what works for nobody who is there."""
+    return [*PROCESSES, *(process for process in wanted(settings) if process.ready_path)]
 
 
 def may_be_lost(name: str) -> bool:

@@ -33,6 +33,8 @@ class Running:
     """The engine's."""
     urls: dict[str, str]
     """Of each door, by its key in server_config.json."""
+    page: str | None = None
+    """The URL of the page, where a proxy serves it."""
 
     @property
     def is_alive(self) -> bool:

@@ -236,6 +236,7 @@ class Appliance(Served):
             "SKYLARK_MODELS_FILE": str(STAND_INS / "models.yaml"),
             "SKYLARK_BACKENDS_PATH": f'["{STAND_INS}"]',
             **EMBEDDED,
+            "SKYLARK_PROXY__BESIDE": "false",  # its tests start their own
             **{door.port_variable: str(self.ports[door.name]) for door in DOORS},
             **settings,
         }

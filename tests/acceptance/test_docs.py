@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from servers.settings import ROOT
-from servers.supervision.processes import DOORS
+from servers.supervision.processes import DOORS, PROXY
 from tests.acceptance.processes import Appliance, free_port, running_appliance
 from tests.cli.terminal import Terminal
 from tests.docs.pages import PAGES, Block, blocks, differences, sample, text_of
@@ -190,7 +190,7 @@ class Reader:
         self._own = {
             "SKYLARK_DATA_DIR": str(folder / "own"),
             "SKYLARK_BACKENDS_PATH": json.dumps([str(models.parent / "my_backends")]),
-            **{door.port_variable: str(free_port()) for door in DOORS},
+            **{door.port_variable: str(free_port()) for door in (*DOORS, PROXY)},
         }
         """What keeps a server apart that is started beside the appliance."""
         if ACTIVATED in text_of(page):  # that page sends its reader there first

@@ -39,7 +39,7 @@ def test_a_bad_configuration_is_exit_code_2_and_one_line(run, home):
     assert result.exit_code == 2
     assert result.stderr == (
         "skylark: server_config.json: unknown key server_ulr;"
-        " known are server_url, whisper_url, api_key, machine_url\n"
+        " known are server_url, whisper_url, api_key, machine_url, jobs_url\n"
     )
 
 

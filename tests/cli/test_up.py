@@ -45,6 +45,10 @@ def test_the_second_port_is_looked_at_too(run, taken):
     assert f"port {taken} (whisperx): Address already in use" in run("up", "--port-base", taken - 1).stderr
 
 
+def test_the_pages_port_is_looked_at_too(run, taken):
+    assert f"port {taken} (proxy): Address already in use" in run("up", "--port-base", taken - 10).stderr
+
+
 @pytest.mark.parametrize("base", ["0", "65535", "many"])
 def test_a_port_that_cannot_be_is_wrong_usage(run, base):
     assert run("up", "--port-base", base).exit_code == 2
@@ -95,6 +99,7 @@ def test_other_ports_have_a_data_dir_of_their_own_unless_one_is_named(run, tmp_p
     assert own.is_dir()
     assert settings().data_dir == own
     assert (settings().tts.port, settings().whisperx.port) == (taken, taken + 1)
+    assert settings().proxy.port == taken + 10
 
 
 def test_the_curl_line_has_a_key_only_if_one_is_needed_and_never_shows_it():
@@ -104,6 +109,14 @@ def test_the_curl_line_has_a_key_only_if_one_is_needed_and_never_shows_it():
     line = main_job.curl_line(ClientConfig(api_key="secret"))
     assert '-H "X-API-Key: $TTS_API_KEY"' in line
     assert "secret" not in line
+
+
+def test_the_page_is_invited_to_where_there_is_one(capsys):
+    client, urls = ClientConfig(), {"tts": "http://127.0.0.1:5000"}
+    main_job.invite(client, urls, "http://127.0.0.1:5010")
+    assert capsys.readouterr().out.splitlines()[-1] == "page  http://127.0.0.1:5010"
+    main_job.invite(client, urls, None)
+    assert "page" not in capsys.readouterr().out
 
 
 def test_the_example_is_a_paragraph_of_60_to_120_words_with_a_number_and_a_name():

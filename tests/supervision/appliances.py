@@ -34,7 +34,7 @@ class Appliances:
     def __exit__(self, *_: object) -> None:
         self._all.close()
 
-    def start(self, port: int, checkout: str = str(ROOT)) -> Running:
+    def start(self, port: int, checkout: str = str(ROOT), page: str | None = None) -> Running:
         data_dir = self._folder / str(port)
         data_dir.mkdir()
         process = subprocess.Popen(
@@ -48,7 +48,8 @@ class Appliances:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         urls = {"server_url": f"http://127.0.0.1:{port}", "whisper_url": f"http://127.0.0.1:{port + 1}"}
-        appliance = Running(process.pid, checkout, str(data_dir), str(data_dir / "engine.sock"), urls)
+        socket = str(data_dir / "engine.sock")
+        appliance = Running(process.pid, checkout, str(data_dir), socket, urls, page)
         self._all.enter_context(announced(appliance))
         self.processes[str(data_dir)] = process
         return appliance

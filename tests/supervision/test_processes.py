@@ -11,8 +11,10 @@ from servers.supervision.processes import (
     INTAKE,
     MONITOR,
     PROCESSES,
+    PROXY,
     may_be_lost,
     port_variables,
+    served,
     stop_groups,
     wanted,
 )
@@ -34,33 +36,50 @@ def test_the_monitor_goes_on_while_the_doors_end_and_the_intake_ends_with_them()
 
 
 def test_an_appliance_is_monitored_once_it_has_a_name_for_it(monkeypatch):
+    monkeypatch.setenv("SKYLARK_PROXY__BESIDE", "false")
     assert wanted(Settings()) == []
     monkeypatch.setenv("SKYLARK_MONITOR__APPLIANCE", "speech")
     assert wanted(Settings()) == [MONITOR]
 
 
 def test_work_is_taken_in_where_the_appliance_has_a_table(monkeypatch):
+    monkeypatch.setenv("SKYLARK_PROXY__BESIDE", "false")
     monkeypatch.setenv("SKYLARK_CLOUD__TABLE", "skylark-speech")
     monkeypatch.setenv("SKYLARK_CLOUD__BUCKET", "skylark-speech-1")
     assert wanted(Settings()) == [INTAKE]
 
 
+def test_the_page_is_served_with_the_others_unless_the_settings_say_otherwise(monkeypatch):
+    assert wanted(Settings()) == [PROXY]
+    assert served(Settings()) == [*PROCESSES, PROXY]
+    monkeypatch.setenv("SKYLARK_PROXY__BESIDE", "false")
+    monkeypatch.setenv("SKYLARK_MONITOR__APPLIANCE", "speech")
+    assert served(Settings()) == [*PROCESSES]
+
+
+def test_the_proxy_ends_as_the_doors_do_and_is_none_of_them():
+    groups = [{process.name for process in group} for _, group in stop_groups([PROXY])]
+    assert groups == [{"tts", "whisperx", "proxy"}, {"engine"}]
+    assert PROXY not in DOORS
+
+
 def test_only_an_optional_process_may_be_lost():
     assert may_be_lost("monitor")
     assert may_be_lost("intake")
+    assert may_be_lost("proxy")
     assert not any(may_be_lost(process.name) for process in PROCESSES)
 
 
 def test_who_is_told_the_intakes_secret_is_a_door_or_the_intake():
-    told = [process for process in (*PROCESSES, MONITOR, INTAKE) if process.knows_intake]
+    told = [process for process in (*PROCESSES, MONITOR, INTAKE, PROXY) if process.knows_intake]
     assert told == [*DOORS, INTAKE]
 
 
-def test_the_nth_door_listens_at_the_base_plus_n(monkeypatch):
+def test_the_nth_door_listens_at_the_base_plus_n_and_the_proxy_at_the_base_plus_10(monkeypatch):
     for name, port in port_variables(7000).items():
         monkeypatch.setenv(name, port)
     moved = Settings()
-    assert (moved.tts.port, moved.whisperx.port) == (7000, 7001)
+    assert (moved.tts.port, moved.whisperx.port, moved.proxy.port) == (7000, 7001, 7010)
     assert [door.address(moved)[1] for door in DOORS] == [7000 + n for n in range(len(DOORS))]
 
 

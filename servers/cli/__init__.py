@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from servers import __version__
-from servers.cli import gpu, health, jobs, models, say, smoke, srv, transcribe, up
+from servers.cli import gpu, health, jobs, models, page, say, smoke, srv, transcribe, up
 from servers.cli.output import EXIT_CODES, Group
 from servers.cli.text_command import TextCommand
 
@@ -48,6 +48,7 @@ for command, kind in (
     (jobs.jobs, TyperCommand),
     (jobs.queue, TyperCommand),
     (health.health, TyperCommand),
+    (page.page, TyperCommand),
     (smoke.smoke, TyperCommand),
     (gpu.start_gpu, TyperCommand),
     (gpu.stop_gpu, TyperCommand),

@@ -61,9 +61,14 @@ def _of_server(url: str) -> ClientConfig:
 
 
 def _of_file(named: Path | None) -> ClientConfig | None:
+    path = file(named)
+    return None if path is None else of(path)
+
+
+def file(named: Path | None = None) -> Path | None:
+    """The file that a command reads, by 2. to 4. of `load`; None where there is none."""
     variable = os.environ.get("SKYLARK_SERVER_CONFIG")
-    path = named or (Path(variable) if variable else _first_existing())
-    return None if path is None else _read(path)
+    return named or (Path(variable) if variable else _first_existing())
 
 
 def _first_existing() -> Path | None:
@@ -76,7 +81,8 @@ def _of_appliance() -> ClientConfig | None:
     return None if appliance is None else ClientConfig(**appliance.urls)
 
 
-def _read(path: Path) -> ClientConfig:
+def of(path: Path) -> ClientConfig:
+    """The file's, without the environment's key. Raises ConfigError."""
     try:
         return read(path)
     except SettingsError as error:

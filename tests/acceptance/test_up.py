@@ -20,8 +20,8 @@ import pytest
 from servers.catalog import EXAMPLE
 from servers.jobs.client import JobsClient
 from servers.settings import ROOT
-from servers.supervision.processes import DOORS
-from tests.acceptance.processes import STAND_INS, START_S, alive, eventually, free_port
+from servers.supervision.processes import DOORS, PROXY
+from tests.acceptance.processes import STAND_INS, START_S, Session, alive, eventually, free_port
 from tests.backends import tiny_piper
 
 LONG = {"text": "long", "chunks": 3000, "pace_s": 0.02}
@@ -35,7 +35,7 @@ class Up:
     """`skylark up` on ports and a home of its own; `said` is what it printed by now."""
 
     def __init__(self, home: Path, *arguments: str, **settings: str) -> None:
-        self.home, self.ports = home, {door.name: free_port() for door in DOORS}
+        self.home, self.ports, self.page_port = home, {door.name: free_port() for door in DOORS}, free_port()
         self._out = home / "up.out"
         self.environment = {
             **{name: value for name, value in os.environ.items() if name != "XDG_STATE_HOME"},
@@ -45,6 +45,7 @@ class Up:
             "SKYLARK_BACKENDS_PATH": f'["{STAND_INS}"]',
         }
         ports = {door.port_variable: str(self.ports[door.name]) for door in DOORS}
+        ports[PROXY.port_variable] = str(self.page_port)
         with self._out.open("wb") as out:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "servers.cli", "up", *arguments],
@@ -137,6 +138,24 @@ def test_commands_find_it_from_any_folder_as_long_as_it_runs(up):
     assert "nothing runs from this checkout" in gone.stderr
 
 
+def test_it_serves_the_page_says_where_and_a_command_finds_it(up):
+    page = f"http://127.0.0.1:{up.page_port}"
+    assert f"starting engine, tts, whisperx and proxy; logs in {up.home / 'd' / 'logs'}\n" in up.said
+    assert f"\npage  {page}\n" in up.said
+    with Session() as http:
+        assert "<title>" in http.get(page).text
+    found = up.skylark("page", "--no-open")
+    assert (found.returncode, found.stdout) == (0, f"{page}\n"), found.stderr
+
+
+def test_without_the_page_the_others_go_on(up):
+    (proxy, *_) = (each for each in up.family() if "servers.proxy" in " ".join(each.cmdline()))
+    proxy.kill()
+    assert up.skylark("health").returncode == 0
+    up.interrupt()
+    assert up.ended() == 0
+
+
 def test_ctrl_c_says_what_is_waited_for_and_a_second_one_ends_it_at_once(up):
     job_id = begin_long_job(up)
     family = up.family()
@@ -179,11 +198,12 @@ backends:
         ({"SKYLARK_BACKENDS_PATH": "[]"}, 2, "no backend is called 'fake'; known are espeak, "),
         ({"SKYLARK_ENGINE__MAX_MODELS": "x"}, 2, "engine.max_models: "),
         ({"models": NOT_PULLED}, 1, "it loaded at the start: no checkpoint at /nonexistent/big: put a "),
+        ({"SKYLARK_PROXY__HOST": "0.0.0.0"}, 1, "proxy does not start: refusing to serve the page beyond"),
         # what only a server itself finds out: in its own words, though they stand in a log
         ({"SKYLARK_ENGINE__DEVICE": "cuda:77"}, 1, "engine does not start: engine.device: there is no 'c"),
         ({"SKYLARK_DATABASE_URL": "postgresql://127.0.0.1:1/q"}, 1, "engine does not start: database_url: "),
     ],
-    ids=["model_type", "no key", "backend", "setting", "checkpoint", "device", "database"],
+    ids=["model_type", "no key", "backend", "setting", "checkpoint", "page", "device", "database"],
 )  # fmt: skip
 def test_what_keeps_it_from_starting_is_a_sentence(home, settings, code, says):
     if (models := settings.pop("models", None)) is not None:

@@ -43,7 +43,7 @@ def run(*arguments: str) -> tuple[int, set[str], str]:
 
 COMMANDS = (
     *("up", "say", "transcribe", "align", "voices", "jobs", "queue", "health", "srv", "models", "smoke"),
-    *("start-gpu", "stop-gpu", "gpu"),
+    *("page", "start-gpu", "stop-gpu", "gpu"),
 )
 GROUPS = {
     "srv": ("start", "health", "queue", "submit", "cancel"),

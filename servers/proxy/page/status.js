@@ -53,6 +53,7 @@ export class Machine extends EventTarget {
   #failures = 0;
   #timer = null;
   #toldAtMs = 0;
+  #againAtMs = 0;
 
   /** @param {string} [base] where the proxy is */
   constructor(base = ROOT) {
@@ -75,13 +76,23 @@ export class Machine extends EventTarget {
     return (performance.now() - this.#toldAtMs) / 1000;
   }
 
+  /** Seconds until the connection is tried again. */
+  againS() {
+    return Math.max(0, (this.#againAtMs - performance.now()) / 1000);
+  }
+
+  /** Takes /machine's answer to a start as news, until the proxy has news of its own. @param {object} machine */
+  startsAs(machine) {
+    this.#take("status", { ...this.status, state: machine.state, message: "The machine is starting.", machine });
+  }
+
   #open() {
     this.#close();
     this.#source = new EventSource(this.#url);
     this.#source.onopen = () => this.#connection(true);
     this.#source.onerror = () => this.#lost();
     for (const name of ["status", "queue"]) {
-      this.#source.addEventListener(name, (event) => this.#told(name, event.data));
+      this.#source.addEventListener(name, (event) => this.#take(name, JSON.parse(event.data)));
     }
   }
 
@@ -90,8 +101,8 @@ export class Machine extends EventTarget {
     this.#source?.close();
   }
 
-  #told(name, data) {
-    this[name] = JSON.parse(data);
+  #take(name, told) {
+    this[name] = told;
     if (name === "status") this.#toldAtMs = performance.now();
     this.dispatchEvent(new CustomEvent(name, { detail: this[name] }));
   }
@@ -107,6 +118,7 @@ export class Machine extends EventTarget {
     this.#close();
     const wait = AGAIN_MS[Math.min(this.#failures, AGAIN_MS.length - 1)];
     this.#failures += 1;
+    this.#againAtMs = performance.now() + wait;
     this.#timer = setTimeout(() => this.#open(), wait);
     this.#connection(false, wait / 1000);
   }
@@ -133,6 +145,7 @@ SHEET.replaceSync(`
   .warn .dot { background: light-dark(#b3700a, #e8b85c); }
   .bad .dot { background: light-dark(#a3242b, #ff958d); }
   .active .dot, .warn .dot { animation: breathe 1.6s ease-in-out infinite alternate; }
+  .more:empty { display: none; }
   .more { color: light-dark(#48606a, #9db3bb); font-weight: 400; }
   @keyframes breathe { to { opacity: .35; } }
   @media (prefers-reduced-motion: reduce) { .dot { animation: none !important; } }

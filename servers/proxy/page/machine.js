@@ -14,7 +14,7 @@ const CAN_START = ["off", "failed"];
 /** @param {{root: HTMLElement, api: object, machine: import("./status.js").Machine, say: function}} page */
 export function start({ root, api, machine, say }) {
   const parts = {
-    connection: element("p", { class: "notice bad", hidden: true }),
+    connection: element("p", { class: "notice bad lost", hidden: true }),
     state: statePanel(() => ask(api, machine, parts, say)),
     queue: queueTable({ cancel: (job) => cancel(api, job, say) }),
     costs: costs(),
@@ -96,10 +96,11 @@ function statePanel(onStart) {
   const message = element("p", { class: "message" });
   const left = element("p", { class: "left number" });
   const stages = stageList();
-  const facts = element("ul", { class: "facts quiet-text small" });
+  const fault = element("p", { class: "notice bad", hidden: true });
+  const facts = element("ul", { class: "facts quiet-text small", hidden: true });
   const button = element("button", { type: "button", class: "primary", hidden: true, onclick: onStart }, icon(POWER), "Start the machine");
   const why = element("p", { class: "hint", hidden: true }, "Who looks after this page has not allowed its visitors to start the machine.");
-  const node = element("div", { class: "panel stack now" }, word, message, left, stages.node, button, why, facts);
+  const node = element("div", { class: "panel stack now" }, word, message, fault, left, stages.node, button, why, facts);
 
   function showStart(status, allowed) {
     const could = status.machine !== null && CAN_START.includes(status.state);
@@ -118,6 +119,7 @@ function statePanel(onStart) {
       word.className = `tag state ${stateKind(status.state)}`;
       show(word, stateWord(status.state));
       show(message, status.message);
+      show(fault, faultOf(status));
       stages.show(status);
       showStart(status, allowed);
       list(facts, factsOf(status));
@@ -140,8 +142,20 @@ export function factsOf({ state, since, machine }) {
   if (state === "starting" && machine.asked_by) facts.push(`Asked for by ${machine.asked_by}${because(machine.why)}.`);
   for (const hold of machine.holds ?? []) facts.push(`Held by ${hold.by} until ${clock(hold.until)}${because(hold.why)}.`);
   if (machine.waiting) facts.push(`${pieces(machine.waiting)} of accepted work ${machine.waiting === 1 ? "waits" : "wait"} for it.`);
-  if (machine.fault) facts.push(machine.fault.message);
   return facts;
+}
+
+/** What stands in a start's way, or ended it; not where the message says it already. Pure. */
+export function faultOf({ message, machine }) {
+  const fault = machine?.fault;
+  if (!fault || message.includes(fault.message)) return "";
+  const again = fault.next_attempt_at ? ` It is tried again at ${clock(fault.next_attempt_at)}.` : "";
+  return sentence(fault.message) + again;
+}
+
+function sentence(text) {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }
 
 const because = (why) => (why ? `: ${why}` : "");

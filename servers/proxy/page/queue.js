@@ -33,7 +33,7 @@ export function queueTable({ cancel }) {
       count.textContent = countOf(jobs, queue?.waiting ?? 0);
       table.hidden = jobs.length === 0;
       empty.hidden = jobs.length > 0;
-      if (jobs.length === 0) sayEmpty(empty, state);
+      if (jobs.length === 0) sayEmpty(empty, queue && state);
       jobs.forEach((job) => row(job).show(job, anyone));
       arrange(body, jobs.map((job) => row(job).node));
       for (const id of rows.keys()) if (!jobs.some((job) => job.id === id)) rows.delete(id);
@@ -43,7 +43,7 @@ export function queueTable({ cancel }) {
 }
 
 function sayEmpty(node, state) {
-  const away = ["off", "starting", "stopping", "failed", "unreachable", "refused"].includes(state);
+  const away = !state || ["off", "starting", "stopping", "failed", "unreachable", "refused"].includes(state);
   const [strong, rest] = away
     ? ["The queue is not seen now", "It is shown as soon as the machine answers."]
     : ["Nothing in hand", "Speak a text or drop a recording: it is listed here while it is worked on."];

@@ -17,12 +17,12 @@ export function residents() {
     node,
     show(queue, status) {
       const models = queue?.models ?? [];
-      const now = JSON.stringify([models, status?.tts, status?.whisperx]);
+      const now = JSON.stringify([models, status?.state, status?.tts, status?.whisperx]);
       if (now === before) return;
       before = now;
       const here = models.filter((model) => model.state in STATES);
       list.replaceChildren(...here.map(row));
-      others.textContent = othersOf(models, here);
+      others.textContent = othersOf(models, here, ["ready", "busy", "loading"].includes(status?.state));
       services.textContent = servicesOf(status);
     },
   };
@@ -42,9 +42,9 @@ export function memoryOf(mb) {
   return mb < 1000 ? `${mb} MB` : `${(mb / 1000).toFixed(1)} GB`;
 }
 
-function othersOf(models, here) {
+function othersOf(models, here, known) {
   const rest = models.filter((model) => !here.includes(model)).map((model) => model.name);
-  if (models.length === 0) return "Which models are resident is shown as soon as the machine answers.";
+  if (!known) return "Which models are resident is shown as soon as the machine answers.";
   const none = here.length === 0 ? "No model is resident: the first job loads the one it needs. " : "";
   return rest.length ? `${none}Not loaded: ${rest.join(", ")}.` : none.trim();
 }

@@ -11,7 +11,7 @@ export function stageList() {
   return {
     node,
     show(status) {
-      const stages = status.state === "starting" || status.state === "failed" ? status.machine?.stages ?? [] : [];
+      const stages = status.state === "starting" ? status.machine?.stages ?? [] : [];
       if (rows.length !== stages.length) {
         rows = stages.map(row);
         node.replaceChildren(...rows.map((each) => each.node));

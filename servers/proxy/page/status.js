@@ -34,10 +34,12 @@ export const stateKind = (state) => (WORDS[state] ?? [state, "still"])[1];
 /** @param {number} seconds @returns {string} such as "1 min 20 s" */
 export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
-  return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`;
+  if (whole < 60) return unbroken(`${whole} s`);
+  if (whole < 3600) return unbroken(`${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`);
+  return unbroken(`${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`);
 }
+
+const unbroken = (text) => text.replaceAll(" ", "\u00a0");
 
 /**
  * The machine as the proxy sees it. Events: "status" (detail: the snapshot of /api/status), "queue" (detail: that of
@@ -149,7 +151,7 @@ SHEET.replaceSync(`
   .more { color: light-dark(#48606a, #9db3bb); font-weight: 400; }
   @keyframes breathe { to { opacity: .35; } }
   @media (prefers-reduced-motion: reduce) { .dot { animation: none !important; } }
-  @media (max-width: 45rem) { .stage { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); } }
+  @media (max-width: 60rem) { .stage { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); } }
   @media (forced-colors: active) { .dot { forced-color-adjust: none; } }
 `);
 

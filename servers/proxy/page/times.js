@@ -1,11 +1,13 @@
 // Moments in words: the time of day, and how long ago it was.
 
-/** Seconds since 1970 as a time of day, with the day where it is another. */
-export function clock(atS, now = new Date()) {
+const HALF_A_DAY_MS = 12 * 3600 * 1000;
+
+/** Seconds since 1970 as a time of day, with the day where it is not near. */
+export function clock(atS, now = Date.now()) {
   const at = new Date(atS * 1000);
-  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  const sameDay = at.toDateString() === now.toDateString();
-  return sameDay ? time : `${at.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
+  const time = at.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
+  const isNear = Math.abs(at - now) < HALF_A_DAY_MS;
+  return isNear ? time : `${at.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
 }
 
 /** @param {number} seconds @returns {string} such as "5 min ago" */

@@ -130,7 +130,7 @@ const machines = new Map();
 
 /** The one Machine of each proxy: the page and its signs share a connection. @param {string} [base] */
 export function machineAt(base = ROOT) {
-  const at = new URL(base, location.href).href;
+  const at = new URL(base.endsWith("/") ? base : `${base}/`, location.href).href;
   if (!machines.has(at)) machines.set(at, new Machine(at));
   return machines.get(at);
 }

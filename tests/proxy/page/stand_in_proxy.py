@@ -42,6 +42,7 @@ class StandInProxy:
     is_public: bool = False
     token: str = "token-1"
     away: bool = False
+    pages: dict[str, bytes] = field(default_factory=lambda: {"blank": BLANK})
     asked: list[str] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     version: int = 0
@@ -71,7 +72,12 @@ class StandInProxy:
     def answer(self, method: str, path: str) -> Reply:
         match method, path.removeprefix("/api/").split("/"):
             case "GET", ["visitor"]:
-                return 200, {"csrf": self.token, "may_start": self.may_start, "public": self.is_public, "limits": {}}
+                return 200, {
+                    "csrf": self.token,
+                    "may_start": self.may_start,
+                    "public": self.is_public,
+                    "limits": {},
+                }
             case "POST", ["start"]:
                 return self._start()
             case "POST", ["echo"]:
@@ -123,15 +129,13 @@ class Handler(BaseHTTPRequestHandler):
             self._reply(502, b"<html>502</html>", "text/html")
             return
         forged = method != "GET" and self.headers.get("X-CSRF-Token") != self.proxy.token
-        status, body = (
-            fault(403, "forged_request", "no token") if forged else self.proxy.answer(method, path)
-        )
+        status, body = fault(403, "forged_request", "no token") if forged else self.proxy.answer(method, path)
         self._reply(status, json.dumps(body).encode(), "application/json")
 
     def _file(self, name: str) -> None:
         file = files("servers.proxy") / "page" / name
-        if name == "blank":
-            self._reply(200, BLANK, TYPES["html"])
+        if name in self.proxy.pages:
+            self._reply(200, self.proxy.pages[name], TYPES["html"], policy=None)
         elif name in ("speak.js", "listen.js", "align.js") and not file.is_file():
             self._reply(200, b"export function start() {}", TYPES["js"])
         elif file.is_file():
@@ -146,7 +150,9 @@ class Handler(BaseHTTPRequestHandler):
             with self.proxy.changed:
                 self.proxy.changed.wait_for(lambda: self.proxy.version != seen, PATIENCE_S)
                 seen, now = self.proxy.version, self.proxy.version != seen
-            if now and not self._sent(_event("status", self.proxy.status()), _event("queue", self.proxy.queue())):
+            if now and not self._sent(
+                _event("status", self.proxy.status()), _event("queue", self.proxy.queue())
+            ):
                 break
 
     def _sent(self, *parts: bytes) -> bool:
@@ -165,11 +171,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Access-Control-Allow-Origin", "*")
         self.end_headers()
 
-    def _reply(self, status: int, body: bytes, content_type: str) -> None:
+    def _reply(
+        self, status: int, body: bytes, content_type: str, policy: str | None = CONTENT_SECURITY_POLICY
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        if policy:
+            self.send_header("Content-Security-Policy", policy)
         self.send_header("Access-Control-Allow-Origin", "*")
         self.end_headers()
         self._sent(body)

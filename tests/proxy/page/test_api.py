@@ -74,7 +74,9 @@ def test_lines_are_whole_however_they_were_split(page, ending, size):
 @pytest.mark.parametrize("size", [1, 2, 5, 1000])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_events_are_whole_however_they_were_split(page, ending, size):
-    text = ending.join([": a comment", "event: delta", "id: 7", "data: {", "data:  é}", "", "data: [DONE]", "", ""])
+    text = ending.join(
+        [": a comment", "event: delta", "id: 7", "data: {", "data:  é}", "", "data: [DONE]", "", ""]
+    )
     assert read(page, "events", text, size) == [
         {"event": "delta", "data": "{\n é}", "id": "7"},
         {"event": "message", "data": "[DONE]", "id": "7"},
@@ -115,7 +117,12 @@ def test_a_token_that_is_no_longer_good_is_asked_for_anew_once(page, stand_in):
 
 def test_an_error_is_the_servers_sentence(page):
     told = page.evaluate(CALL, ["get", "/api/nothing", None])
-    assert told == {"name": "ApiError", "code": "not_found", "message": "there is no /api/nothing", "status": 404}
+    assert told == {
+        "name": "ApiError",
+        "code": "not_found",
+        "message": "there is no /api/nothing",
+        "status": 404,
+    }
 
 
 def test_garbage_is_told_as_such(page, stand_in):

@@ -76,7 +76,9 @@ def test_after_the_start_the_focus_is_where_the_state_is_told(page):
 
 
 def test_a_start_that_is_refused_says_why_and_can_be_tried_again(browser, stand_in, monkeypatch):
-    monkeypatch.setattr(stand_in, "_start", lambda: fault(503, "no_room", "The group has no room: raise its size."))
+    monkeypatch.setattr(
+        stand_in, "_start", lambda: fault(503, "no_room", "The group has no room: raise its size.")
+    )
     with opened(browser, stand_in.url, "Failed to load resource.*503") as page:
         page.goto("/#machine")
         button = page.get_by_role("button", name="Start the machine")
@@ -89,7 +91,9 @@ def test_a_start_that_has_failed_says_why_and_offers_another(page, stand_in):
     stand_in.told(machine=Machine(state="failed"))
     page.goto("/#machine")
     heading(page, "Failed").wait_for()
-    expect(page.get_by_text("no capacity for g5.xlarge in any zone for 2 hours: ask for another type")).to_be_visible()
+    expect(
+        page.get_by_text("no capacity for g5.xlarge in any zone for 2 hours: ask for another type")
+    ).to_be_visible()
     expect(page.get_by_role("button", name="Start the machine")).to_be_visible()
 
 
@@ -174,7 +178,9 @@ def test_resident_models_are_told_with_their_memory(page, stand_in):
     stand_in.told(machine=None, models=MODELS)
     page.goto("/#machine")
     models = page.get_by_role("region", name="Models")
-    expect(models.get_by_role("listitem").nth(0)).to_have_text(re.compile(r"1\.7b-custom\s*resident\s*6\.1 GB · pinned"))
+    expect(models.get_by_role("listitem").nth(0)).to_have_text(
+        re.compile(r"1\.7b-custom\s*resident\s*6\.1 GB · pinned")
+    )
     expect(models.get_by_role("listitem").nth(1)).to_have_text(re.compile(r"large-v3\s*loading\s*800 MB"))
     expect(models).to_contain_text("Not loaded: espeak-ng.")
     expect(models).to_contain_text("espeak-ng speaks, espeak-ng listens.")
@@ -206,17 +212,17 @@ def test_the_seconds_that_are_left_are_seen_and_not_read_out_one_by_one(page, st
     stand_in.told(machine=Machine(state="starting", stage=1))
     page.goto("/")
     left = page.locator("skylark-status .left")
-    expect(left).to_have_text(re.compile(r"^2 min \d\d s$"))
+    expect(left).to_have_text(re.compile(r"^2\smin\s\d\d\ss$"))
     assert left.get_attribute("aria-hidden") == "true"
     expect(pill(page)).to_have_text("Starting Booting")
 
 
 def test_another_page_embeds_the_sign_and_hears_of_changes(browser, stand_in):
-    elsewhere = f"""<!doctype html><html lang=en><title>Elsewhere</title>
+    elsewhere = f"""<!doctype html><html lang=en><title>Elsewhere</title><link rel=icon href=data:,>
       <script type=module src="{stand_in.url}/page/status.js"></script>
       <skylark-status src="{stand_in.url}"></skylark-status>"""
-    with standing_in() as other, opened(browser, other.url, "request to another origin", "favicon") as page:
-        page.route("**/elsewhere", lambda route: route.fulfill(body=elsewhere, content_type="text/html"))
+    there = {"elsewhere": elsewhere.encode()}
+    with standing_in(pages=there) as other, opened(browser, other.url, "request to another origin") as page:
         page.goto("/elsewhere")
         expect(pill(page)).to_have_text("Off")
         heard = "new Promise((done) => document.addEventListener('statuschange', (event) => done(event.detail.state)))"
@@ -236,10 +242,19 @@ def test_the_page_and_its_sign_share_one_connection(page, stand_in):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", ["off", "starting", "ready", "failed"])
-def test_axe_finds_nothing_in_any_state_and_nothing_is_cut_on_any_screen(page, stand_in, axe, shots, state, scheme):
+def test_axe_finds_nothing_in_any_state_and_nothing_is_cut_on_any_screen(
+    page, stand_in, axe, shots, state, scheme
+):
     stand_in.told(
-        machine=Machine(state=state, stage=2, waiting=2, holds=[{"by": "maria", "until": NOW + 900, "why": "a talk"}]),
-        jobs=[job(1, "running", progress=0.4), job(2, "running", own=False), job(3, "queued"), job(4, "failed")],
+        machine=Machine(
+            state=state, stage=2, waiting=2, holds=[{"by": "maria", "until": NOW + 900, "why": "a talk"}]
+        ),
+        jobs=[
+            job(1, "running", progress=0.4),
+            job(2, "running", own=False),
+            job(3, "queued"),
+            job(4, "failed"),
+        ],
         models=MODELS,
     )
     page.emulate_media(color_scheme=scheme)

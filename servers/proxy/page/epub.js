@@ -23,7 +23,7 @@ export async function bookOf(blob) {
     chars += chapter.text.length;
     if (chars > MOST_BOOK_CHARS) throw new Error("The book is too long: more than 20 million characters.");
   }
-  if (chapters.length === 0) throw new Error("There is no text in the book: its pages are pictures, or locked.");
+  if (chapters.length === 0) throw new Error("There is no text in the book: it may be pictures, or locked.");
   return { title: opf.title, chapters };
 }
 

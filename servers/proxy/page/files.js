@@ -18,7 +18,7 @@ export const ACCEPTED = ".txt,.md,.markdown,.epub,text/plain,text/markdown,appli
 export async function opened(file) {
   const kind = kindOf(file.name, file.type);
   if (kind === null) {
-    throw new Error(`“${file.name}” cannot be spoken: open a text (.txt), Markdown (.md) or an EPUB (.epub).`);
+    throw new Error(`“${file.name}” cannot be spoken: open a text (.txt), Markdown (.md) or book (.epub).`);
   }
   const most = kind === "epub" ? MOST_BOOK_BYTES : MOST_TEXT_BYTES;
   if (file.size > most) {

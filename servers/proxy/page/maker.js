@@ -1,0 +1,174 @@
+// Makes the sentences of a track, a few at a time and no further ahead than is needed.
+
+import { isAway, spoken } from "./speech.js";
+import { Take } from "./takes.js";
+import { nextToMake } from "./track.js";
+
+const AT_ONCE = 2;
+const AHEAD_S = 60;
+/** After so many failures in a row the next ones are not tried. */
+const MOST_FAILURES = 3;
+/** After these none would do better. */
+const HOPELESS = new Set(["allowance_used", "upstream_refused"]);
+/** A machine that says nothing of itself is tried again after so long. */
+const AWAY_S = 20;
+
+/**
+ * Events, each with the sentence in `detail`: `audio` and `words` as they come, `done`, `failed` with the error in
+ * its take, `reset` where it was cancelled; and `away` with the error, `back`, and `gaveup` with the error.
+ */
+export class Maker extends EventTarget {
+  #api;
+  #kept;
+  #track = null;
+  #working = new Map();
+  #running = false;
+  #failures = 0;
+  #awayTimer = null;
+  /** Makes everything, not only what is heard next. */
+  all = false;
+  place = { index: 0, offsetS: 0 };
+
+  constructor({ api, kept }) {
+    super();
+    this.#api = api;
+    this.#kept = kept;
+  }
+
+  get away() {
+    return this.#awayTimer !== null;
+  }
+
+  get working() {
+    return this.#working.size > 0;
+  }
+
+  start(track) {
+    this.#track = track;
+    this.#running = true;
+    this.#failures = 0;
+    // what was to be cancelled, and has not been yet, is wanted again
+    for (const work of this.#working.values()) work.cancelled = work.abort.signal.aborted;
+    this.tick();
+  }
+
+  /** Looks whether there is something to make. */
+  tick() {
+    while (this.#running && !this.away && this.#working.size < AT_ONCE) {
+      const sentence = nextToMake(this.#track.sentences, this.place, { aheadS: AHEAD_S, all: this.all });
+      if (!sentence) return;
+      this.#make(sentence, sentence.take);
+    }
+  }
+
+  /** Once more, by other lots; resolves with the new take once it is whole. Throws why it is not. */
+  async again(sentence) {
+    const take = new Take({ seed: crypto.getRandomValues(new Uint32Array(1))[0] });
+    await this.#speak(sentence, take, () => {});
+    return take;
+  }
+
+  /** The machine is there again. */
+  back() {
+    if (!this.away) return;
+    clearTimeout(this.#awayTimer);
+    this.#awayTimer = null;
+    this.#tell("back");
+    this.tick();
+  }
+
+  /** Nothing more is made, and what is being made is cancelled. */
+  stop({ leaving = false } = {}) {
+    this.#running = false;
+    this.all = false;
+    clearTimeout(this.#awayTimer);
+    this.#awayTimer = null;
+    for (const [take, work] of this.#working) this.#cancel(take, work, leaving);
+  }
+
+  /** A job that has no id yet is cancelled as soon as it has one: its name would keep it going. */
+  #cancel(take, work, leaving) {
+    work.cancelled = true;
+    if (take.jobId === null && !leaving) return;
+    work.abort.abort();
+    if (take.jobId === null) return;
+    // it may have ended by itself, and then there is nothing to cancel
+    this.#api.send("DELETE", `/api/queue/${take.jobId}`, { keepalive: true }).catch(() => {});
+  }
+
+  async #make(sentence, take) {
+    take.state = "making";
+    try {
+      await this.#speak(sentence, take, (name) => this.#tell(name, sentence));
+      this.#failures = 0;
+      this.#tell("done", sentence);
+    } catch (error) {
+      this.#failed(sentence, take, error);
+    }
+    this.tick();
+  }
+
+  async #speak(sentence, take, tell) {
+    const work = { abort: new AbortController(), cancelled: false };
+    this.#working.set(take, work);
+    try {
+      await this.#kept.saveTake(take);
+      await this.#receive(sentence, take, work, tell);
+      await this.#kept.saveTake(take);
+    } finally {
+      this.#working.delete(take);
+    }
+  }
+
+  async #receive(sentence, take, work, tell) {
+    const body = take.seed === null ? sentence.body : { ...sentence.body, seed: take.seed };
+    const onJob = (id) => {
+      take.jobId = id;
+      if (work.cancelled) this.#cancel(take, work, false);
+    };
+    const pieces = spoken({ body, key: take.key, from: take.length, signal: work.abort.signal, onJob });
+    for await (const piece of pieces) {
+      if (piece.done) {
+        Object.assign(take, { state: "done", words: piece.words, finishReason: piece.finishReason });
+        return;
+      }
+      take.append(piece.samples, piece.rate);
+      if (piece.words.length > 0) {
+        take.words.push(...piece.words);
+        tell("words");
+      }
+      tell("audio");
+    }
+  }
+
+  #failed(sentence, take, error) {
+    if (error.name === "AbortError" || (take.restored && error.code === "job_cancelled")) {
+      take.reset();
+      this.#tell("reset", sentence);
+      return;
+    }
+    if (isAway(error)) {
+      take.state = "waiting";
+      this.#awayFor(error);
+      return;
+    }
+    Object.assign(take, { state: "failed", error });
+    this.#kept.saveTake(take);
+    this.#failures += 1;
+    this.#tell("failed", sentence);
+    if (this.#failures >= MOST_FAILURES || HOPELESS.has(error.code)) {
+      this.stop();
+      this.#tell("gaveup", error);
+    }
+  }
+
+  #awayFor(error) {
+    clearTimeout(this.#awayTimer);
+    this.#awayTimer = setTimeout(() => this.back(), AWAY_S * 1000);
+    this.#tell("away", error);
+  }
+
+  #tell(name, detail = null) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

@@ -1,0 +1,130 @@
+// The text as it is read: its paragraphs and sentences, the words that light up, and what went wrong where.
+
+import { element } from "./element.js";
+import { Words } from "./words.js";
+
+/** So many sentences are built before the browser may draw: a long text blocks nothing. */
+const AT_A_TIME = 60;
+
+/**
+ * `onSeek(index, offsetS)` is called for a word that is clicked, `onRetry(index)` for a sentence that failed.
+ */
+export class Reading {
+  #root;
+  #on;
+  #places = [];
+  #marked = -1;
+  #run = 0;
+
+  constructor(root, { onSeek, onRetry }) {
+    this.#root = root;
+    this.#on = { onSeek, onRetry };
+  }
+
+  /** Resolves once all of it is built. */
+  async show(track) {
+    this.#run += 1;
+    const run = this.#run;
+    this.#places = [];
+    this.#marked = -1;
+    this.#root.replaceChildren();
+    let paragraph = null;
+    for (let index = 0; index < track.sentences.length; index += 1) {
+      const before = track.sentences[index - 1];
+      if (before?.paragraph !== track.sentences[index].paragraph) {
+        paragraph = this.#paragraph(track.sentences[index], before);
+      }
+      paragraph.append(this.#sentence(index, track.sentences[index]), " ");
+      this.update(index, track);
+      if (index % AT_A_TIME === AT_A_TIME - 1) await new Promise((go) => setTimeout(go));
+      if (run !== this.#run) return;
+    }
+  }
+
+  /** A sentence as it is now, and where those after it begin. */
+  update(index, track) {
+    const place = this.#places[index];
+    if (!place) return;
+    const { take } = track.sentences[index];
+    this.#words(place, take);
+    place.root.dataset.state = take.state;
+    place.fault?.remove();
+    place.fault = take.state === "failed" ? this.#fault(index, take) : null;
+    if (place.fault) place.root.after(" ", place.fault);
+    this.shift(track, index);
+  }
+
+  /** When each sentence begins, from that one on. */
+  shift(track, from = 0) {
+    for (let index = from; index < track.starts.length && index < this.#places.length; index += 1) {
+      const { words } = this.#places[index];
+      if (words) words.offsetS = track.starts[index];
+    }
+  }
+
+  /** Marks the word that is said; none for null. Returns its sentence's element where that is another now. */
+  said(place, starts) {
+    const index = place?.index ?? -1;
+    const changed = index !== this.#marked;
+    if (changed) {
+      this.#at(this.#marked)?.words?.said(null);
+      this.#at(this.#marked)?.root.classList.remove("current");
+      this.#at(index)?.root.classList.add("current");
+      this.#marked = index;
+    }
+    if (place) this.#at(index)?.words?.said((starts[index] ?? 0) + place.offsetS);
+    return changed ? this.#at(index)?.root : undefined;
+  }
+
+  #at(index) {
+    return this.#places[index];
+  }
+
+  #paragraph({ voice }, before) {
+    const root = element("p", { class: "paragraph" });
+    if ((before?.voice ?? null) !== voice) {
+      this.#root.append(element("p", { class: "speaker" }, voice ?? "The chosen voice"));
+    }
+    this.#root.append(root);
+    return root;
+  }
+
+  #sentence(index, { text }) {
+    const root = element("span", { class: "sentence to-come" }, text);
+    this.#places.push({ index, text, root, words: null, fault: null });
+    return root;
+  }
+
+  #words(place, take) {
+    if (take.words.length < (place.words?.words.length ?? 0)) {
+      place.words.forget();
+      place.take = null;
+    }
+    if (take.words.length === 0) return;
+    if (!place.words) this.#begin(place);
+    const shown = place.words.words.length;
+    if (take.words.length > shown) place.words.append(take.words.slice(shown));
+    if (take.state === "done" && place.take !== take) this.#replace(place, take);
+  }
+
+  #begin(place) {
+    place.root.replaceChildren();
+    place.root.classList.remove("to-come");
+    const onSeek = (seconds) => this.#on.onSeek(place.index, seconds - place.words.offsetS);
+    place.words = new Words(place.root, { onSeek });
+    place.words.write(place.text);
+  }
+
+  /** What is known at the end counts, whatever was told before. */
+  #replace(place, take) {
+    place.take = take;
+    place.words.forget();
+    place.words.append(take.words);
+  }
+
+  #fault(index, { error }) {
+    const retry = element("button", { type: "button", class: "small", onclick: () => this.#on.onRetry(index) }, "Try again");
+    const message = error?.message ?? "It could not be spoken.";
+    return element("span", { class: "fault" }, `This sentence was not spoken: ${message} `, retry);
+  }
+}

@@ -1,0 +1,469 @@
+// The tab Speak: a text is spoken sentence by sentence, heard while the rest is made, and kept over a reload.
+
+import { Composer } from "./composer.js";
+import { fileOf, save, slug } from "./download.js";
+import { element, icon, ICONS } from "./element.js";
+import { Feeder } from "./feeder.js";
+import { Maker } from "./maker.js";
+import { Player } from "./player.js";
+import { Reading } from "./reading.js";
+import { refusalOf, sentencesOf } from "./script.js";
+import { isAway } from "./speech.js";
+import { Kept, Take } from "./takes.js";
+import { Track } from "./track.js";
+import { Transport } from "./transport.js";
+import { bodyOf } from "./voices.js";
+import { expectedSeconds } from "./waveform.js";
+
+const TICK_MS = 200;
+const SAVE_EVERY_MS = 2000;
+const THERE = new Set(["ready", "busy", "loading"]);
+const COMING = new Set(["ready", "busy", "loading", "starting"]);
+
+/** Builds the tab in `root`, with what was there before a reload. */
+export async function start(page) {
+  const tab = new Speak(page);
+  await tab.restore();
+  return tab;
+}
+
+class Speak {
+  #page;
+  #kept;
+  #state = "idle";
+  #track = new Track([]);
+  #place = { index: 0, offsetS: 0 };
+  #savedAt = 0;
+  #download = null;
+  #awayNotice = null;
+
+  constructor({ root, api, keep, machine, say }) {
+    this.#page = { root, api, keep, machine, say };
+    this.#kept = new Kept(keep, (error) => say(error.message, { kind: "bad" }));
+    this.composer = new Composer({ api, say });
+    this.transport = new Transport();
+    this.player = new Player();
+    this.feeder = new Feeder({ player: this.player, kept: this.#kept });
+    this.maker = new Maker({ api, kept: this.#kept });
+    this.#build();
+    this.reading = new Reading(this.text, {
+      onSeek: (index, offsetS) => this.#seek({ index, offsetS }),
+      onRetry: (index) => this.#retry(index),
+    });
+    this.#listen();
+    setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /* ---- What it looks like ---- */
+
+  #build() {
+    const speak = element("button", { type: "button", class: "primary", onclick: () => this.speak() }, icon(ICONS.play), "Speak");
+    const act = (path, label, run) =>
+      element("button", { type: "button", class: "small", onclick: run }, icon(path), label);
+    this.again = act(ICONS.again, "Say again", () => this.#again());
+    this.keepIt = act(ICONS.check, "Keep", () => this.#decide(true));
+    this.takeBack = act(ICONS.undo, "Take back", () => this.#decide(false));
+    this.which = element("span", { class: "quiet-text small number" });
+    this.sentenceBar = element("div", { class: "row", hidden: true }, this.which, this.again, this.keepIt, this.takeBack);
+    this.transport.root.append(this.sentenceBar);
+    this.text = element("div", { class: "words reading-text" });
+    this.notice = element("div", { class: "stack tight", "aria-live": "polite" });
+    this.spoken = element("section", { class: "panel", hidden: true, "aria-label": "The text as it is spoken" }, this.text);
+    const composer = element("div", { class: "panel stack" }, this.composer.text,
+      element("div", { class: "row" }, speak, this.composer.opener));
+    this.files = element("section", { class: "panel stack", hidden: true, "aria-label": "Files" }, this.transport.files);
+    const main = element("div", { class: "stack" }, composer, this.notice, this.spoken, this.transport.root);
+    const side = element("div", { class: "side stack" }, element("section", { class: "panel", "aria-label": "Voice" },
+      this.composer.choices), this.files);
+    this.transport.root.hidden = true;
+    this.#page.root.append(element("div", { class: "columns" }, main, side));
+  }
+
+  /** The parts that are there once there is something to hear. */
+  #reveal() {
+    const some = this.#track.sentences.length > 0;
+    for (const part of [this.spoken, this.files, this.transport.root]) part.hidden = !some;
+  }
+
+  #to(state) {
+    this.#state = state;
+    this.transport.show(state);
+    this.#told();
+  }
+
+  /** One line on what is going on. */
+  #told() {
+    const { sentences } = this.#track;
+    const made = sentences.filter(({ take }) => take.complete).length;
+    const working = this.maker.working && made < sentences.length;
+    const waiting = this.#state === "playing" && this.player.end - this.player.position < 0.02 && !this.feeder.finished;
+    const text = waiting ? "Waiting for the voice…" : working ? `${made} of ${sentences.length} sentences are made` : "";
+    if (this.transport.state.textContent !== text) this.transport.state.textContent = text;
+    this.#toldOfSentence();
+    this.#toldOfDownload(made);
+  }
+
+  #toldOfSentence() {
+    const sentence = this.#track.sentences[this.#place.index];
+    this.sentenceBar.hidden = !sentence;
+    if (!sentence) return;
+    const text = `Sentence ${this.#place.index + 1} of ${this.#track.sentences.length}`;
+    if (this.which.textContent !== text) this.which.textContent = text;
+    this.again.disabled = sentence.saying === true || sentence.take.state !== "done";
+    this.keepIt.hidden = this.takeBack.hidden = !sentence.other;
+  }
+
+  /* ---- What is heard and made ---- */
+
+  #listen() {
+    const { transport, player, maker, composer } = this;
+    const of = (event) => this.#track.sentences.indexOf(event.detail);
+    transport.addEventListener("toggle", () => (this.#state === "playing" ? this.pause() : this.resume()));
+    transport.addEventListener("stop", () => this.stop());
+    transport.addEventListener("seek", ({ detail }) => this.#seek(this.#track.placeOf(detail)));
+    transport.addEventListener("speed", ({ detail }) => (this.player.speed = detail));
+    transport.addEventListener("download", ({ detail }) => this.#wanted(detail));
+    player.addEventListener("ended", () => this.#ended());
+    for (const name of ["audio", "words", "done", "failed", "reset"]) {
+      maker.addEventListener(name, (event) => this.#changed(of(event), name));
+    }
+    maker.addEventListener("away", ({ detail }) => this.#away(detail));
+    maker.addEventListener("back", () => this.#showAway(null));
+    maker.addEventListener("gaveup", ({ detail }) => this.#gaveUp(detail));
+    composer.addEventListener("change", () => this.#saveSoon());
+    this.#listenToPage();
+  }
+
+  #listenToPage() {
+    this.#page.machine.addEventListener("status", ({ detail }) => this.#machineIs(detail));
+    this.#page.machine.addEventListener("connection", ({ detail }) => detail.connected && this.maker.back());
+    addEventListener("pagehide", () => this.#leave());
+    addEventListener("visibilitychange", () => document.hidden && this.#save());
+  }
+
+  /** From its beginning; what was spoken before just so is not made again. */
+  async speak() {
+    const text = this.composer.area.value;
+    const refusal = refusalOf(text);
+    this.composer.refuse(refusal);
+    if (refusal) {
+      this.composer.area.focus();
+      return;
+    }
+    this.maker.stop();
+    await this.player.pause();
+    const sentences = this.#sentences(text);
+    this.#place = { index: 0, offsetS: 0 };
+    await this.#show(sentences);
+    this.maker.start(this.#track);
+    await this.resume();
+    this.text.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Where it was. */
+  async resume() {
+    this.#to("playing");
+    this.maker.place = this.#place;
+    if (!this.maker.working) this.maker.start(this.#track);
+    const fed = this.feeder.start(this.#track, this.#place);
+    await Promise.all([fed, this.player.play()]).catch((error) => this.#broken(error));
+    this.#frame();
+    this.#save();
+  }
+
+  async pause() {
+    await this.player.pause();
+    this.#to("paused");
+    this.#save();
+  }
+
+  async stop() {
+    this.maker.stop();
+    await this.player.stop();
+    this.#showAway(null);
+    this.#download = null;
+    this.#place = { index: 0, offsetS: 0 };
+    this.reading.said(null, []);
+    this.transport.at(0);
+    this.#to("idle");
+    this.#save();
+  }
+
+  #seek(place) {
+    if (!this.#track.sentences[place.index]) return;
+    this.#place = this.maker.place = place;
+    this.feeder.start(this.#track, place).catch((error) => this.#broken(error));
+    this.maker.tick();
+    if (this.#state === "idle") this.#to("paused");
+    this.#mark();
+    this.#saveSoon();
+  }
+
+  #ended() {
+    if (!this.feeder.finished || this.#state !== "playing") return;
+    this.player.pause();
+    this.#place = { index: 0, offsetS: 0 };
+    this.reading.said(null, []);
+    this.#to("idle");
+    this.#save();
+  }
+
+  #broken(error) {
+    this.#page.say(error.message, { kind: "bad" });
+    this.pause();
+  }
+
+  /** On each picture while it plays: the word that is said, and where that is. */
+  #frame() {
+    if (this.#state !== "playing") return;
+    this.#place = this.feeder.place;
+    this.#mark();
+    requestAnimationFrame(() => this.#frame());
+  }
+
+  #mark() {
+    const other = this.reading.said(this.#place, this.#track.starts);
+    this.transport.at(this.#track.secondsOf(this.#place));
+    if (!other) return;
+    this.#toldOfSentence();
+    if (this.#state === "playing") inView(other);
+  }
+
+  #tick() {
+    if (this.#state === "playing") {
+      this.#place = this.feeder.place;
+      this.maker.place = this.#place;
+      this.feeder.feed().catch((error) => this.#broken(error));
+      if (performance.now() - this.#savedAt > SAVE_EVERY_MS) this.#save();
+    }
+    this.maker.tick();
+    this.#told();
+  }
+
+  #changed(index, name) {
+    if (index < 0) return;
+    this.#track.changed();
+    this.reading.update(index, this.#track);
+    if (name !== "words") this.transport.track(this.#track, expectedSeconds(this.#track.sentences));
+    if (this.#state === "playing") this.feeder.feed().catch((error) => this.#broken(error));
+    else this.transport.at(this.#track.secondsOf(this.#place));
+    if (name === "done" || name === "failed") this.#told();
+  }
+
+  #sentences(text) {
+    const before = new Map();
+    for (const sentence of this.#track.sentences) {
+      const name = JSON.stringify(sentence.body);
+      before.set(name, [...(before.get(name) ?? []), sentence]);
+    }
+    const settings = this.composer.settings;
+    const made = sentencesOf(text, settings.language || undefined).map((sentence) => {
+      const body = bodyOf(sentence, settings, this.composer.voices);
+      const { take, other = null } = before.get(JSON.stringify(body))?.shift() ?? {};
+      return { ...sentence, body, take: take?.state === "failed" ? new Take() : (take ?? new Take()), other };
+    });
+    for (const { take, other } of [...before.values()].flat()) this.#forget(take, other);
+    return made;
+  }
+
+  #forget(...takes) {
+    for (const take of takes) if (take) this.#kept.deleteTake(take);
+  }
+
+  async #show(sentences) {
+    this.#track = new Track(sentences);
+    this.#reveal();
+    this.transport.track(this.#track, expectedSeconds(sentences));
+    await this.reading.show(this.#track);
+  }
+
+  /* ---- A sentence once more ---- */
+
+  #retry(index) {
+    const sentence = this.#track.sentences[index];
+    this.#forget(sentence.take);
+    sentence.take = new Take();
+    this.#changed(index, "reset");
+    this.maker.place = this.#place;
+    this.maker.start(this.#track);
+    if (index < this.#place.index) this.#seek({ index, offsetS: 0 });
+  }
+
+  async #again() {
+    const { index } = this.#place;
+    const sentence = this.#track.sentences[index];
+    sentence.saying = true;
+    this.#toldOfSentence();
+    try {
+      const take = await this.maker.again(sentence);
+      this.#forget(sentence.other);
+      this.#choose(index, take, sentence.take);
+      await this.resume();
+    } catch (error) {
+      if (error.name !== "AbortError") this.#page.say(`It was not said again: ${error.message}`, { kind: "bad" });
+    } finally {
+      sentence.saying = false;
+      this.#toldOfSentence();
+    }
+  }
+
+  /** Keeps the new take, or goes back to the one before it; the other is deleted. */
+  #decide(keepIt) {
+    const { index } = this.#place;
+    const { take, other } = this.#track.sentences[index];
+    this.#forget(keepIt ? other : take);
+    if (!keepIt) this.#choose(index, other, null);
+    this.#track.sentences[index].other = null;
+    this.#toldOfSentence();
+    this.#save();
+  }
+
+  #choose(index, take, other) {
+    Object.assign(this.#track.sentences[index], { take, other });
+    this.#changed(index, "done");
+    this.#seek({ index, offsetS: 0 });
+    this.#save();
+  }
+
+  /* ---- The machine ---- */
+
+  #away(error) {
+    this.#showAway(error.message);
+    this.#machineIs(this.#page.machine.status);
+  }
+
+  #machineIs(status) {
+    if (!status) return;
+    if (THERE.has(status.state)) {
+      this.maker.back();
+      if (this.composer.voices.models.length === 0) this.#load();
+    } else if (this.maker.away) this.#showAway(status.message, COMING.has(status.state));
+  }
+
+  /** What has to be waited for, and what one can do; null takes it away. */
+  #showAway(message, coming = false) {
+    const shown = message && `${message}|${coming}`;
+    if (shown === this.#awayNotice) return;
+    this.#awayNotice = shown;
+    this.notice.replaceChildren();
+    if (message === null) return;
+    const goesOn = element("p", {}, `${message} The speech goes on by itself once it is there.`);
+    const box = element("div", { class: "notice warn stack tight" }, goesOn);
+    this.notice.append(box);
+    if (!coming && this.#page.machine.status?.machine) this.#offerStart(box);
+  }
+
+  async #offerStart(box) {
+    const { may_start: may } = await this.#page.api.visitor().catch(() => ({ may_start: false }));
+    if (!may) return;
+    const run = () => this.#page.api.post("/api/start", {}).catch((error) => this.#page.say(error.message, { kind: "bad" }));
+    box.append(element("div", {}, element("button", { type: "button", class: "primary", onclick: run }, "Start the machine")));
+  }
+
+  #gaveUp(error) {
+    this.#page.say(`The speech has stopped: ${error.message}`, { kind: "bad" });
+    if (this.#state !== "playing") this.#to(this.#state);
+  }
+
+  /* ---- Files ---- */
+
+  #wanted({ format, part }) {
+    const { index } = this.#place;
+    this.#download = { format, one: part === "one" ? this.#track.sentences[index] : null };
+    if (!this.#download.one) {
+      this.maker.all = true;
+      this.maker.start(this.#track);
+    }
+    this.#told();
+  }
+
+  #toldOfDownload(made) {
+    const { progress, get } = this.transport;
+    const total = this.#track.sentences.length;
+    progress.hidden = !this.#download;
+    get.disabled = this.#download !== null;
+    if (!this.#download) return;
+    progress.value = total ? made / total : 0;
+    const ready = this.#download.one ? this.#download.one.take.complete : this.#track.complete;
+    if (ready && !this.#download.begun) this.#get(this.#download);
+  }
+
+  async #get(download) {
+    download.begun = true;
+    const sentences = download.one ? [download.one] : this.#track.sentences;
+    const how = { api: this.#page.api, samplesOf: (take) => this.#kept.samplesOf(take),
+      language: this.composer.settings.language || null };
+    try {
+      const blob = await fileOf(download.format, sentences, how);
+      save(blob, `${slug(sentences[0].text)}.${download.format}`);
+      const missing = sentences.filter(({ take }) => take.state === "failed").length;
+      if (missing) this.#page.say(`${missing} of the sentences could not be spoken and are not in the file.`, { kind: "warn" });
+    } catch (error) {
+      this.#page.say(`The file could not be made: ${error.message}`, { kind: "bad" });
+    }
+    this.#download = null;
+    this.maker.all = false;
+    this.#told();
+  }
+
+  /* ---- What is kept ---- */
+
+  async restore() {
+    const script = await this.#kept.script();
+    const book = await this.#page.keep.get("scripts", "book");
+    this.composer.restore({ text: script?.text, settings: script?.settings, book });
+    if (script) await this.#goOn(script);
+    await this.#load();
+  }
+
+  /** What was not finished goes on, and waits to be heard. */
+  async #goOn({ sentences, place, running, speed }) {
+    await this.#show(sentences);
+    this.transport.speed.value = String(speed ?? 1);
+    this.player.speed = speed ?? 1;
+    this.#place = this.maker.place = place;
+    if (sentences.length === 0) return;
+    const begun = place.index > 0 || place.offsetS > 0 || running;
+    this.#to(begun ? "paused" : "idle");
+    if (begun) this.#mark();
+    if (running) this.maker.start(this.#track);
+  }
+
+  async #load() {
+    try {
+      await this.composer.load();
+    } catch (error) {
+      if (!isAway(error)) this.#page.say(`The voices are not known: ${error.message}`, { kind: "warn" });
+    }
+  }
+
+  #saveSoon() {
+    if (performance.now() - this.#savedAt > SAVE_EVERY_MS) this.#save();
+    else this.#savedAt ||= 1;
+  }
+
+  #save() {
+    this.#savedAt = performance.now();
+    this.#kept.saveScript({
+      text: this.composer.area.value, settings: this.composer.settings, sentences: this.#track.sentences,
+      place: this.#place, running: this.#state !== "idle", speed: this.player.speed,
+    });
+    if (this.composer.book !== this.savedBook) {
+      this.savedBook = this.composer.book;
+      this.#page.keep.put("scripts", "book", this.composer.book);
+    }
+  }
+
+  /** Nothing more is made for a page that nobody looks at. */
+  #leave() {
+    this.#save();
+    this.maker.stop({ leaving: true });
+    if (this.#state === "playing") this.pause();
+  }
+}
+
+/** Scrolls where the sentence that is spoken is not to be seen. */
+function inView(sentence) {
+  const { top, bottom } = sentence.getBoundingClientRect();
+  if (top < 60 || bottom > innerHeight * 0.7) sentence.scrollIntoView({ block: "center", behavior: "smooth" });
+}

@@ -1,0 +1,103 @@
+// One text over /api/speech: its samples and words as they come, over broken connections too.
+
+import { ApiError, api, events } from "./api.js";
+
+/** A connection is tried again so often without anything new, after so many milliseconds. */
+const PAUSES_MS = [250, 500, 1000, 2000, 4000, 8000, 8000, 8000];
+/** Nobody is there who could speak, and who comes by himself. */
+const AWAY = new Set(["machine_off", "upstream_unreachable", "unreachable"]);
+/** What passes soon. */
+const PASSING = new Set(["unreachable", "broken_off", "engine_unavailable", "queue_full", "too_many_streams"]);
+
+/** Whether the machine, or the way to it, has to be waited for. */
+export function isAway(error) {
+  return error instanceof ApiError && AWAY.has(error.code);
+}
+
+function passes(error) {
+  return error instanceof ApiError && PASSING.has(error.code);
+}
+
+/**
+ * Yields {samples: Int16Array, rate, words, position}: `position` is the sample after the last one, `words` are
+ * those that are known since. The last one is {done: true, words, finishReason} with all words.
+ *
+ * `body` is that of /v1/audio/speech less its format, `key` the request's name: what breaks off is asked for again
+ * by it, from the sample that is missing. Nothing is yielded twice. Throws ApiError, or AbortError by `signal`.
+ * `onJob(id)` is told the job as soon as it is known; `pause(ms)` waits between two attempts.
+ */
+export async function* spoken({ body, key, from = 0, signal, onJob = () => {}, pause = wait }) {
+  let position = from;
+  let failures = 0;
+  for (;;) {
+    try {
+      for await (const piece of once({ body, key, from: position, signal, onJob })) {
+        failures = 0;
+        if (!piece.done) position = piece.position;
+        yield piece;
+        if (piece.done) return;
+      }
+      throw new ApiError({ code: "broken_off", message: "The speech broke off: press Speak to go on." });
+    } catch (error) {
+      if (!passes(error) || failures >= PAUSES_MS.length) throw error;
+      await pause(Math.max(PAUSES_MS[failures], (error.retryAfterS ?? 0) * 1000), signal);
+      failures += 1;
+    }
+  }
+}
+
+async function* once({ body, key, from, signal, onJob }) {
+  const response = await api.send("POST", `/api/speech${from ? `?from=${from}` : ""}`, {
+    body: { ...body, response_format: "pcm", stream_format: "sse" },
+    headers: { "Idempotency-Key": key, Accept: "text/event-stream" },
+    signal,
+  });
+  onJob(response.headers.get("X-Job-Id"));
+  const rate = Number(response.headers.get("X-Sample-Rate"));
+  let position = from;
+  for await (const { data, id } of events(response)) {
+    const event = JSON.parse(data);
+    if (event.type === "error") throw new ApiError({ ...event.error, status: 200 });
+    if (event.type === "speech.audio.done") {
+      yield { done: true, words: event.words ?? [], finishReason: event.finish_reason };
+      return;
+    }
+    if (event.type !== "speech.audio.delta") continue;
+    const piece = unseen(samplesOf(event.audio), id, position);
+    position += piece.length;
+    yield { samples: piece, rate, words: event.words ?? [], position };
+  }
+}
+
+/** What of the samples comes after `position`; `id` is the position after the last of them. */
+function unseen(samples, id, position) {
+  const end = id === "" ? position + samples.length : Number(id);
+  const start = end - samples.length;
+  if (start > position) throw new ApiError({ code: "broken_off", message: "A piece of the speech is missing." });
+  return samples.subarray(Math.min(samples.length, position - start));
+}
+
+function samplesOf(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index += 1) bytes[index] = text.charCodeAt(index);
+  return new Int16Array(bytes.buffer, 0, bytes.length >> 1);
+}
+
+/** Also over when the browser says that it is online again. */
+function wait(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const end = (settle) => () => {
+      clearTimeout(timer);
+      removeEventListener("online", go);
+      signal?.removeEventListener("abort", stop);
+      settle(signal?.reason);
+    };
+    const go = end(resolve);
+    const stop = end(reject);
+    const timer = setTimeout(go, ms);
+    addEventListener("online", go);
+    signal?.addEventListener("abort", stop);
+    if (signal?.aborted) stop();
+  });
+}

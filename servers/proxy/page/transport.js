@@ -1,0 +1,102 @@
+// The bar of the player: play and pause, stop, where it is, how fast, its waveform, and what can be downloaded.
+
+import { FORMATS } from "./download.js";
+import { element, field, icon, ICONS } from "./element.js";
+import { Waveform } from "./waveform.js";
+
+const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3];
+const STEP_S = 0.1;
+const ARROW_S = 3;
+const PAGE_S = 15;
+
+/** Minutes and seconds. */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** Events: `toggle`, `stop`, `seek` with seconds, `speed` with a factor, `download` with {format, part}. */
+export class Transport extends EventTarget {
+  #heard = "";
+  #expected = 0;
+
+  constructor() {
+    super();
+    const tell = (name, detail = null) => this.dispatchEvent(new CustomEvent(name, { detail }));
+    this.toggle = element("button", { type: "button", class: "primary", onclick: () => tell("toggle") });
+    this.stop = element("button", { type: "button", onclick: () => tell("stop") }, icon(ICONS.stop), "Stop");
+    this.slider = element("input", { type: "range", min: "0", max: "0", step: String(STEP_S), value: "0" });
+    this.slider.setAttribute("aria-label", "Position");
+    this.slider.addEventListener("input", () => tell("seek", Number(this.slider.value)));
+    this.slider.addEventListener("keydown", (event) => this.#byKey(event, tell));
+    this.canvas = element("canvas", { class: "wave", "aria-hidden": "true" });
+    this.canvas.addEventListener("click", (event) => tell("seek", this.#under(event)));
+    this.waveform = new Waveform(this.canvas);
+    this.time = element("span", { class: "number quiet-text" }, "0:00");
+    this.state = element("span", { class: "quiet-text", role: "status" });
+    this.speed = chooser(SPEEDS.map((each) => [String(each), `${each} ×`]), "1");
+    this.speed.setAttribute("aria-label", "Playback speed");
+    this.speed.addEventListener("change", () => tell("speed", Number(this.speed.value)));
+    this.root = this.#built(tell);
+    this.show("idle");
+  }
+
+  /** idle, playing, or paused. */
+  show(state) {
+    const playing = state === "playing";
+    this.toggle.replaceChildren(icon(playing ? ICONS.pause : ICONS.play), playing ? "Pause" : "Resume");
+    this.toggle.hidden = state === "idle";
+    this.stop.hidden = state === "idle";
+  }
+
+  /** What there is: of `expected` seconds so many can be heard. */
+  track(track, expected) {
+    this.#expected = expected;
+    this.slider.max = expected.toFixed(1);
+    this.#heard = "";
+    this.waveform.show(track, expected);
+  }
+
+  /** Touches the page only where something shows. */
+  at(seconds) {
+    this.waveform.at(seconds);
+    const heard = `${clock(seconds)} / ${clock(this.#expected)}`;
+    if (Math.abs(Number(this.slider.value) - seconds) >= STEP_S) this.slider.value = seconds.toFixed(1);
+    if (heard === this.#heard) return;
+    this.#heard = heard;
+    this.time.textContent = heard;
+    this.slider.setAttribute("aria-valuetext", `${clock(seconds)} of ${clock(this.#expected)}`);
+  }
+
+  #built(tell) {
+    const get = () => tell("download", { format: this.format.value, part: this.part.value });
+    this.part = chooser([["all", "The whole text"], ["one", "This sentence"]], "all");
+    this.format = chooser(FORMATS, "wav");
+    this.get = element("button", { type: "button", onclick: get }, icon(ICONS.down), "Download");
+    this.progress = element("progress", { max: 1, hidden: true, "aria-label": "Made for the download" });
+    this.files = element("div", { class: "stack" },
+      field("Part", this.part), field("Format", this.format), this.get, this.progress);
+    return element("div", { class: "bar stack tight transport" },
+      element("div", { class: "timeline" }, this.canvas, this.slider),
+      element("div", { class: "row" }, this.toggle, this.stop, this.time, this.speed, this.state));
+  }
+
+  /** The arrows of a range move by its step, which is too little to be heard. */
+  #byKey(event, tell) {
+    const seconds = { ArrowLeft: -ARROW_S, ArrowDown: -ARROW_S, ArrowRight: ARROW_S, ArrowUp: ARROW_S,
+      PageDown: -PAGE_S, PageUp: PAGE_S }[event.key];
+    if (seconds === undefined) return;
+    event.preventDefault();
+    tell("seek", Math.max(0, Number(this.slider.value) + seconds));
+  }
+
+  #under({ offsetX }) {
+    return (offsetX / this.canvas.clientWidth) * this.#expected;
+  }
+}
+
+function chooser(choices, value) {
+  const select = element("select", {}, choices.map(([each, label]) => element("option", { value: each }, label)));
+  select.value = value;
+  return select;
+}

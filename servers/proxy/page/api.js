@@ -50,7 +50,8 @@ export const api = {
 /**
  * @param {string} method
  * @param {string} path
- * @param {{body?: any, headers?: Object, signal?: AbortSignal, keepalive?: boolean}} [options] an abort rejects with AbortError
+ * @param {{body?: any, headers?: Object, signal?: AbortSignal, keepalive?: boolean, transport?: typeof fetch}} [options] an
+ *   abort rejects with AbortError; `transport` is used in place of fetch
  * @returns {Promise<Response>} one that is ok
  * @throws {ApiError}
  */
@@ -66,11 +67,11 @@ export async function send(method, path, options = {}) {
   return response;
 }
 
-async function once(method, path, { body, headers = {}, signal, keepalive }, csrf) {
+async function once(method, path, { body, headers = {}, signal, keepalive, transport = fetch }, csrf) {
   const [payload, type] = encoded(body);
   const all = { ...(type && { "Content-Type": type }), ...(csrf && { "X-CSRF-Token": csrf }), ...headers };
   try {
-    return await fetch(new URL(path.replace(/^\//, ""), ROOT), {
+    return await transport(new URL(path.replace(/^\//, ""), ROOT), {
       method, body: payload, headers: all, signal, keepalive, credentials: "same-origin", cache: "no-store",
     });
   } catch (error) {

@@ -6,6 +6,7 @@ that tests take are written to that folder.
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -42,6 +43,8 @@ ARGUMENTS = (
 )
 LONGEST_MS = 20_000
 """What a test waits for at most, on a machine that is busy with others."""
+
+SAID = "Good morning, and welcome. We have three things to talk about. Please bring two tickets, and a map."
 
 Launch = Callable[..., AbstractContextManager["Browser"]]
 OpenPage = Callable[..., AbstractContextManager["Page"]]
@@ -93,6 +96,16 @@ def _answers(url: str, process: Process) -> bool:
 def proxy(appliance: Appliance) -> Iterator[Proxy]:
     with running_proxy(appliance) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def recording(appliance: Appliance, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wav in which SAID is read."""
+    reply = appliance.post("tts", "/generate_batch", json={"texts": [SAID]})
+    assert reply.status_code == 200, reply.text
+    path = tmp_path_factory.mktemp("recordings") / "news.wav"
+    path.write_bytes(base64.b64decode(reply.json()["results"][0]["audio"]))
+    return path
 
 
 @pytest.fixture(scope="session")

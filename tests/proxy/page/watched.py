@@ -70,7 +70,9 @@ class Shots:
         self._folder.mkdir(parents=True, exist_ok=True)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            page.screenshot(path=self._folder / f"{name}-{scheme}.png", full_page=True)
+            page.screenshot(
+                path=self._folder / f"{name}-{scheme}.png", full_page=True, animations="disabled"
+            )
         page.emulate_media(color_scheme="light")
 
 

@@ -1,0 +1,227 @@
+// What Listen and Align have in common: a recording comes in, is kept, sent and heard, and its transcript is shown.
+
+import { element, icon, ICONS } from "./element.js";
+import { RecordingInput } from "./input.js";
+import { newJob, ownJobs, recognised } from "./recognition.js";
+import { Progress } from "./progress.js";
+import { Recordings } from "./recordings.js";
+import { worded } from "./scores.js";
+import { Transcript } from "./transcript.js";
+
+const CANCEL_S = 30;
+const NONE = "Your last recordings will be here. They stay in this browser.";
+
+/**
+ * The parts of a tab, for it to arrange: `input`, `progress`, `transcript` and `kept`, each with its `element`.
+ * Events: "opened" (detail: the entry) for another recording than before.
+ */
+export class Hearing extends EventTarget {
+  #page;
+  #task;
+  #fields;
+  #recordings;
+  #mayStart = false;
+  #audio = null;
+  #ending = null;
+  entry = null;
+
+  /** The one that is open. */
+  get recording() {
+    return this.#audio;
+  }
+
+  /**
+   * @param {Object} page {root, api, keep, machine, say} as tabs get it
+   * @param {{task: "transcribe"|"align", verb: string, actions?: HTMLElement[], beside?: HTMLElement[],
+   *   onTaken: function(): void, fields: function(): Object<string, string>}} how `fields` are sent with a recording; `onTaken` for a new one
+   */
+  constructor(page, { task, verb, actions, beside, fields, onTaken }) {
+    super();
+    this.#page = page;
+    this.#task = task;
+    this.#fields = fields;
+    this.#recordings = new Recordings(page.keep);
+    this.input = new RecordingInput({ ...page, beside, onRecording: (blob, name) => this.take(blob, name).then(onTaken) });
+    this.progress = new Progress({
+      verb, mayStart: () => this.#mayStart,
+      onCancel: () => this.#cancel(), onAgain: () => this.send(), onStart: () => this.#start(),
+    });
+    this.transcript = new Transcript({ ...page, task, actions });
+    this.transcript.addEventListener("edited", ({ detail }) => this.#change({ result: detail }));
+    this.list = element("ul", { class: "rows" });
+    this.none = element("p", { class: "quiet-text" }, NONE);
+    this.kept = element("section", { class: "stack tight", "aria-label": "Earlier recordings" }, element("h3", {}, "Earlier"), this.none, this.list);
+    page.machine.addEventListener("queue", () => this.#find());
+  }
+
+  /** What a reload has interrupted goes on: the newest recording is opened again. */
+  async restore() {
+    this.#page.api.visitor().then((visitor) => (this.#mayStart = visitor.may_start), () => {});
+    const [newest] = await this.#recordings.list(this.#task);
+    if (newest) this.open(newest); // a transcript may take long, and the page does not wait for it
+    else await this.#list();
+  }
+
+  /** A new recording: it is kept and can be heard, and is not sent yet. */
+  async take(audio, name) {
+    this.#leave();
+    const entry = {
+      id: newId(), task: this.#task, name, bytes: audio.size, atMs: Date.now(),
+      fields: {}, key: "", before: [], job: null, state: "new", result: null,
+    };
+    this.#show(entry, audio);
+    await this.#kept(async () => {
+      if (await this.#recordings.add(entry, audio)) return;
+      this.#page.say(`${name} is too large to be kept here: after a reload it has to be chosen again.`, { kind: "warn" });
+    });
+    await this.#list();
+  }
+
+  /** One that is kept. */
+  async open(entry) {
+    this.#leave();
+    const audio = await this.#recordings.audio(entry.id);
+    if (!audio) return;
+    this.#show(entry, audio);
+    this.dispatchEvent(new CustomEvent("opened", { detail: entry }));
+    await this.#list();
+    if (entry.result) this.transcript.show(entry.result);
+    else if (entry.state === "sent") await this.#run();
+  }
+
+  /** Sends the recording, with the fields as they are now. */
+  async send() {
+    this.#leave();
+    const before = ownJobs(this.#page.machine.queue, this.#task).map((job) => job.id);
+    await this.#change({ fields: this.#fields(), key: newId(), before, job: null, state: "sent", result: null });
+    this.transcript.load(this.#audio, this.entry.name);
+    await this.#run();
+  }
+
+  async #run() {
+    const { entry } = this;
+    const ending = (this.#ending = new AbortController());
+    const { api, machine } = this.#page;
+    const { name, fields, key } = entry;
+    const tell = (stage) => ending.signal.aborted || this.progress.show(stage);
+    try {
+      const wish = { api, machine, path: `/api/${this.#task}`, recording: this.#audio, name, fields, key };
+      const result = worded(await recognised({ ...wish, signal: ending.signal, tell }));
+      if (ending.signal.aborted) return;
+      this.progress.hide();
+      this.transcript.show(result);
+      await this.#change({ state: "done", result });
+    } catch (error) {
+      if (ending.signal.aborted) return; // somebody else has said what comes instead
+      this.progress.fail(error.param === "file" ? `${name}: ${error.message}.` : error.message);
+      await this.#change({ state: "failed" });
+    } finally {
+      if (this.#ending === ending) this.#ending = null;
+    }
+  }
+
+  /** The request ends; with its key its job goes on, and is found again when the recording is opened. */
+  #leave() {
+    this.#ending?.abort();
+    this.#ending = null;
+    this.progress.hide();
+  }
+
+  async #cancel() {
+    const { entry } = this;
+    this.#leave();
+    this.progress.fail("It was cancelled.");
+    await this.#change({ state: "failed" });
+    const job = await this.#jobOf(entry);
+    if (job) await this.#page.api.delete(`/api/queue/${job}`).catch((error) => this.#page.say(error.message, { kind: "warn" }));
+  }
+
+  /** A job that was sent just now may not be in the queue that was told last. */
+  #jobOf(entry) {
+    const { machine } = this.#page;
+    const look = () => entry.job ?? newJob(machine.queue, this.#task, entry.before);
+    if (look()) return Promise.resolve(look());
+    return new Promise((resolve) => {
+      const end = () => {
+        machine.removeEventListener("queue", told);
+        resolve(look());
+      };
+      const told = () => look() && end();
+      machine.addEventListener("queue", told);
+      setTimeout(end, CANCEL_S * 1000);
+    });
+  }
+
+  #find() {
+    if (this.entry?.state === "sent") this.entry.job ??= newJob(this.#page.machine.queue, this.#task, this.entry.before);
+  }
+
+  async #start() {
+    this.progress.start.disabled = true;
+    try {
+      await this.#page.api.post("/api/start", {});
+    } catch (error) {
+      this.#page.say(error.message, { kind: "bad" });
+    } finally {
+      this.progress.start.disabled = false;
+    }
+  }
+
+  /* ---- What is kept ---- */
+
+  #show(entry, audio) {
+    this.entry = entry;
+    this.#audio = audio;
+    this.input.slim = true;
+    this.transcript.load(audio, entry.name);
+  }
+
+  async #change(changes) {
+    Object.assign(this.entry, changes, { atMs: Date.now() });
+    const entry = this.entry;
+    await this.#kept(async () => {
+      if (await this.#recordings.audio(entry.id)) await this.#recordings.change(entry);
+    });
+    await this.#list();
+  }
+
+  /** What cannot be kept is said, and the page goes on with it. */
+  async #kept(act) {
+    try {
+      await act();
+    } catch (error) {
+      this.#page.say(error.message, { kind: "warn" });
+    }
+  }
+
+  async #list() {
+    const entries = await this.#recordings.list(this.#task);
+    this.none.hidden = entries.length > 0;
+    this.list.replaceChildren(...entries.map((entry) => this.#row(entry)));
+  }
+
+  #row(entry) {
+    const open = element("button", {
+      type: "button", class: "quiet small", "aria-current": entry.id === this.entry?.id ? "true" : null,
+      onclick: () => entry.id === this.entry?.id || this.open(entry),
+    }, entry.name);
+    const remove = element("button", {
+      type: "button", class: "icon small quiet", "aria-label": `Delete ${entry.name}`, onclick: () => this.#delete(entry),
+    }, icon(ICONS.bin));
+    return element("li", { class: "row apart kept" }, open, remove);
+  }
+
+  async #delete(entry) {
+    if (entry.id === this.entry?.id) {
+      this.#leave();
+      this.transcript.clear();
+      this.input.slim = false;
+      this.entry = null;
+    }
+    await this.#recordings.delete(entry.id);
+    await this.#list();
+  }
+}
+
+/** crypto.randomUUID is not there where a page is on plain http. */
+const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,0 +1,61 @@
+// How far a recording is: sent, waiting, heard; or what stands in the way, and what can be done about it.
+
+import { element } from "./element.js";
+
+const SENTENCES = {
+  sending: () => "The recording is being sent.",
+  waiting: () => "It waits for its turn.",
+  again: ({ message, waitS }) => `${message} Trying again ${waitS < 2 ? "at once" : `in ${Math.round(waitS)} s`}.`,
+  off: ({ status }) => `${status.message} It goes on by itself when the machine is ready.`,
+};
+const STARTABLE = ["off", "failed"];
+
+/** A row with a sentence, a bar, and the buttons that go with them. */
+export class Progress {
+  #verb;
+  #mayStart;
+
+  /** @param {{verb: string, mayStart: function(): boolean, onCancel, onAgain, onStart}} how `verb` is what is done */
+  constructor({ verb, mayStart, onCancel, onAgain, onStart }) {
+    this.#verb = verb;
+    this.#mayStart = mayStart;
+    this.sentence = element("p", { role: "status" });
+    this.bar = element("progress", { "aria-label": "Progress", max: 1 });
+    this.cancel = element("button", { type: "button", class: "small", onclick: onCancel }, "Cancel");
+    this.again = element("button", { type: "button", class: "small", onclick: onAgain }, "Try again");
+    this.start = element("button", { type: "button", class: "small primary", onclick: onStart }, "Start the machine");
+    const buttons = element("div", { class: "row" }, this.start, this.again, this.cancel);
+    this.element = element("div", { class: "notice stack tight", hidden: true }, this.sentence, this.bar, buttons);
+  }
+
+  /** @param {import("./recognition.js").Stage} stage */
+  show(stage) {
+    this.#kind(stage.stage === "off" || stage.stage === "again" ? "warn" : "");
+    const sentence = SENTENCES[stage.stage]?.(stage) ?? this.#verb;
+    if (this.sentence.textContent !== sentence) this.sentence.textContent = sentence; // said once by screen readers
+    if (typeof stage.fraction === "number") this.bar.value = stage.fraction;
+    else this.bar.removeAttribute("value");
+    this.bar.hidden = stage.stage === "off";
+    this.start.hidden = !(stage.stage === "off" && STARTABLE.includes(stage.status.state) && this.#mayStart());
+    this.cancel.hidden = false;
+    this.again.hidden = true;
+  }
+
+  /** It has ended without a transcript; why, in a sentence. */
+  fail(message) {
+    this.#kind("bad");
+    this.sentence.textContent = message;
+    this.bar.hidden = this.start.hidden = this.cancel.hidden = true;
+    this.again.hidden = false;
+  }
+
+  hide() {
+    this.element.hidden = true;
+    this.sentence.textContent = "";
+  }
+
+  #kind(kind) {
+    this.element.hidden = false;
+    for (const each of ["warn", "bad"]) this.element.classList.toggle(each, each === kind);
+  }
+}

@@ -1,0 +1,290 @@
+"""The tab Listen, with real recordings and a real recogniser."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import wave
+
+import pytest
+
+
+PLAYED_S = 2.5
+CONNECTION = r"ERR_INTERNET_DISCONNECTED|ERR_FAILED|ERR_ABORTED"
+
+
+@pytest.fixture
+def listen(page):
+    page.goto("/#listen")
+    page.get_by_role("heading", name="Earlier").wait_for()
+    return page.locator("#listen")
+
+
+def choose(listen, recording) -> None:
+    listen.locator("input[type=file]").set_input_files(recording)
+
+
+def words(tab) -> list[str]:
+    tab.locator(".segment").first.wait_for()
+    return tab.locator(".words [data-start]").all_text_contents()
+
+
+def downloaded(page, tab, format: str) -> str:
+    with page.expect_download() as download:
+        tab.get_by_role("button", name=f"Download {format}").click()
+    assert download.value.suggested_filename.endswith(f".{format}")
+    return download.value.path().read_text()
+
+
+def test_a_recording_is_heard_and_its_words_have_times_and_marks(page, listen, recording, axe, shots):
+    assert "stay in this browser" in listen.inner_text()
+    shots.take(page, "listen-empty")
+    choose(listen, recording)
+    heard = words(listen)
+    assert "three things to talk about" in " ".join(heard)
+    starts = [float(span.get_attribute("data-start")) for span in listen.locator(".words [data-start]").all()]
+    assert starts == sorted(starts)
+    assert listen.get_by_role("list", name="Marks").is_visible()
+    axe(page)
+    shots.take(page, "listen-heard")
+
+
+def test_a_recording_that_is_dropped_is_heard(page, listen, recording):
+    data = page.evaluate_handle(
+        """async (bytes) => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(bytes)], "dropped.wav", {type: "audio/wav"}));
+          return data;
+        }""",
+        list(recording.read_bytes()),
+    )
+    listen.locator(".drop").dispatch_event("drop", {"dataTransfer": data})
+    assert "three" in words(listen)
+    assert listen.get_by_role("heading", name="dropped.wav").is_visible()
+
+
+FRAMES = """(seconds) => new Promise((resolve) => {
+  const audio = document.querySelector("#listen audio");
+  const seen = [];
+  const frame = () => {
+    const lit = document.querySelector("#listen [data-start][aria-current=true]");
+    seen.push([audio.currentTime, lit ? Number(lit.dataset.start) : null]);
+    if (audio.currentTime < seconds && !audio.ended) requestAnimationFrame(frame);
+    else resolve(seen);
+  };
+  requestAnimationFrame(frame);
+})"""
+
+
+def test_a_click_plays_from_a_word_and_the_words_light_up_as_they_are_said(page, listen, recording):
+    choose(listen, recording)
+    words(listen)
+    starts = [float(span.get_attribute("data-start")) for span in listen.locator(".words [data-start]").all()]
+    listen.locator(".words [data-start]").nth(2).click()
+    seen = page.evaluate(FRAMES, starts[2] + PLAYED_S)
+    assert seen[-1][0] >= starts[2] + PLAYED_S
+    assert len({lit for _, lit in seen}) > 4
+    for at, lit in seen:
+        right = {max(s for s in starts if s <= max(t, starts[0])) for t in (at - 0.06, at, at + 0.001)}
+        assert lit in right, f"at {at:.3f} s"
+
+
+def test_a_sentence_can_be_heard_with_the_keyboard_alone(page, listen, recording):
+    choose(listen, recording)
+    words(listen)
+    second = listen.get_by_role("button", name=re.compile("Hear from")).nth(1)
+    second.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#listen audio').currentTime > 1.9")
+    assert listen.locator("[data-start][aria-current=true]").count() == 1
+
+
+def test_an_edit_keeps_the_times_and_is_in_every_file_and_there_after_a_reload(page, listen, recording):
+    choose(listen, recording)
+    before = words(listen)
+    start = listen.locator(".words [data-start]").first.get_attribute("data-start")
+    listen.get_by_role("button", name=re.compile("Edit what is said")).first.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("Skylark <b>morning</b> and welcome")
+    page.keyboard.press("Enter")
+    page.get_by_text("Skylark").first.wait_for()
+    first = listen.locator(".words [data-start]").first
+    assert (first.text_content(), first.get_attribute("data-start")) == ("Skylark", start)
+
+    told = json.loads(downloaded(page, listen, "json"))
+    assert told["segments"][0]["text"] == "Skylark <b>morning</b> and welcome"
+    assert " ".join(word["word"] for word in told["words"]) == told["text"]
+    subrip = downloaded(page, listen, "srt")
+    assert re.match(r"1\n00:00:0\d,\d{3} --> 00:00:0\d,\d{3}\nSkylark", subrip)
+    web = downloaded(page, listen, "vtt")
+    assert web.startswith("WEBVTT\n\n00:00:0")
+    assert "&lt;b&gt;" in web
+
+    page.reload()
+    assert words(listen)[0] == "Skylark"
+    assert words(listen)[-3:] == before[-3:]
+    assert listen.locator("audio").evaluate("audio => audio.src").startswith("blob:")
+
+
+def test_an_edit_can_be_left_as_it_was(page, listen, recording):
+    choose(listen, recording)
+    before = words(listen)
+    listen.locator(".words [data-start]").nth(1).dblclick()
+    page.keyboard.type("nothing of that")
+    page.keyboard.press("Escape")
+    assert words(listen) == before
+
+
+def test_the_microphone_is_heard(page, launch, open_page, recording, shots):
+    with (
+        launch(f"--use-file-for-fake-audio-capture={recording}") as browser,
+        open_page(browser, permissions=["microphone"]) as page,
+    ):
+        page.goto("/#listen")
+        listen = page.locator("#listen")
+        listen.get_by_role("button", name="Record", exact=True).click()
+        timer = listen.get_by_role("timer")
+        page.wait_for_function("document.querySelector('#listen meter').value > 0.1")
+        shots.take(page, "listen-recording")
+        page.wait_for_function("timer => Number(timer.textContent.slice(-2)) >= 4", arg=timer.element_handle())
+        listen.get_by_role("button", name="Stop recording").click()
+        assert "three" in words(listen)
+        assert listen.get_by_role("heading", name=re.compile("Recording")).is_visible()
+        sent = listen.locator("audio").evaluate(
+            "async audio => [...new Uint8Array(await (await fetch(audio.src)).arrayBuffer())]"
+        )
+        with wave.open(io.BytesIO(bytes(sent))) as recorded:
+            assert (recorded.getnchannels(), recorded.getsampwidth(), recorded.getframerate()) == (1, 2, 16_000)
+            assert recorded.getnframes() > 4 * 16_000
+
+
+def test_a_microphone_that_is_refused_is_said_to_be(page, listen):
+    page.context.clear_permissions()
+    listen.get_by_role("button", name="Record", exact=True).click()
+    page.get_by_text("This page may not use the microphone: allow it").first.wait_for()
+    assert listen.get_by_role("button", name="Record", exact=True).is_enabled()
+
+
+def test_that_there_is_no_microphone_is_said(launch, open_page):
+    with (
+        launch(without="--use-fake-device-for-media-stream") as browser,
+        open_page(browser, permissions=["microphone"]) as page,
+    ):
+        page.goto("/#listen")
+        page.get_by_role("button", name="Record", exact=True).click()
+        page.get_by_text("There is no microphone: connect one").first.wait_for()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("empty.wav", b"", "empty.wav is empty"),
+        ("notes.txt", b"Only words.", "notes.txt is not a recording"),
+        ("picture.png", b"\x89PNG", "picture.png is not a recording"),
+    ],
+)
+def test_a_file_that_is_no_recording_is_refused_before_it_is_sent(page, listen, name, content, sentence):
+    page.on("request", lambda request: pytest.fail(request.url) if "transcribe" in request.url else None)
+    choose(listen, {"name": name, "mimeType": mime(name), "buffer": content})
+    page.get_by_text(sentence).first.wait_for()
+
+
+def mime(name: str) -> str:
+    return {"wav": "audio/wav", "txt": "text/plain", "png": "image/png"}[name.rpartition(".")[2]]
+
+
+def test_a_file_of_two_gigabytes_is_refused_before_it_is_sent(page, listen, tmp_path):
+    film = tmp_path / "film.wav"
+    with film.open("wb") as file:
+        file.truncate(2_000_000_000)
+    choose(listen, film)
+    page.get_by_text("film.wav has 2,000 MB, and 256 MB at most can be sent").first.wait_for()
+
+
+def test_a_file_that_only_looks_like_a_recording_has_the_servers_sentence(page, listen, complaints):
+    complaints.expect("status of 422")
+    choose(listen, {"name": "damaged.wav", "mimeType": "audio/wav", "buffer": b"no audio at all"})
+    listen.get_by_text("damaged.wav: this is not an audio file that can be read").wait_for()
+    assert listen.get_by_role("button", name="Try again").is_visible()
+
+
+def test_a_reload_in_the_middle_goes_on_with_the_same_request(page, listen, recording):
+    keys: list[str] = []
+    page.on("request", lambda request: keys.append(request.headers.get("idempotency-key", "")))
+    page.route("**/api/transcribe", lambda route: None)  # nobody answers
+    with page.expect_request("**/api/transcribe"):
+        choose(listen, recording)
+    page.unroute("**/api/transcribe")
+    page.reload()
+    assert "three" in words(listen)
+    sent = [key for key in keys if key]
+    assert len(sent) == 2
+    assert sent[0] == sent[1]
+
+
+def test_a_lost_connection_is_said_and_the_recording_is_heard_when_it_is_back(
+    page, listen, recording, complaints
+):
+    complaints.expect(CONNECTION)
+    page.context.set_offline(True)
+    choose(listen, recording)
+    listen.get_by_text("Trying again").wait_for()
+    page.context.set_offline(False)
+    assert "three" in words(listen)
+
+
+def sent_events(state: str, message: str) -> dict:
+    snapshot = {"state": state, "message": message, "machine": None, "tts": None, "whisperx": None}
+    body = f"event: status\ndata: {json.dumps(snapshot)}\n\n"
+    return {"status": 200, "content_type": "text/event-stream", "body": body}
+
+
+def test_a_machine_that_is_off_can_be_started_and_the_recording_waits_for_it(page, recording):
+    states = ["off"]
+    page.route("**/api/events", lambda route: route.fulfill(**sent_events(states[-1], "The machine is off.")))
+    page.route("**/api/start", lambda route: (states.append("ready"), route.fulfill(status=202, json={})))
+    page.goto("/#listen")
+    listen = page.locator("#listen")
+    choose(listen, recording)
+    listen.get_by_text("It goes on by itself when the machine is ready").wait_for()
+    listen.get_by_role("button", name="Start the machine").click()
+    assert "three" in words(listen)
+
+
+def test_what_is_cancelled_is_not_computed_any_more(page, listen, recording, appliance, tmp_path):
+    with wave.open(str(recording)) as short:
+        parameters, frames = short.getparams(), short.readframes(short.getnframes())
+    long = tmp_path / "long.wav"
+    with wave.open(str(long), "wb") as file:
+        file.setparams(parameters)
+        file.writeframes(frames * 60)
+    choose(listen, long)
+    listen.get_by_text("Words are being recognised").wait_for()
+    with page.expect_response(lambda response: response.request.method == "DELETE") as told:
+        listen.get_by_role("button", name="Cancel").click()
+    assert told.value.ok
+    assert appliance.jobs.wait(told.value.url.rpartition("/")[2], timeout_s=60)["status"] == "cancelled"
+    listen.get_by_text("It was cancelled").wait_for()
+
+
+def test_a_recording_that_is_deleted_is_gone(page, listen, recording):
+    choose(listen, recording)
+    words(listen)
+    listen.get_by_role("button", name="Delete news.wav").click()
+    listen.get_by_text("Your last recordings will be here").wait_for()
+    page.reload()
+    listen.get_by_text("Your last recordings will be here").wait_for()
+    assert listen.locator("audio").is_hidden()
+
+
+def test_earlier_recordings_can_be_opened_again(page, listen, recording):
+    for name in ("one.wav", "two.wav"):
+        choose(listen, {"name": name, "mimeType": "audio/wav", "buffer": recording.read_bytes()})
+        listen.get_by_role("heading", name=name).wait_for()
+        words(listen)
+    listen.get_by_role("button", name="one.wav", exact=True).click()
+    listen.get_by_role("heading", name="one.wav").wait_for()
+    assert "three" in words(listen)
+
+

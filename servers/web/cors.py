@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from flask import Flask, Response, request
 
@@ -16,20 +16,36 @@ HEADERS = {
 }
 
 
-def install(app: Flask, origins: Collection[str]) -> None:
-    """Answers preflights, which carry no key, and names the allowed origin in every reply."""
+EXPOSED = "X-Request-ID, Retry-After"
+
+
+def install(
+    app: Flask,
+    origins: Collection[str],
+    *,
+    headers: Mapping[str, str] = HEADERS,
+    exposed: str = EXPOSED,
+    with_cookies: bool = False,
+) -> None:
+    """Answers preflights, which carry no key, and names the allowed origin in every reply.
+
+    `headers` are a preflight's, and `exposed` those of a reply that a page may read. `with_cookies` goes with
+    origins that are named, and not with ANY.
+    """
 
     def answer_preflight() -> Response | None:
         if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
             return None
-        return Response(status=204, headers=HEADERS if _allowed() else {})
+        return Response(status=204, headers=headers if _allowed() else {})
 
     def name_origin(response: Response) -> Response:
         if origins:
             response.vary.add("Origin")
         if origin := _allowed():
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = "X-Request-ID, Retry-After"
+            response.headers["Access-Control-Expose-Headers"] = exposed
+            if with_cookies:
+                response.headers["Access-Control-Allow-Credentials"] = "true"
         return response
 
     def _allowed() -> str | None:

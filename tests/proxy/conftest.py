@@ -16,6 +16,11 @@ configure = fixtures.configure
 KEY = "sesame-open-7391"
 
 
+class Buffered(FlaskClient):
+    def open(self, *args, **options):
+        return super().open(*args, **{"buffered": True, **options})
+
+
 @pytest.fixture
 def toy() -> Iterator[Toy]:
     with toy_upstream() as toy:
@@ -40,7 +45,9 @@ def config(toy: Toy, tmp_path: Path) -> Path:
 def make_app(configure: fixtures.Configure, config: Path) -> Callable[..., Flask]:
     def make(**variables: str) -> Flask:
         configure(SKYLARK_PROXY__SERVER_CONFIG=str(config), **variables)
-        return create_app()
+        app = create_app()
+        app.test_client_class = Buffered
+        return app
 
     return make
 
@@ -52,4 +59,5 @@ def app(make_app: Callable[..., Flask]) -> Flask:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
+    """Its replies are read whole, which closes them."""
     return app.test_client()

@@ -14,6 +14,7 @@ from servers.errors import (
     UpstreamRefused,
     UpstreamUnreachable,
 )
+from servers.proxy import calls
 from servers.proxy.upstream import Upstreams
 from servers.settings import settings
 from tests.acceptance.processes import free_port
@@ -120,6 +121,13 @@ def test_a_reply_that_drips_is_not_waited_for_without_end(found, toy):
             talk.chunk(b" ")
 
     toy.does = drip
+    with pytest.raises(DeadlineExceeded, match="did not answer in time"):
+        found.tts.request("GET", "/health", timeout_s=0.3)
+
+
+def test_a_reply_without_end_is_not_kept(found, toy, monkeypatch):
+    monkeypatch.setattr(calls, "MOST_BYTES", 1_000)
+    toy.does = lambda talk: talk.whole(b"x" * 1_001)
     with pytest.raises(UpstreamFailed, match="more than can be an answer"):
         found.tts.request("GET", "/health")
 

@@ -29,8 +29,12 @@ def toy() -> Iterator[Toy]:
 
 @pytest.fixture
 def config(toy: Toy, tmp_path: Path) -> Path:
+    return write_config(tmp_path, toy)
+
+
+def write_config(folder: Path, toy: Toy) -> Path:
     """A server_config.json in which the toy is everything, with a key."""
-    file = tmp_path / "server_config.json"
+    file = folder / "server_config.json"
     urls = {
         "server_url": f"{toy.url}/tts",
         "whisper_url": f"{toy.url}/whisperx",

@@ -8,7 +8,9 @@ from servers.proxy import (
     allowance,
     conversions,
     files,
+    jobs,
     listening,
+    machine,
     security,
     speech,
     streams,
@@ -19,7 +21,7 @@ from servers.proxy import (
 from servers.settings import settings
 from servers.web.app import create_app as create_web_app
 
-BLUEPRINTS = (files.bp, welcome.bp, speech.bp, listening.bp, conversions.bp)
+BLUEPRINTS = (files.bp, welcome.bp, speech.bp, listening.bp, conversions.bp, machine.bp, jobs.bp)
 
 
 def create_app() -> Flask:
@@ -33,4 +35,5 @@ def _install(app: Flask) -> None:
     visitors.install(app, loaded)
     allowance.install(app, loaded)
     streams.install(app, loaded.proxy)
+    machine.install(app, loaded.proxy)
     security.install(app, visitors.of_app(app))

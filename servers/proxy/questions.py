@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
-from servers.errors import DeadlineExceeded, UpstreamFailed, UpstreamRefused, UpstreamUnreachable
+from servers.errors import (
+    DeadlineExceeded,
+    SkylarkError,
+    UpstreamFailed,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
 from servers.proxy.answers import Answers, Fault, Health, Jobs, Models, Queue
 from servers.proxy.calls import Answer
 from servers.proxy.upstream import Upstream, Upstreams
@@ -17,7 +20,6 @@ from servers.proxy.upstream import Upstream, Upstreams
 ASK_S = 4.0
 MACHINE_OFF = "machine_off"
 """The code of what stands before a machine that is off."""
-SILENT = (UpstreamUnreachable, DeadlineExceeded)
 T = TypeVar("T")
 
 
@@ -30,6 +32,16 @@ def look(upstreams: Upstreams) -> Answers:
         return Answers(tts.result(), whisperx.result(), machine.result(), queue.result(), key.result())
 
 
+def reply_of(answer: Answer) -> dict[str, Any]:
+    """What it answered. Raises the upstream's own error, and UpstreamFailed where that is none of ours."""
+    found = answer.json()
+    if answer.status < 400:
+        return found
+    if (error := _error_in(found)) is None:
+        raise UpstreamFailed(f"{answer.whose} answered {answer.status}, and not as a Skylark server does")
+    raise SkylarkError.from_dict(error)
+
+
 def _health(door: Upstream) -> Health | Fault:
     return _told(door, "/health", Health.model_validate)
 
@@ -39,17 +51,14 @@ def _key(upstreams: Upstreams) -> Fault | None:
     if upstreams.machine is not None:
         return None
     found = _told(upstreams.tts, "/v1/models", lambda models: models)
-    return found if found is Fault.REFUSED else None
+    return Fault.REFUSED if found is Fault.REFUSED else None
 
 
 def _machine(machine: Upstream | None) -> dict[str, Any] | Fault | None:
-    """None also where its address leads nowhere: then nothing starts a machine there."""
-    if machine is None:
-        return None
-    return _told(machine, "", _state_of_machine, missing=None)
+    return None if machine is None else _told(machine, "", _status_of_machine)
 
 
-def _state_of_machine(answer: dict[str, Any]) -> dict[str, Any]:
+def _status_of_machine(answer: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(answer.get("state"), str):
         raise ValueError("it is no status of a machine")
     return answer
@@ -58,23 +67,46 @@ def _state_of_machine(answer: dict[str, Any]) -> dict[str, Any]:
 def _queue(jobs: Upstream | None) -> Queue | Fault | None:
     if jobs is None:
         return None
-    queue, models = _told(jobs, "/queue", Jobs.model_validate), _told(jobs, "/models", Models.model_validate)
-    if isinstance(queue, Fault) or isinstance(models, Fault):
-        return queue if isinstance(queue, Fault) else models  # type: ignore[return-value]  # one of them is
-    return Queue(queue, models)
+    queue = _told(jobs, "/queue", Jobs.model_validate)
+    if isinstance(queue, Fault):
+        return queue
+    models = _told(jobs, "/models", Models.model_validate)
+    return models if isinstance(models, Fault) else Queue(queue, models)
 
 
-def _told(
-    whom: Upstream, path: str, read: Callable[[dict[str, Any]], T], missing: Fault | None = Fault.GARBLED
-) -> T | Fault:
+def _told(whom: Upstream, path: str, read: Callable[[dict[str, Any]], T]) -> T | Fault:
     try:
         answer = whom.request("GET", path, timeout_s=ASK_S)
-        if (fault := fault_of(answer)) is not None:
-            return fault
-        return read(answer.json())
+        return fault_of(answer) or read(answer.json())
     except UpstreamRefused:
         return Fault.REFUSED
-    except SILENT:
+    except (UpstreamUnreachable, DeadlineExceeded):
         return Fault.SILENT
-    except (UpstreamFailed, ValidationError, ValueError):
+    except (UpstreamFailed, ValueError):  # pydantic's ValidationError is one
         return Fault.GARBLED
+
+
+def fault_of(answer: Answer) -> Fault | None:
+    """None of one that is an answer."""
+    if answer.status == 403:
+        return Fault.REFUSED
+    if answer.status >= 500:
+        return Fault.OFF if _code_of(answer) == MACHINE_OFF else Fault.SILENT
+    return Fault.GARBLED if answer.status >= 400 else None
+
+
+def _code_of(answer: Answer) -> str | None:
+    try:
+        error = _error_in(answer.json())
+    except UpstreamFailed:  # a load balancer's own page
+        return None
+    return None if error is None else error["code"]
+
+
+def _error_in(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The error of a reply of ours."""
+    error = body.get("error")
+    is_ours = isinstance(error, dict) and all(
+        isinstance(error.get(name), str) for name in ("code", "message")
+    )
+    return error if is_ours else None

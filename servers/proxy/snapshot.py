@@ -38,7 +38,10 @@ IS_GARBLED = (
 )
 IS_DEGRADED = "The servers answer, but not the engine behind them: it is starting, or its log says why."
 IS_LOADING = "A model is being loaded: the first words take a little longer."
-AWAY = {"tts": "The server that speaks does not answer.", "whisperx": "The server that listens does not answer."}
+AWAY = {
+    "tts": "The server that speaks does not answer.",
+    "whisperx": "The server that listens does not answer.",
+}
 BY_MACHINE = {
     "off": State.OFF,
     "starting": State.STARTING,

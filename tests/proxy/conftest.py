@@ -8,12 +8,20 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from servers.proxy import machine
 from servers.proxy.app import create_app
+from tests.proxy.stood_in import StoodIn
 from tests.proxy.toy_upstream import Toy, toy_upstream
 from tests.web import fixtures
 
 configure = fixtures.configure
 KEY = "sesame-open-7391"
+PUBLIC = {
+    "SKYLARK_PROXY__PUBLIC_URL": "https://speech.example.org",
+    "SKYLARK_PROXY__CHARACTERS_PER_DAY": "1000",
+    "SKYLARK_PROXY__RECORDING_MB_PER_DAY": "10",
+}
+AT_PUBLIC = {"base_url": "https://speech.example.org"}
 
 
 class Buffered(FlaskClient):
@@ -25,6 +33,14 @@ class Buffered(FlaskClient):
 def toy() -> Iterator[Toy]:
     with toy_upstream() as toy:
         yield toy
+
+
+@pytest.fixture
+def stood_in(toy: Toy) -> StoodIn:
+    """What the toy is then: an appliance with its machine."""
+    stood_in = StoodIn()
+    toy.does = stood_in
+    return stood_in
 
 
 @pytest.fixture
@@ -46,14 +62,19 @@ def write_config(folder: Path, toy: Toy) -> Path:
 
 
 @pytest.fixture
-def make_app(configure: fixtures.Configure, config: Path) -> Callable[..., Flask]:
+def make_app(configure: fixtures.Configure, config: Path) -> Iterator[Callable[..., Flask]]:
+    apps: list[Flask] = []
+
     def make(**variables: str) -> Flask:
         configure(SKYLARK_PROXY__SERVER_CONFIG=str(config), **variables)
         app = create_app()
         app.test_client_class = Buffered
+        apps.append(app)
         return app
 
-    return make
+    yield make
+    for app in apps:
+        app.extensions[machine.EXTENSION].close()
 
 
 @pytest.fixture

@@ -1,0 +1,123 @@
+"""How the machine is, at once and as it changes; and its start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, jsonify
+
+from servers.errors import EngineUnavailable, MayNotStart, NoMachine, TooManyStreams, WrongHost
+from servers.proxy.answers import Queue
+from servers.proxy.exposure import is_public
+from servers.proxy.failures import OF_ASKING, OF_CHANGES
+from servers.proxy.questions import look, reply_of
+from servers.proxy.streams import streams
+from servers.proxy.upstream import upstreams
+from servers.proxy.visitors import visitor
+from servers.proxy.watch import Seen, Watch
+from servers.proxy.welcome import may_start
+from servers.settings import Proxy, settings
+from servers.web.app import on_terminate
+from servers.web.disconnect import connection
+from servers.web.openapi import operation
+
+EXTENSION = "skylark.watch"
+STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""What has a reverse proxy in front pass it on as it comes."""
+START_S = 35.0
+"""A little over the time that the function has which starts it."""
+HOLD_S = 900
+WHY = "the page"
+PERSONAL = ("asked_by", "why", "asked_at", "instance", "holds", "stopped")
+"""Of the machine's status: who uses it and for what, which is nothing for the public."""
+bp = Blueprint("machine", __name__)
+
+
+def install(app: Flask, proxy: Proxy) -> None:
+    """After upstream.install. The upstreams are asked only while somebody wants to know."""
+    with app.app_context():
+        watch = Watch(partial(look, upstreams()), proxy.status_every_s)
+    app.extensions[EXTENSION] = watch
+    on_terminate(app, watch.end)
+
+
+def watch() -> Watch:
+    """The current app's."""
+    found: Watch = current_app.extensions[EXTENSION]
+    return found
+
+
+@bp.get("/api/status")
+@operation("How the machine and the servers are", errors=(WrongHost, EngineUnavailable))
+def status() -> Response:
+    return jsonify(_status(watch().seen(), public=_public()))
+
+
+@bp.get("/api/events")
+@operation(
+    "The same as it changes, and the queue",
+    replies=("text/event-stream",),
+    errors=(WrongHost, TooManyStreams),
+)
+def events() -> Response:
+    """Server-sent events: `status` as GET /api/status, `queue` as GET /api/queue, each at once and when it
+    changes.
+    """
+    leave = streams().enter(visitor())
+    told = _events(watch().listen(connection()), visitor().application_id, public=_public())
+    response = Response(told, mimetype="text/event-stream", headers=STREAMED)
+    response.call_on_close(leave)
+    return response
+
+
+@bp.post("/api/start")
+@operation("Start the machine", errors=(*OF_ASKING, *OF_CHANGES, MayNotStart, NoMachine))
+def start() -> tuple[dict[str, Any], int]:
+    machine = upstreams().machine
+    if machine is None:
+        raise NoMachine("there is no machine that could be started: the servers run where they are")
+    if not may_start():
+        raise MayNotStart("visitors may not start the machine here: ask whoever runs this page")
+    body = json.dumps({"why": WHY, "hold_s": HOLD_S}).encode()
+    headers = {"Content-Type": "application/json"}
+    answer = machine.request("POST", "/start", headers=headers, body=body, timeout_s=START_S)
+    told = reply_of(answer)
+    watch().look_soon()
+    return _for(told, public=_public()), 202
+
+
+def _public() -> bool:
+    return is_public(settings().proxy)
+
+
+def _events(told: Iterator[Seen | None], application_id: str, *, public: bool) -> Iterator[str]:
+    """Of a look only what is another than before."""
+    last: dict[str, dict[str, Any]] = {}
+    for seen in told:
+        if seen is None:
+            yield ": nothing new\n\n"
+            continue
+        for name, data in _news(seen, application_id, public=public).items():
+            if data != last.get(name):
+                last[name] = data
+                yield f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+def _news(seen: Seen, application_id: str, *, public: bool) -> dict[str, dict[str, Any]]:
+    """No queue where it is not known: an empty one would be an invention."""
+    news = {"status": _status(seen, public=public)}
+    return news | {"queue": seen.queue.shown(application_id)} if isinstance(seen.queue, Queue) else news
+
+
+def _status(seen: Seen, *, public: bool) -> dict[str, Any]:
+    shown = seen.snapshot.shown()
+    machine = shown["machine"]
+    return shown | {"machine": None if machine is None else _for(machine, public=public)}
+
+
+def _for(machine: Mapping[str, Any], *, public: bool) -> dict[str, Any]:
+    """The machine's status, for the public without what is personal in it."""
+    return {name: value for name, value in machine.items() if not (public and name in PERSONAL)}

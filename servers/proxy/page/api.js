@@ -1,4 +1,5 @@
-// The proxy's API: requests with the visitor's token, errors as sentences, and bodies that are read as they come.
+// The proxy's API: requests with the visitor's token, errors as sentences, and bodies that are read as they
+// come.
 
 /** Where the page's origin, or the path that it is served below, begins. */
 const ROOT = new URL("..", import.meta.url);
@@ -6,7 +7,9 @@ const ANSWER_S = 30;
 
 /** What went wrong, with a sentence that says what to do. `code` is "unreachable" where nobody answered. */
 export class ApiError extends Error {
-  /** @param {{code: string, message: string, param?: ?string, status?: number, retryAfterS?: ?number}} fault */
+  /**
+   * @param {{code: string, message: string, param?: ?string, status?: number, retryAfterS?: ?number}} fault
+   */
   constructor({ code, message, param = null, status = 0, retryAfterS = null }) {
     super(message);
     Object.assign(this, { name: "ApiError", code, param, status, retryAfterS });
@@ -24,18 +27,24 @@ let asked = null;
  */
 export function visitor({ fresh = false } = {}) {
   if (fresh || !asked) {
-    asked = json("GET", "/api/visitor");
-    asked.catch(() => (asked = null));
+    const asking = json("GET", "/api/visitor");
+    asking.catch(() => asked === asking && (asked = null));
+    asked = asking;
   }
   return asked;
 }
 
 export const api = {
-  /** @param {string} path such as "/api/voices" @param {{signal?: AbortSignal, headers?: Object}} [options] @returns {Promise<any>} JSON */
+  /**
+   * @param {string} path such as "/api/voices"
+   * @param {{signal?: AbortSignal, headers?: Object}} [options]
+   * @returns {Promise<any>} JSON
+   */
   get: (path, options) => json("GET", path, options),
   /**
    * @param {string} path
-   * @param {any} body a plain object goes as JSON; FormData, Blob, ArrayBuffer, typed arrays and strings as they are
+   * @param {any} body a plain object goes as JSON; FormData, Blob, ArrayBuffer, typed arrays and strings as
+   *   they are
    * @param {{signal?: AbortSignal, headers?: Object}} [options]
    * @returns {Promise<any>} JSON
    */
@@ -50,8 +59,8 @@ export const api = {
 /**
  * @param {string} method
  * @param {string} path
- * @param {{body?: any, headers?: Object, signal?: AbortSignal, keepalive?: boolean, transport?: typeof fetch}} [options] an
- *   abort rejects with AbortError; `transport` is used in place of fetch
+ * @param {{body?: any, headers?: Object, signal?: AbortSignal, keepalive?: boolean, transport?: typeof fetch}}
+ *   [options] an abort rejects with AbortError; `transport` is used in place of fetch
  * @returns {Promise<Response>} one that is ok
  * @throws {ApiError}
  */
@@ -72,7 +81,13 @@ async function once(method, path, { body, headers = {}, signal, keepalive, trans
   const all = { ...(type && { "Content-Type": type }), ...(csrf && { "X-CSRF-Token": csrf }), ...headers };
   try {
     return await transport(new URL(path.replace(/^\//, ""), ROOT), {
-      method, body: payload, headers: all, signal, keepalive, credentials: "same-origin", cache: "no-store",
+      method,
+      body: payload,
+      headers: all,
+      signal,
+      keepalive,
+      credentials: "same-origin",
+      cache: "no-store",
     });
   } catch (error) {
     throw explained(error, signal);
@@ -87,7 +102,8 @@ function encoded(body) {
 
 async function json(method, path, options = {}) {
   const limit = method === "GET" ? AbortSignal.timeout(ANSWER_S * 1000) : null;
-  const signal = limit && options.signal ? AbortSignal.any([limit, options.signal]) : limit ?? options.signal;
+  const signal =
+    limit && options.signal ? AbortSignal.any([limit, options.signal]) : (limit ?? options.signal);
   const response = await send(method, path, { ...options, signal });
   if (response.status === 204) return null;
   try {
@@ -98,7 +114,10 @@ async function json(method, path, options = {}) {
   }
 }
 
-/** Aborted on purpose stays AbortError; everything else is a connection that failed or an answer that did not come. */
+/**
+ * Aborted on purpose stays AbortError; everything else is a connection that failed or an answer that did not
+ * come.
+ */
 function explained(error, signal) {
   return signal?.aborted && error.name === "AbortError" ? error : unreachable();
 }
@@ -112,7 +131,8 @@ async function faultOf(response) {
 }
 
 function nonsense(response) {
-  const message = `The server answered ${response.status} and nothing that this page understands: try again in a moment.`;
+  const answer = `The server answered ${response.status} and nothing that this page understands`;
+  const message = `${answer}: try again in a moment.`;
   return new ApiError({ code: "not_understood", message, status: response.status });
 }
 
@@ -128,7 +148,8 @@ export async function* lines(response) {
 }
 
 /**
- * The events of a body of server-sent events, each as soon as it is whole. `data` is text: JSON.parse it where it is JSON.
+ * The events of a body of server-sent events, each as soon as it is whole. `data` is text: JSON.parse it
+ * where it is JSON.
  * @param {Response} response
  * @returns {AsyncGenerator<{event: string, data: string, id: string}>}
  */
@@ -165,7 +186,8 @@ async function* textLines(response) {
     }
     yield* cut.end();
   } finally {
-    reader.cancel().catch(() => {}); // whoever stops reading ends the request; one that has ended cannot be cancelled
+    // Whoever stops reading ends the request; one that has ended cannot be cancelled.
+    reader.cancel().catch(() => {});
   }
 }
 

@@ -1,4 +1,5 @@
-// What the machine costs, and when it stops by itself; of an appliance that is no rented machine, that it is this one.
+// What the machine costs, and when it stops by itself; of an appliance that is no rented machine, that it is
+// this one.
 
 import { element } from "./element.js";
 import { clock } from "./times.js";
@@ -9,12 +10,22 @@ const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "U
 export function costs() {
   const names = { now: "Now", today: "Today", month: "This month", stops: "Stops" };
   const values = Object.fromEntries(Object.keys(names).map((name) => [name, element("dd", {}, unknown())]));
-  const figures = element("dl", { class: "figures" }, Object.entries(names).map(([name, label]) =>
-    element("div", {}, element("dt", {}, label), values[name])));
+  const figures = element(
+    "dl",
+    { class: "figures" },
+    Object.entries(names).map(([name, label]) => element("div", {}, element("dt", {}, label), values[name])),
+  );
   const kind = element("p", { class: "quiet-text small" });
   const saved = element("p", { class: "quiet-text small" });
   const title = element("h3", {}, "What it costs");
-  const node = element("section", { class: "stack costs", "aria-label": "Costs" }, title, figures, kind, saved);
+  const node = element(
+    "section",
+    { class: "stack costs", "aria-label": "Costs" },
+    title,
+    figures,
+    kind,
+    saved,
+  );
 
   return {
     node,
@@ -23,7 +34,9 @@ export function costs() {
       const { machine } = status;
       title.textContent = machine ? "What it costs" : "This machine";
       figures.hidden = !machine;
-      kind.textContent = machine ? kindOf(machine) : "Skylark runs on a machine of your own: nothing is rented, and nothing has to be started.";
+      kind.textContent = machine
+        ? kindOf(machine)
+        : "Skylark runs on a machine of your own: nothing is rented, and nothing has to be started.";
       kind.hidden = kind.textContent === "";
       saved.textContent = savedBy(machine);
       saved.hidden = saved.textContent === "";
@@ -55,7 +68,10 @@ function savedBy(machine) {
   return saved > 0 ? `Not running has saved ${DOLLARS.format(saved)} this month.` : "";
 }
 
-const unknown = () => [element("span", { "aria-hidden": "true" }, "—"), element("span", { class: "visually-hidden" }, "not known")];
+const unknown = () => [
+  element("span", { "aria-hidden": "true" }, "—"),
+  element("span", { class: "visually-hidden" }, "not known"),
+];
 
 function put(node, text) {
   if (text === null) node.replaceChildren(...unknown());

@@ -1,8 +1,9 @@
 // Elements of the page in one call; text goes in as text, never as markup.
 
 /**
- * An element with its properties and children. What begins with "on" is a listener, "class" and what has a dash or
- * is unknown to the element is an attribute, the rest are properties; undefined and null are left out.
+ * An element with its properties and children. What begins with "on" is a listener, "class" and what has a
+ * dash or is unknown to the element is an attribute, the rest are properties; undefined and null are left
+ * out.
  * @param {string} tag
  * @param {Object<string, any>} [properties]
  * @param {...(Node|string|number|null|undefined|Array)} children
@@ -19,7 +20,8 @@ function set(made, name, value) {
   if (value === undefined || value === null) return;
   if (name.startsWith("on")) made.addEventListener(name.slice(2).toLowerCase(), value);
   else if (name in made && !name.includes("-") && name !== "list" && name !== "form") made[name] = value;
-  else if (value !== false) made.setAttribute(name === "className" ? "class" : name, value === true ? "" : value);
+  else if (value !== false)
+    made.setAttribute(name === "className" ? "class" : name, value === true ? "" : value);
 }
 
 /**
@@ -31,13 +33,20 @@ function set(made, name, value) {
  */
 export function field(text, control, ...more) {
   control.id ||= `field-${(fields += 1)}`;
-  return element("div", { class: "field" }, element("label", { htmlFor: control.id }, text), control, ...more);
+  return element(
+    "div",
+    { class: "field" },
+    element("label", { htmlFor: control.id }, text),
+    control,
+    ...more,
+  );
 }
 
 let fields = 0;
 
 /**
- * A picture of lines for a button; it says nothing to screen readers, so the button needs text or an aria-label.
+ * A picture of lines for a button; it says nothing to screen readers, so the button needs text or an
+ * aria-label.
  * @param {string} path the d of an SVG path in a square of 24
  * @returns {SVGElement}
  */

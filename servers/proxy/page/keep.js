@@ -1,10 +1,12 @@
-// What the browser keeps over a reload: IndexedDB with a promise for each wish; in memory where it is refused.
+// What the browser keeps over a reload: IndexedDB with a promise for each wish; in memory where it is
+// refused.
 
 const NAME = "skylark";
 
 /** One function for each version of the database; never changed once people have it, only added to. */
 const UPGRADES = [
-  (database) => ["settings", "scripts", "takes", "recordings"].forEach((store) => database.createObjectStore(store)),
+  (database) =>
+    ["settings", "scripts", "takes", "recordings"].forEach((store) => database.createObjectStore(store)),
 ];
 
 /** Nothing could be kept; its message says what to do. */
@@ -20,15 +22,29 @@ const memory = new Map();
 let opened = null;
 
 export const keep = {
-  /** @returns {Promise<boolean>} whether it survives a reload; false in a private window that refuses IndexedDB */
+  /**
+   * @returns {Promise<boolean>} whether it survives a reload; false in a private window that refuses
+   *   IndexedDB
+   */
   durable: async () => (await database()) !== null,
-  /** @param {string} store @param {string|number} key @returns {Promise<any>} undefined where there is none */
+  /**
+   * @param {string} store
+   * @param {string|number} key
+   * @returns {Promise<any>} undefined where there is none
+   */
   get: (store, key) => within(store, "readonly", (kept) => kept.get(key)),
-  /** @param {string} store @param {string|number} key @param {any} value what structuredClone can copy; Blobs and typed arrays too */
+  /**
+   * @param {string} store
+   * @param {string|number} key
+   * @param {any} value what structuredClone can copy; Blobs and typed arrays too
+   */
   put: (store, key, value) => within(store, "readwrite", (kept) => kept.put(value, key)),
   /** @param {string} store @param {string|number} key */
   delete: (store, key) => within(store, "readwrite", (kept) => kept.delete(key)),
-  /** @param {string} store @returns {Promise<{key: string|number, value: any}[]>} in the order of their keys */
+  /**
+   * @param {string} store
+   * @returns {Promise<{key: string|number, value: any}[]>} in the order of their keys
+   */
   all: async (store) => {
     const [keys, values] = await Promise.all([
       within(store, "readonly", (kept) => kept.getAllKeys()),
@@ -51,7 +67,10 @@ async function within(store, mode, wish) {
 
 function refused(error) {
   if (error?.name === "QuotaExceededError") return new KeepError("full", FULL);
-  return new KeepError("not_kept", `This browser could not keep it (${error?.message ?? "no reason given"}): reload the page.`);
+  return new KeepError(
+    "not_kept",
+    `This browser could not keep it (${error?.message ?? "no reason given"}): reload the page.`,
+  );
 }
 
 function database() {
@@ -62,13 +81,17 @@ function database() {
 function open() {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(NAME, UPGRADES.length);
-    request.onupgradeneeded = ({ oldVersion }) => UPGRADES.slice(oldVersion).forEach((upgrade) => upgrade(request.result));
+    request.onupgradeneeded = ({ oldVersion }) =>
+      UPGRADES.slice(oldVersion).forEach((upgrade) => upgrade(request.result));
     request.onsuccess = () => resolve(watched(request.result));
     request.onerror = () => reject(request.error);
   });
 }
 
-/** Another tab with a newer page may change the stores: this one lets go, and opens again when it next wants something. */
+/**
+ * Another tab with a newer page may change the stores: this one lets go, and opens again when it next wants
+ * something.
+ */
 function watched(database) {
   const letGo = () => {
     database.close();

@@ -22,10 +22,14 @@ export function start({ root, api, machine, say }) {
   };
   root.append(
     parts.connection,
-    element("div", { class: "columns" },
+    element(
+      "div",
+      { class: "columns" },
       parts.state.node,
-      element("div", { class: "side stack loose" }, parts.costs.node, parts.residents.node)),
-    parts.queue.node,
+      element("div", { class: "side" }, parts.costs.node),
+      parts.queue.node,
+      element("div", { class: "side" }, parts.residents.node),
+    ),
   );
   listen(parts, api, machine);
 }
@@ -52,8 +56,11 @@ function listen(parts, api, machine) {
     connection();
   }, 1000);
   const known = (visitor) => ((allowed = visitor), both());
-  api.visitor().then(known, () => {}); // where nobody answers, `connection` says so, and the next one that comes asks
-  machine.addEventListener("connection", ({ detail }) => detail.connected && api.visitor().then(known, () => {}));
+  api.visitor().then(known, () => {}); // where nobody answers, it is asked again once somebody does
+  machine.addEventListener(
+    "connection",
+    ({ detail }) => detail.connected && api.visitor().then(known, () => {}),
+  );
   both();
   connection();
 }
@@ -98,9 +105,29 @@ function statePanel(onStart) {
   const stages = stageList();
   const fault = element("p", { class: "notice bad", hidden: true });
   const facts = element("ul", { class: "facts quiet-text small", hidden: true });
-  const button = element("button", { type: "button", class: "primary", hidden: true, onclick: onStart }, icon(POWER), "Start the machine");
-  const why = element("p", { class: "hint", hidden: true }, "Who looks after this page has not allowed its visitors to start the machine.");
-  const node = element("div", { class: "panel stack now" }, word, message, fault, left, stages.node, button, why, facts);
+  const button = element(
+    "button",
+    { type: "button", class: "primary", hidden: true, onclick: onStart },
+    icon(POWER),
+    "Start the machine",
+  );
+  const why = element(
+    "p",
+    { class: "hint", hidden: true },
+    "Who looks after this page has not allowed its visitors to start the machine.",
+  );
+  const node = element(
+    "div",
+    { class: "panel stack now" },
+    word,
+    message,
+    fault,
+    left,
+    stages.node,
+    button,
+    why,
+    facts,
+  );
 
   function showStart(status, allowed) {
     const could = status.machine !== null && CAN_START.includes(status.state);
@@ -118,7 +145,7 @@ function statePanel(onStart) {
       if (!status) return;
       word.className = `tag state ${stateKind(status.state)}`;
       show(word, stateWord(status.state));
-      show(message, status.message);
+      show(message, sentence(status.message));
       show(fault, faultOf(status));
       stages.show(status);
       showStart(status, allowed);
@@ -139,9 +166,14 @@ export function factsOf({ state, since, machine }) {
   if (state !== "unreachable" && since && !stopped) facts.push(`Since ${clock(since)}.`);
   if (!machine) return facts;
   if (stopped) facts.push(`Stopped at ${clock(stopped.at)} by ${stopped.by}${because(stopped.why)}.`);
-  if (state === "starting" && machine.asked_by) facts.push(`Asked for by ${machine.asked_by}${because(machine.why)}.`);
-  for (const hold of machine.holds ?? []) facts.push(`Held by ${hold.by} until ${clock(hold.until)}${because(hold.why)}.`);
-  if (machine.waiting) facts.push(`${pieces(machine.waiting)} of accepted work ${machine.waiting === 1 ? "waits" : "wait"} for it.`);
+  if (state === "starting" && machine.asked_by)
+    facts.push(`Asked for by ${machine.asked_by}${because(machine.why)}.`);
+  for (const hold of machine.holds ?? [])
+    facts.push(`Held by ${hold.by} until ${clock(hold.until)}${because(hold.why)}.`);
+  if (machine.waiting)
+    facts.push(
+      `${pieces(machine.waiting)} of accepted work ${machine.waiting === 1 ? "waits" : "wait"} for it.`,
+    );
   return facts;
 }
 

@@ -7,15 +7,18 @@ import { machineAt } from "./status.js";
 
 const TABS = ["speak", "listen", "align", "machine"];
 const SHOWN_MS = 8000;
+const NOTHING_KEPT =
+  "This browser keeps nothing for Skylark: what you make here is gone after a reload. " +
+  "A window that is not private would keep it.";
 
 const tabs = TABS.map((name) => document.getElementById(`tab-${name}`));
-const machine = machineAt();
+const machine = machineAt(undefined, { before: () => api.visitor() });
 
 /* ---- Messages ---- */
 
 /**
- * Shows a sentence at the bottom and says it to screen readers. What is bad stays until it is put away, the rest
- * goes after some seconds; the same sentence is not shown twice at once.
+ * Shows a sentence at the bottom and says it to screen readers. What is bad stays until it is put away, the
+ * rest goes after some seconds; the same sentence is not shown twice at once.
  * @param {string} message
  * @param {{kind?: "info"|"good"|"warn"|"bad", action?: {label: string, run: function(): void}}} [how]
  * @returns {function(): void} takes it away
@@ -23,10 +26,27 @@ const machine = machineAt();
 function say(message, { kind = "info", action = null } = {}) {
   const shown = [...document.querySelectorAll(".toast")].find((toast) => toast.dataset.message === message);
   shown?.remove();
-  const toast = element("div", { class: `toast ${kind}`, "data-message": message }, element("p", {}, message));
+  const toast = element(
+    "div",
+    { class: `toast ${kind}`, "data-message": message },
+    element("p", {}, message),
+  );
   const away = () => toast.remove();
-  if (action) toast.append(element("button", { type: "button", class: "quiet small", onclick: () => (away(), action.run()) }, action.label));
-  toast.append(element("button", { type: "button", class: "icon small quiet", "aria-label": "Put away", onclick: away }, icon(ICONS.close)));
+  if (action)
+    toast.append(
+      element(
+        "button",
+        { type: "button", class: "quiet small", onclick: () => (away(), action.run()) },
+        action.label,
+      ),
+    );
+  toast.append(
+    element(
+      "button",
+      { type: "button", class: "icon small quiet", "aria-label": "Put away", onclick: away },
+      icon(ICONS.close),
+    ),
+  );
   document.getElementById("toasts").append(toast);
   sayAloud(message, kind);
   if (kind !== "bad" && !action) awayLater(toast, away);
@@ -34,7 +54,9 @@ function say(message, { kind = "info", action = null } = {}) {
 }
 
 function sayAloud(message, kind) {
-  const region = document.getElementById(kind === "bad" || kind === "warn" ? "said-at-once" : "said-politely");
+  const region = document.getElementById(
+    kind === "bad" || kind === "warn" ? "said-at-once" : "said-politely",
+  );
   region.textContent = "";
   requestAnimationFrame(() => (region.textContent = message)); // the same sentence again is a change again
 }
@@ -102,19 +124,26 @@ async function startTab(name) {
   } catch (error) {
     console.error(error);
     const label = tabs[TABS.indexOf(name)].textContent;
-    root.append(element("p", { class: "notice bad" }, `${label} could not be started: reload the page, and if that does not help, look at the server's log.`));
+    root.append(
+      element(
+        "p",
+        { class: "notice bad" },
+        `${label} could not be started: reload the page. If that does not help, look at the server's log.`,
+      ),
+    );
   }
 }
 
 /** The tab that is seen comes first; the others go on with what they had in hand before a reload. */
 async function start() {
+  document.getElementById("sign").append(element("skylark-status")); // not before the machine is made
   listenToTabs();
   show(asked() ?? TABS[0]);
   const first = shown();
   await startTab(first);
   await Promise.all(TABS.filter((name) => name !== first).map(startTab));
   if (!(await keep.durable())) {
-    say("This browser keeps nothing for Skylark: what you make here is gone after a reload. A window that is not private would keep it.", { kind: "warn" });
+    say(NOTHING_KEPT, { kind: "warn" });
   }
 }
 

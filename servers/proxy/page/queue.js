@@ -5,20 +5,41 @@ import { duration } from "./status.js";
 import { ago } from "./times.js";
 
 const TASKS = { synthesize: "Speak", transcribe: "Listen", align: "Align" };
-const KINDS = { running: "active", queued: "", done: "good", failed: "bad", cancelled: "warn", expired: "warn" };
+const KINDS = {
+  running: "active",
+  queued: "",
+  done: "good",
+  failed: "bad",
+  cancelled: "warn",
+  expired: "warn",
+};
 const COLUMNS = ["Task", "Model", "Status", "Priority", "Progress", "Time"];
 
-/** @param {{cancel: function(object): Promise<void>}} doing @returns {{node: HTMLElement, show: function, tick: function}} */
+/**
+ * @param {{cancel: function(object): Promise<void>}} doing
+ * @returns {{node: HTMLElement, show: function, tick: function}}
+ */
 export function queueTable({ cancel }) {
   const body = element("tbody");
-  const head = element("tr", {}, COLUMNS.map((name) => element("th", { scope: "col", class: name === "Priority" || name === "Time" ? "number" : null }, name)),
-    element("td", {}, element("span", { class: "visually-hidden" }, "Cancel")));
+  const head = element(
+    "tr",
+    {},
+    COLUMNS.map((name) =>
+      element("th", { scope: "col", class: name === "Priority" || name === "Time" ? "number" : null }, name),
+    ),
+    element("td", {}, element("span", { class: "visually-hidden" }, "Cancel")),
+  );
   const table = element("table", { class: "cards", "aria-label": "Queue" }, element("thead", {}, head), body);
   const count = element("p", { class: "quiet-text" });
   const empty = element("div", { class: "empty", hidden: true });
   const title = element("h3", { tabIndex: -1 }, "Queue");
-  const node = element("section", { class: "stack tight queue", "aria-label": "Queue" },
-    element("div", { class: "row apart" }, title, count), table, empty);
+  const node = element(
+    "section",
+    { class: "stack tight queue", "aria-label": "Queue" },
+    element("div", { class: "row apart" }, title, count),
+    table,
+    empty,
+  );
   const rows = new Map();
 
   function row(job) {
@@ -35,7 +56,10 @@ export function queueTable({ cancel }) {
       empty.hidden = jobs.length > 0;
       if (jobs.length === 0) sayEmpty(empty, queue && state);
       jobs.forEach((job) => row(job).show(job, anyone));
-      arrange(body, jobs.map((job) => row(job).node));
+      arrange(
+        body,
+        jobs.map((job) => row(job).node),
+      );
       for (const id of rows.keys()) if (!jobs.some((job) => job.id === id)) rows.delete(id);
     },
     tick: () => rows.forEach((each) => each.tick()),
@@ -54,22 +78,48 @@ function sayEmpty(node, state) {
 function arrange(body, nodes) {
   const wanted = new Set(nodes);
   [...body.children].filter((child) => !wanted.has(child)).forEach((child) => child.remove());
-  nodes.forEach((node, index) => body.children[index] !== node && body.insertBefore(node, body.children[index] ?? null));
+  nodes.forEach(
+    (node, index) => body.children[index] !== node && body.insertBefore(node, body.children[index] ?? null),
+  );
 }
 
 function jobRow(job, cancel, title) {
   const task = TASKS[job.task] ?? job.task;
-  const cell = (label, ...children) => element("td", { "data-label": label, class: label.toLowerCase() }, children);
+  const cell = (label, ...children) =>
+    element("td", { "data-label": label, class: label.toLowerCase() }, children);
   const status = element("span", { class: "tag" });
   const bar = element("progress", { max: 1, "aria-label": `Progress of ${task}` });
   const percent = element("span", { class: "number small" });
   const progress = cell("Progress", element("div", { class: "bar-cell" }, bar, percent));
   const time = element("td", { "data-label": "Time", class: "time number" });
-  const button = element("button", { type: "button", class: "quiet small", "aria-label": `Cancel ${task}, ${job.model}` }, "Cancel");
+  const button = element(
+    "button",
+    { type: "button", class: "quiet small", "aria-label": `Cancel ${task}, ${job.model}` },
+    "Cancel",
+  );
   const last = element("td", { class: "end" }, button);
-  const name = element("th", { scope: "row" }, task, job.own ? element("span", { class: "own" }, "yours") : null);
-  const priority = element("td", { "data-label": "Priority", class: "priority number" }, String(job.priority));
-  const node = element("tr", {}, name, cell("Model", job.model), cell("Status", status), priority, progress, time, last);
+  const name = element(
+    "th",
+    { scope: "row" },
+    task,
+    job.own ? element("span", { class: "own" }, "yours") : null,
+  );
+  const priority = element(
+    "td",
+    { "data-label": "Priority", class: "priority number" },
+    String(job.priority),
+  );
+  const node = element(
+    "tr",
+    {},
+    name,
+    cell("Model", job.model),
+    cell("Status", status),
+    priority,
+    progress,
+    time,
+    last,
+  );
   let now = job;
 
   button.addEventListener("click", async () => {
@@ -110,12 +160,15 @@ function showProgress(cell, bar, percent, { status, progress }) {
 const isOver = ({ status }) => status !== "running" && status !== "queued";
 
 /** How long a job waits, runs, or took. Pure: times in seconds since 1970. */
-export function timeOf({ status, created_at: createdAt, started_at: startedAt, finished_at: finishedAt }, now) {
-  if (status === "queued") return `waits ${duration(now - createdAt)}`;
-  if (status === "running") return `for ${duration(now - (startedAt ?? createdAt))}`;
+export function timeOf(
+  { status, created_at: createdAt, started_at: startedAt, finished_at: finishedAt },
+  now,
+) {
+  if (status === "queued") return `waits\u00a0${duration(now - createdAt)}`;
+  if (status === "running") return `for\u00a0${duration(now - (startedAt ?? createdAt))}`;
   if (!finishedAt) return "";
   const ended = ago(now - finishedAt);
-  return startedAt ? `${ended}, took ${duration(finishedAt - startedAt)}` : ended;
+  return startedAt ? `${ended}, took\u00a0${duration(finishedAt - startedAt)}` : ended;
 }
 
 /** Pure. */

@@ -10,7 +10,14 @@ export function residents() {
   const list = element("ul", { class: "rows models" });
   const others = element("p", { class: "quiet-text small" });
   const services = element("p", { class: "quiet-text small" });
-  const node = element("section", { class: "stack tight", "aria-label": "Models" }, element("h3", {}, "Models"), services, list, others);
+  const node = element(
+    "section",
+    { class: "stack tight", "aria-label": "Models" },
+    element("h3", {}, "Models"),
+    services,
+    list,
+    others,
+  );
   let before = "";
 
   return {
@@ -30,10 +37,13 @@ export function residents() {
 
 function row(model) {
   const memory = [memoryOf(model.vram_mb), model.pinned ? "pinned" : ""].filter(Boolean).join(" · ");
-  return element("li", { class: "row apart" },
+  return element(
+    "li",
+    { class: "row apart" },
     element("span", { class: "name" }, model.name),
     element("span", { class: `tag ${KINDS[model.state]}` }, STATES[model.state]),
-    memory ? element("span", { class: "memory quiet-text small number" }, memory) : null);
+    memory ? element("span", { class: "memory quiet-text small number" }, memory) : null,
+  );
 }
 
 /** Memory of the GPU in words; nothing where a model takes none. Pure. */

@@ -3,7 +3,10 @@
 import { element } from "./element.js";
 import { duration, STAGES } from "./status.js";
 
-/** @returns {{node: HTMLElement, show: function(object): void, tick: function(import("./status.js").Machine): void}} */
+/**
+ * @returns {{node: HTMLElement, show: function(object): void, tick: function(import("./status.js").Machine):
+ *   void}}
+ */
 export function stageList() {
   const node = element("ol", { class: "stages", "aria-label": "Stages of the start", hidden: true });
   let rows = [];
@@ -11,7 +14,7 @@ export function stageList() {
   return {
     node,
     show(status) {
-      const stages = status.state === "starting" ? status.machine?.stages ?? [] : [];
+      const stages = status.state === "starting" ? (status.machine?.stages ?? []) : [];
       if (rows.length !== stages.length) {
         rows = stages.map(row);
         node.replaceChildren(...rows.map((each) => each.node));
@@ -20,7 +23,7 @@ export function stageList() {
       stages.forEach((stage, index) => rows[index].show(stage, 0));
     },
     tick(machine) {
-      const stages = machine.status?.state === "starting" ? machine.status.machine?.stages ?? [] : [];
+      const stages = machine.status?.state === "starting" ? (machine.status.machine?.stages ?? []) : [];
       stages.forEach((stage, index) => rows[index]?.show(stage, machine.sinceToldS()));
     },
   };
@@ -44,7 +47,10 @@ function row(stage) {
   };
 }
 
-/** How far a stage is that was told `olderS` ago: a fraction that is 1 only when it is done, and its times. Pure. */
+/**
+ * How far a stage is that was told `olderS` ago: a fraction that is 1 only when it is done, and its times.
+ * Pure.
+ */
 export function progressOf({ state, seconds, usual_s: usualS }, olderS) {
   const usually = `usually ${duration(usualS)}`;
   if (state === "waiting") return { fraction: 0, words: usually };

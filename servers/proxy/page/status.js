@@ -1,5 +1,5 @@
 // How the machine is: the one connection that says so, and <skylark-status>, a small sign of it for any page.
-// It stands alone, so that another page can embed it: <script type="module" src="https://…/page/status.js">.
+// It stands alone, so that others can embed it: <script type="module" src="https://…/page/status.js">.
 
 const ROOT = new URL("..", import.meta.url).href;
 const AGAIN_MS = [1000, 2000, 5000, 10000, 30000];
@@ -36,14 +36,17 @@ export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return unbroken(`${whole} s`);
   if (whole < 3600) return unbroken(`${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`);
-  return unbroken(`${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`);
+  return unbroken(
+    `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`,
+  );
 }
 
 const unbroken = (text) => text.replaceAll(" ", "\u00a0");
 
 /**
- * The machine as the proxy sees it. Events: "status" (detail: the snapshot of /api/status), "queue" (detail: that of
- * /api/queue), "connection" (detail: {connected, againS}). The last of each can be read: `status`, `queue`, `connected`.
+ * The machine as the proxy sees it. Events: "status" (detail: the snapshot of /api/status), "queue" (detail:
+ * that of /api/queue), "connection" (detail: {connected, againS}). The last of each can be read: `status`,
+ * `queue`, `connected`.
  */
 export class Machine extends EventTarget {
   status = null;
@@ -51,15 +54,22 @@ export class Machine extends EventTarget {
   /** null before the first answer */
   connected = null;
   #url;
+  #before;
+  #attempt = 0;
   #source = null;
   #failures = 0;
   #timer = null;
   #toldAtMs = 0;
   #againAtMs = 0;
 
-  /** @param {string} [base] where the proxy is */
-  constructor(base = ROOT) {
+  /**
+   * @param {string} [base] where the proxy is
+   * @param {{before?: function(): Promise<any>}} [how] is done before each connection: the page asks who its
+   *   visitor is, so that the connection is that visitor's
+   */
+  constructor(base = ROOT, { before = async () => {} } = {}) {
     super();
+    this.#before = before;
     this.#url = new URL("api/events", base).href;
     addEventListener("online", () => this.#open());
     addEventListener("pagehide", () => this.#close());
@@ -67,7 +77,10 @@ export class Machine extends EventTarget {
     this.#open();
   }
 
-  /** Seconds until it is ready, as it usually is, by the clock since it was told; null where it does not start. */
+  /**
+   * Seconds until it is ready, as it usually is, by the clock since it was told; null where it does not
+   * start.
+   */
   leftS() {
     const told = this.status?.state === "starting" ? this.status.machine?.left_s : null;
     return typeof told === "number" ? Math.max(1, told - this.sinceToldS()) : null;
@@ -83,13 +96,32 @@ export class Machine extends EventTarget {
     return Math.max(0, (this.#againAtMs - performance.now()) / 1000);
   }
 
-  /** Takes /machine's answer to a start as news, until the proxy has news of its own. @param {object} machine */
+  /**
+   * Takes /machine's answer to a start as news, until the proxy has news of its own.
+   * @param {object} machine
+   */
   startsAs(machine) {
-    this.#take("status", { ...this.status, state: machine.state, message: "The machine is starting.", machine });
+    this.#take("status", {
+      ...this.status,
+      state: machine.state,
+      message: "The machine is starting.",
+      machine,
+    });
   }
 
-  #open() {
+  async #open() {
     this.#close();
+    const attempt = this.#attempt;
+    try {
+      await this.#before();
+    } catch {
+      if (attempt === this.#attempt) this.#lost(); // `connection` tells it
+      return;
+    }
+    if (attempt === this.#attempt) this.#connect();
+  }
+
+  #connect() {
     this.#source = new EventSource(this.#url);
     this.#source.onopen = () => this.#connection(true);
     this.#source.onerror = () => this.#lost();
@@ -99,6 +131,7 @@ export class Machine extends EventTarget {
   }
 
   #close() {
+    this.#attempt += 1;
     clearTimeout(this.#timer);
     this.#source?.close();
   }
@@ -128,20 +161,23 @@ export class Machine extends EventTarget {
 
 const machines = new Map();
 
-/** The one Machine of each proxy: the page and its signs share a connection. @param {string} [base] */
-export function machineAt(base = ROOT) {
+/** The one Machine of each proxy: the page and its signs share it, as whoever asks first makes it. */
+export function machineAt(base = ROOT, how = {}) {
   const at = new URL(base.endsWith("/") ? base : `${base}/`, location.href).href;
-  if (!machines.has(at)) machines.set(at, new Machine(at));
+  if (!machines.has(at)) machines.set(at, new Machine(at, how));
   return machines.get(at);
 }
 
 const SHEET = new CSSStyleSheet();
 SHEET.replaceSync(`
-  :host { display: inline-block; font: 500 .9375rem/1.2 var(--sans, system-ui, sans-serif); color-scheme: light dark; }
-  .pill { display: inline-flex; align-items: center; gap: .5em; min-height: 2rem; padding: 0 .8em; border-radius: 1rem;
-    border: 1px solid light-dark(#cdd9dd, #233b45); background: light-dark(#fbfdfd, #11222a); color: light-dark(#10242b, #e4eef0);
+  :host { display: inline-block; font: 500 .9375rem/1.2 var(--sans, system-ui, sans-serif);
+    color-scheme: light dark; }
+  .pill { display: inline-flex; align-items: center; gap: .5em; min-height: 2rem; padding: 0 .8em;
+    border-radius: 1rem; border: 1px solid light-dark(#cdd9dd, #233b45);
+    background: light-dark(#fbfdfd, #11222a); color: light-dark(#10242b, #e4eef0);
     white-space: nowrap; font-variant-numeric: tabular-nums; }
-  .dot { width: .625em; height: .625em; border-radius: 50%; flex: none; background: light-dark(#748d97, #66858f); }
+  .dot { width: .625em; height: .625em; border-radius: 50%; flex: none;
+    background: light-dark(#748d97, #66858f); }
   .good .dot { background: light-dark(#1d6a3b, #7bd394); }
   .active .dot { background: light-dark(#0b6478, #74d2e2); }
   .warn .dot { background: light-dark(#b3700a, #e8b85c); }
@@ -151,13 +187,15 @@ SHEET.replaceSync(`
   .more { color: light-dark(#48606a, #9db3bb); font-weight: 400; }
   @keyframes breathe { to { opacity: .35; } }
   @media (prefers-reduced-motion: reduce) { .dot { animation: none !important; } }
-  @media (max-width: 60rem) { .stage { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); } }
+  @media (max-width: 60rem) {
+    .stage { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  }
   @media (forced-colors: active) { .dot { forced-color-adjust: none; } }
 `);
 
 /**
- * A pill with the state of the machine; of one that starts, its stage and the time that is left. `src` is where the
- * proxy is, if not where this file is from. Each snapshot is sent on as the event "statuschange".
+ * A pill with the state of the machine; of one that starts, its stage and the time that is left. `src` is
+ * where the proxy is, if not where this file is from. Each snapshot is sent on as the event "statuschange".
  */
 class SkylarkStatus extends HTMLElement {
   #machine = null;
@@ -190,7 +228,8 @@ class SkylarkStatus extends HTMLElement {
       return made;
     };
     const [word, stage, left] = [span("word"), span("more stage"), span("more left")];
-    const told = span("told", word, stage); // the seconds are not in it: nobody wants them read out one by one
+    // The seconds are not in what is told: nobody wants them read out one by one.
+    const told = span("told", word, stage);
     told.setAttribute("role", "status");
     left.setAttribute("aria-hidden", "true");
     const pill = span("pill", span("dot"), told, left);
@@ -208,7 +247,7 @@ class SkylarkStatus extends HTMLElement {
     put(this.#parts.word, word);
     put(this.#parts.stage, stage ? ` ${stage}` : "");
     this.#parts.pill.className = `pill ${kind}`;
-    this.title = this.#machine.connected === false ? "" : this.#machine.status?.message ?? "";
+    this.title = this.#machine.connected === false ? "" : (this.#machine.status?.message ?? "");
     this.#showLeft();
   }
 
@@ -222,7 +261,7 @@ class SkylarkStatus extends HTMLElement {
 export function signOf(status, connected) {
   if (connected === false) return { word: "No connection", kind: "bad", stage: "" };
   if (!status) return { word: "Asking", kind: "still", stage: "" };
-  const stage = status.state === "starting" ? STAGES[status.machine?.stage] ?? "" : "";
+  const stage = status.state === "starting" ? (STAGES[status.machine?.stage] ?? "") : "";
   return { word: stateWord(status.state), kind: stateKind(status.state), stage };
 }
 

@@ -1,4 +1,4 @@
-"""A stand-in for the proxy: it serves the page, and says of the machine what a test wants, also what is odd."""
+"""A stand-in for the proxy: it serves the page, and says of the machine what a test wants, odd or not."""
 
 from __future__ import annotations
 
@@ -136,8 +136,6 @@ class Handler(BaseHTTPRequestHandler):
         file = files("servers.proxy") / "page" / name
         if name in self.proxy.pages:
             self._reply(200, self.proxy.pages[name], TYPES["html"], policy=None)
-        elif name in ("speak.js", "listen.js", "align.js") and not file.is_file():
-            self._reply(200, b"export function start() {}", TYPES["js"])
         elif file.is_file():
             self._reply(200, file.read_bytes(), f"{TYPES[name.rpartition('.')[2]]}; charset=utf-8")
         else:
@@ -147,13 +145,18 @@ class Handler(BaseHTTPRequestHandler):
         self._begin("text/event-stream")
         seen = -1
         while not self.proxy.ended and not self.proxy.away:
-            with self.proxy.changed:
-                self.proxy.changed.wait_for(lambda: self.proxy.version != seen, PATIENCE_S)
-                seen, now = self.proxy.version, self.proxy.version != seen
-            if now and not self._sent(
+            version = self._version_after(seen)
+            if version != seen and not self._sent(
                 _event("status", self.proxy.status()), _event("queue", self.proxy.queue())
             ):
                 break
+            seen = version
+
+    def _version_after(self, seen: int) -> int:
+        """As soon as there is another, or the one that was seen."""
+        with self.proxy.changed:
+            self.proxy.changed.wait_for(lambda: self.proxy.version != seen, PATIENCE_S)
+            return self.proxy.version
 
     def _sent(self, *parts: bytes) -> bool:
         try:

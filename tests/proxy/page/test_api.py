@@ -1,4 +1,4 @@
-"""How the page asks the proxy, reads what comes bit by bit, and keeps things: its modules, in a real browser."""
+"""How the page asks the proxy, reads what comes bit by bit, and keeps things, in a real browser."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ BREAKS = """async () => {
 }"""
 CALL = """async ([method, path, body]) => {
   const { api } = await import("/page/api.js");
-  try { return { answer: await api[method](path, ...(body === null ? [] : [body])) }; }
-  catch (error) { return { name: error.name, code: error.code, message: error.message, status: error.status }; }
+  const pick = ({ name, code, message, status }) => ({ name, code, message, status });
+  const given = body === null ? [] : [body];
+  return api[method](path, ...given).then((answer) => ({ answer }), pick);
 }"""
 
 

@@ -1,4 +1,4 @@
-"""The tab Machine, and the sign that other pages embed: off, starting, ready, failed, lost; the queue; the costs."""
+"""The tab Machine in each of its states, its queue and costs, and the sign that other pages embed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from tests.cli.stand_in_machine import Machine
 from tests.proxy.page.stand_in_proxy import StandInProxy, fault, standing_in
 from tests.proxy.page.test_shell import opened
 
+HEARS = """() => {
+  window.heard = new Promise((done) =>
+    document.addEventListener("statuschange", (event) => done(event.detail.state)));
+}"""
 NOW = time.time()
 MODELS = [
     {"name": "1.7b-custom", "state": "ready", "vram_mb": 6100, "pinned": True},
@@ -225,8 +229,7 @@ def test_another_page_embeds_the_sign_and_hears_of_changes(browser, stand_in):
     with standing_in(pages=there) as other, opened(browser, other.url, "request to another origin") as page:
         page.goto("/elsewhere")
         expect(pill(page)).to_have_text("Off")
-        heard = "new Promise((done) => document.addEventListener('statuschange', (event) => done(event.detail.state)))"
-        page.evaluate(f"() => {{ window.heard = {heard}; }}")
+        page.evaluate(HEARS)
         stand_in.told(machine=Machine(state="ready", stage=5))
         assert page.evaluate("window.heard") == "ready"
         expect(pill(page)).to_have_text("Ready")

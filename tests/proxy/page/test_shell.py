@@ -1,4 +1,4 @@
-"""The frame of the page: its tabs, its messages, how it looks on small screens, and to those who do not see it."""
+"""The frame of the page: its tabs and messages, on small screens, and to those who do not see it."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -78,6 +78,8 @@ class StandInProxy:
                     "public": self.is_public,
                     "limits": {},
                 }
+            case "GET", ["voices"]:
+                return 200, {"voices": [], "models": []}
             case "POST", ["start"]:
                 return self._start()
             case "POST", ["echo"]:
@@ -106,6 +108,10 @@ def fault(status: int, code: str, message: str) -> Reply:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     proxy: StandInProxy
+
+    def handle(self) -> None:
+        with suppress(ConnectionResetError):  # a page that is closed does not say so
+            super().handle()
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]

@@ -15,7 +15,6 @@ from tests.proxy.page.watched import Complaints, closed
 
 TABS = ["Speak", "Listen", "Align", "Machine"]
 PAGE = Path(servers.proxy.__file__).with_name("page")
-MOST_BYTES = 150_000
 
 NO_DATABASE = "IDBFactory.prototype.open = () => { throw new DOMException('refused', 'SecurityError'); };"
 SHIFTS = """
@@ -169,10 +168,6 @@ def test_a_tab_whose_module_does_not_come_says_so_and_the_others_go_on(browser, 
         page.get_by_text("Listen could not be started: reload the page").wait_for()
         tab(page, "Machine").click()
         page.get_by_role("heading", name="Ready").wait_for()
-
-
-def test_the_whole_page_weighs_little():
-    assert sum(file.stat().st_size for file in PAGE.iterdir() if file.is_file()) <= MOST_BYTES
 
 
 def test_the_page_has_no_script_and_no_style_of_its_own_in_its_markup():

@@ -28,7 +28,7 @@ export class Composer extends EventTarget {
     const hint = element("p", { class: "hint" }, HINT);
     this.text = element("div", { class: "stack tight" }, field("Text", this.area, hint, this.fault), this.chapters);
     this.area.addEventListener("input", () => this.#changed());
-    this.choices = element("div", { class: "stack" }, this.#choices());
+    this.choices = element("div", { class: "choices" }, this.#choices());
     this.#droppable();
   }
 

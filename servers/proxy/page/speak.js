@@ -70,13 +70,12 @@ class Speak {
     this.notice = element("div", { class: "stack tight", "aria-live": "polite" });
     this.spoken = element("section", { class: "panel", hidden: true, "aria-label": "The text as it is spoken" }, this.text);
     const composer = element("div", { class: "panel stack" }, this.composer.text,
-      element("div", { class: "row" }, speak, this.composer.opener));
+      element("div", { class: "row acts" }, speak, this.composer.opener));
     this.files = element("section", { class: "panel stack", hidden: true, "aria-label": "Files" }, this.transport.files);
-    const main = element("div", { class: "stack" }, composer, this.notice, this.spoken, this.transport.root);
-    const side = element("div", { class: "side stack" }, element("section", { class: "panel", "aria-label": "Voice" },
-      this.composer.choices), this.files);
+    const voice = element("section", { class: "panel", "aria-label": "Voice and style" }, this.composer.choices);
+    const heard = element("div", { class: "stack" }, this.notice, this.spoken, this.transport.root);
     this.transport.root.hidden = true;
-    this.#page.root.append(element("div", { class: "columns" }, main, side));
+    this.#page.root.append(element("div", { class: "columns" }, composer, voice, heard, this.files));
   }
 
   /** The parts that are there once there is something to hear. */

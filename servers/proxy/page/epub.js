@@ -65,10 +65,16 @@ export function tidy(text) {
   return paragraphs.filter(Boolean).join("\n\n");
 }
 
-/** As XHTML, or where it is not well-formed as HTML: nothing in it is run or fetched. */
+/** As HTML, which forgives; XHTML differs by elements that close themselves. Nothing in it is run or fetched, and
+ * without its styles the page's policy has nothing to object to.
+ */
 function parsed(source) {
-  const page = new DOMParser().parseFromString(source, "application/xhtml+xml");
-  return page.querySelector("parsererror") ? new DOMParser().parseFromString(source, "text/html") : page;
+  const plain = source
+    .replace(/<(style|script)\b[^>]*\/>/giu, "")
+    .replace(/<(style|script)\b[\s\S]*?<\/\1\s*>/giu, "")
+    .replace(/\sstyle\s*=\s*("[^"]*"|'[^']*')/giu, "")
+    .replace(/<((?!(?:br|hr|img|meta|link|col|wbr)\b)[a-z][\w:]*)((?:\s[^<>]*?)?)\/>/giu, "<$1$2></$1>");
+  return new DOMParser().parseFromString(plain, "text/html");
 }
 
 function xml(source) {

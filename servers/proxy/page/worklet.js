@@ -13,6 +13,7 @@ class PlayerProcessor extends AudioWorkletProcessor {
   #epoch = 0;
   #speed = null;
   #reportedAt = -1;
+  #nextFrame = 0;
 
   constructor(options) {
     super(options);
@@ -20,6 +21,9 @@ class PlayerProcessor extends AudioWorkletProcessor {
   }
 
   process(inputs, [[out]]) {
+    // a thread that was late has left blocks out, and the clock went on: what was said of it is not so
+    if (currentFrame !== this.#nextFrame) this.#speed = null;
+    this.#nextFrame = currentFrame + out.length;
     const position = this.#source.position;
     const count = this.#source.read(out);
     const speed = count > 0 ? this.#source.speed : 0;

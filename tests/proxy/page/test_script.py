@@ -43,7 +43,9 @@ def test_a_tag_is_who_speaks_until_the_next_one_and_default_goes_back(sentences)
     ]
 
 
-@pytest.mark.parametrize("text", ["[1] A footnote.", "[a link](https://x.example) is no tag.", "Not [joe] here."])
+@pytest.mark.parametrize(
+    "text", ["[1] A footnote.", "[a link](https://x.example) is no tag.", "Not [joe] here."]
+)
 def test_other_brackets_are_no_tags(sentences, text):
     assert sentences(text) == [(text, None, 0)]
 
@@ -86,7 +88,11 @@ def test_other_languages_have_sentences_too(sentences):
 
 @pytest.mark.parametrize(
     ("length", "says"),
-    [(0, "nothing to say yet"), (300_000, None), (1_000_000, "1,000,000 characters, and 300,000 are possible")],
+    [
+        (0, "nothing to say yet"),
+        (300_000, None),
+        (1_000_000, "1,000,000 characters, and 300,000 are possible"),
+    ],
 )
 def test_a_text_that_is_empty_or_a_megabyte_long_is_refused_with_a_sentence(page, length, says):
     page.goto("/#speak")

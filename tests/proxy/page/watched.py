@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -70,10 +71,18 @@ class Shots:
         self._folder.mkdir(parents=True, exist_ok=True)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            page.screenshot(
-                path=self._folder / f"{name}-{scheme}.png", full_page=True, animations="disabled"
-            )
+            page.screenshot(path=self._folder / f"{name}-{scheme}.png", full_page=True, animations="disabled")
         page.emulate_media(color_scheme="light")
+
+
+def until(page: Page, expression: str, argument: object = None, within_s: float = 20.0) -> None:
+    """Looks until the JavaScript is true. Playwright's wait_for_function does that with an eval in the page,
+    which the page's Content-Security-Policy forbids.
+    """
+    deadline = time.monotonic() + within_s
+    while not page.evaluate(expression, argument):
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {expression}"
+        page.wait_for_timeout(20)
 
 
 def closed(context: BrowserContext) -> None:

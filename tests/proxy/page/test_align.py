@@ -1,0 +1,121 @@
+"""The tab Align, with real recordings and a real aligner."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.proxy.page.conftest import SAID
+
+OTHER = "Please bring two tickets, a map of the city, and something warm to drink."
+
+
+@pytest.fixture
+def align(page):
+    page.goto("/#align")
+    page.get_by_role("heading", name="Earlier").wait_for()
+    return page.locator("#align")
+
+
+def aligned(align, text, recording) -> list[str]:
+    align.get_by_role("textbox", name="Text of the recording").fill(text)
+    align.locator("input[type=file]").set_input_files(recording)
+    align.get_by_role("heading", name="news.wav").wait_for()
+    align.get_by_role("button", name="Align", exact=True).click()
+    align.locator(".segment").first.wait_for()
+    return align.locator(".words [data-start]").all_text_contents()
+
+
+def test_each_word_of_a_text_has_its_time(page, align, recording, axe, shots):
+    shots.take(page, "align-empty")
+    assert aligned(align, SAID, recording) == SAID.split()
+    starts = [float(span.get_attribute("data-start")) for span in align.locator(".words [data-start]").all()]
+    assert starts == sorted(starts)
+    assert align.locator(".unfit[data-start]").count() == 0
+    axe(page)
+    shots.take(page, "align-fits")
+
+
+def test_words_that_do_not_fit_the_recording_are_marked_and_named(page, align, recording, axe, shots):
+    aligned(align, SAID.replace("two tickets", "purple elephants"), recording)
+    unfit = align.locator(".unfit[data-start]").all_text_contents()
+    assert "elephants," in unfit
+    assert len(unfit) <= 3
+    named = align.get_by_role("button", name="elephants,", exact=True)
+    named.focus()
+    page.keyboard.press("Enter")
+    start = float(align.locator("[data-start]", has_text="elephants").get_attribute("data-start"))
+    lit = align.locator("[data-start][aria-current=true]")
+    lit.wait_for()
+    assert align.locator("audio").evaluate("audio => audio.currentTime") >= start - 0.01
+    axe(page)
+    shots.take(page, "align-unfit")
+
+
+def test_a_text_that_is_not_what_is_said_has_its_warning(page, align, recording, axe, shots):
+    aligned(align, OTHER, recording)
+    assert "does not fit" in align.locator(".notice.warn:visible").inner_text()
+    axe(page)
+    shots.take(page, "align-warned")
+
+
+def test_what_is_still_needed_is_said(page, align, recording):
+    assert align.get_by_text("Still needed: the text and a recording.").is_visible()
+    align.get_by_role("button", name="Align", exact=True).click()
+    page.get_by_text("To align, give the text and a recording.").first.wait_for()
+    align.get_by_role("textbox", name="Text of the recording").fill(SAID)
+    assert align.get_by_text("Still needed: a recording.").is_visible()
+    align.locator("input[type=file]").set_input_files(recording)
+    align.get_by_text("Still needed").wait_for(state="detached")
+
+
+def test_a_text_that_is_too_long_has_its_sentence_before_it_is_sent(page, align, recording):
+    page.on("request", lambda request: pytest.fail(request.url) if "api/align" in request.url else None)
+    align.get_by_role("textbox", name="Text of the recording").fill("word " * 200_000)
+    align.locator("input[type=file]").set_input_files(recording)
+    align.get_by_role("heading", name="news.wav").wait_for()
+    align.get_by_role("button", name="Align", exact=True).click()
+    sentence = re.compile("The text has 999,999 characters, and [0-9,]+ are aligned at most")
+    page.get_by_text(sentence).first.wait_for()
+
+
+def test_the_text_the_recording_and_the_words_are_there_after_a_reload(page, align, recording):
+    words = aligned(align, SAID, recording)
+    page.reload()
+    align.locator(".segment").first.wait_for()
+    assert align.locator(".words [data-start]").all_text_contents() == words
+    assert align.get_by_role("textbox", name="Text of the recording").input_value() == SAID
+    assert align.get_by_text("Still needed").is_hidden()
+
+
+def test_an_alignment_leaves_as_a_file(page, align, recording):
+    aligned(align, SAID, recording)
+    with page.expect_download() as download:
+        align.get_by_role("button", name="Download json").click()
+    told = json.loads(download.value.path().read_text())
+    assert download.value.suggested_filename == "news.json"
+    assert (told["text"], told["warning"]) == (SAID, None)
+    with page.expect_download() as download:
+        align.get_by_role("button", name="Download vtt").click()
+    assert "Good morning" in download.value.path().read_text()
+
+
+def test_what_listen_has_heard_and_a_reader_has_edited_goes_to_align(page, recording):
+    page.goto("/#listen")
+    listen, align = page.locator("#listen"), page.locator("#align")
+    listen.locator("input[type=file]").set_input_files(recording)
+    listen.get_by_role("button", name=re.compile("Edit what is said")).first.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("Good morning, and welcome.")
+    page.keyboard.press("Enter")
+    listen.get_by_role("button", name="Use this in Align").click()
+    align.locator(".segment").first.wait_for()
+    assert page.get_by_role("tab", name="Align").get_attribute("aria-selected") == "true"
+    assert align.locator(".words [data-start]").all_text_contents()[:4] == [
+        "Good",
+        "morning,",
+        "and",
+        "welcome.",
+    ]

@@ -29,27 +29,51 @@ class AlignTab {
 
   constructor(page) {
     this.#page = page;
-    this.text = element("textarea", { class: "reading", oninput: () => this.#keepText(), "aria-describedby": "align-hint" });
+    this.text = element("textarea", {
+      class: "reading",
+      oninput: () => this.#keepText(),
+      "aria-describedby": "align-hint",
+    });
     this.language = new LanguageChoice({ machine: page.machine });
     this.hearing = new Hearing(page, {
-      task: "align", verb: "The text is being aligned.",
-      fields: () => ({ text: this.text.value.trim(), ...(this.language.value && { language: this.language.value }) }),
-      onTaken: () => this.#moved(), beside: [this.language.element],
+      task: "align",
+      verb: "The text is being aligned.",
+      fields: () => ({
+        text: this.text.value.trim(),
+        ...(this.language.value && { language: this.language.value }),
+      }),
+      onTaken: () => this.#moved(),
+      beside: [this.language.element],
     });
     this.hearing.addEventListener("opened", ({ detail }) => this.#opened(detail));
-    this.button = element("button", { type: "button", class: "primary", onclick: () => this.#align() }, "Align");
+    this.button = element(
+      "button",
+      { type: "button", class: "primary", onclick: () => this.#align() },
+      "Align",
+    );
     page.root.append(this.#arranged());
     this.#moved();
   }
 
   #arranged() {
     const { input, progress, transcript, kept } = this.hearing;
-    const hint = element("p", { class: "hint", id: "align-hint" }, "As it is read, word for word; what is not said is marked.");
+    const hint = element(
+      "p",
+      { class: "hint", id: "align-hint" },
+      "As it is read, word for word; what is not said is marked.",
+    );
     return element(
-      "div", { class: "columns" },
-      element("div", { class: "stack" }, field("Text of the recording", this.text, hint), input.element,
-        element("div", { class: "row" }, this.button, this.need = element("span", { class: "hint" })),
-        progress.element, transcript.element),
+      "div",
+      { class: "columns" },
+      element(
+        "div",
+        { class: "stack" },
+        field("Text of the recording", this.text, hint),
+        input.element,
+        element("div", { class: "row" }, this.button, (this.need = element("span", { class: "hint" }))),
+        progress.element,
+        transcript.element,
+      ),
       element("div", { class: "side" }, kept),
     );
   }
@@ -78,12 +102,18 @@ class AlignTab {
     this.#moved();
     clearTimeout(this.keeping);
     const kept = () => this.#page.keep.put("settings", "align text", this.text.value);
-    this.keeping = setTimeout(() => kept().catch((error) => this.#page.say(error.message, { kind: "warn" })), 300);
+    this.keeping = setTimeout(
+      () => kept().catch((error) => this.#page.say(error.message, { kind: "warn" })),
+      300,
+    );
   }
 
   /** What is missing is said beside the button, which can be pressed all the same. */
   #moved() {
-    const missing = [this.text.value.trim() ? null : "the text", this.hearing.entry ? null : "a recording"].filter(Boolean);
+    const missing = [
+      this.text.value.trim() ? null : "the text",
+      this.hearing.entry ? null : "a recording",
+    ].filter(Boolean);
     this.need.textContent = missing.length ? `Still needed: ${missing.join(" and ")}.` : "";
     return missing;
   }
@@ -97,7 +127,11 @@ class AlignTab {
     const { limits } = await this.#page.api.visitor().catch(() => ({ limits: {} }));
     const [count, most] = [this.text.value.trim().length, limits.max_text_chars ?? Infinity];
     if (count > most) {
-      this.#page.say(`The text has ${count.toLocaleString("en")} characters, and ${most.toLocaleString("en")} are aligned at most: cut the text and the recording into parts.`, { kind: "bad" });
+      this.#page.say(
+        `The text has ${count.toLocaleString("en")} characters, and ${most.toLocaleString("en")} are ` +
+          "aligned at most: cut the text and the recording into parts.",
+        { kind: "bad" },
+      );
       return;
     }
     await this.hearing.send();

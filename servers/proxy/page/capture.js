@@ -1,4 +1,4 @@
-// The audio thread's part of a recording: hands over what the microphone gives, a sixteenth of a second at a time.
+// The audio thread's part of a recording: hands over what is heard, a sixteenth of a second at a time.
 
 class Capture extends AudioWorkletProcessor {
   #samples = new Int16Array(Math.round(sampleRate / 16));

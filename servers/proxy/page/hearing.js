@@ -1,18 +1,18 @@
-// What Listen and Align have in common: a recording comes in, is kept, sent and heard, and its transcript is shown.
+// What Listen and Align share: a recording comes in, is kept, sent and heard, and its transcript is shown.
 
 import { element, icon, ICONS } from "./element.js";
 import { RecordingInput } from "./input.js";
 import { newJob, ownJobs, recognised } from "./recognition.js";
 import { Progress } from "./progress.js";
 import { Recordings } from "./recordings.js";
-import { worded } from "./scores.js";
+import { sentence, worded } from "./scores.js";
 import { Transcript } from "./transcript.js";
 
 const CANCEL_S = 30;
 const NONE = "Your last recordings will be here. They stay in this browser.";
 
 /**
- * The parts of a tab, for it to arrange: `input`, `progress`, `transcript` and `kept`, each with its `element`.
+ * The parts of a tab, for it to arrange: `input`, `progress`, `transcript`, and `kept`.
  * Events: "opened" (detail: the entry) for another recording than before.
  */
 export class Hearing extends EventTarget {
@@ -33,7 +33,8 @@ export class Hearing extends EventTarget {
   /**
    * @param {Object} page {root, api, keep, machine, say} as tabs get it
    * @param {{task: "transcribe"|"align", verb: string, actions?: HTMLElement[], beside?: HTMLElement[],
-   *   onTaken: function(): void, fields: function(): Object<string, string>}} how `fields` are sent with a recording; `onTaken` for a new one
+   *   onTaken: function(): void, fields: function(): Object<string, string>}} how `fields` are
+   *   sent with a recording; `onTaken` is called for a new one
    */
   constructor(page, { task, verb, actions, beside, fields, onTaken }) {
     super();
@@ -41,24 +42,41 @@ export class Hearing extends EventTarget {
     this.#task = task;
     this.#fields = fields;
     this.#recordings = new Recordings(page.keep);
-    this.input = new RecordingInput({ ...page, beside, onRecording: (blob, name) => this.take(blob, name).then(onTaken) });
+    this.input = new RecordingInput({
+      ...page,
+      beside,
+      onRecording: (blob, name) => this.take(blob, name).then(onTaken),
+    });
     this.progress = new Progress({
-      verb, mayStart: () => this.#mayStart,
-      onCancel: () => this.#cancel(), onAgain: () => this.send(), onStart: () => this.#start(),
+      verb,
+      mayStart: () => this.#mayStart,
+      onCancel: () => this.#cancel(),
+      onAgain: () => this.send(),
+      onStart: () => this.#start(),
     });
     this.transcript = new Transcript({ ...page, task, actions });
     this.transcript.addEventListener("edited", ({ detail }) => this.#change({ result: detail }));
     this.list = element("ul", { class: "rows" });
     this.none = element("p", { class: "quiet-text" }, NONE);
-    this.kept = element("section", { class: "stack tight", "aria-label": "Earlier recordings" }, element("h3", {}, "Earlier"), this.none, this.list);
+    this.kept = element(
+      "section",
+      { class: "stack tight", "aria-label": "Earlier recordings" },
+      element("h3", {}, "Earlier"),
+      this.none,
+      this.list,
+    );
     page.machine.addEventListener("queue", () => this.#find());
   }
 
   /** What a reload has interrupted goes on: the newest recording is opened again. */
   async restore() {
-    this.#page.api.visitor().then((visitor) => (this.#mayStart = visitor.may_start), () => {});
+    this.#page.api.visitor().then(
+      (visitor) => (this.#mayStart = visitor.may_start),
+      () => {},
+    );
     const [newest] = await this.#recordings.list(this.#task);
-    if (newest) this.open(newest); // a transcript may take long, and the page does not wait for it
+    if (newest)
+      this.open(newest); // a transcript may take long, and the page does not wait for it
     else await this.#list();
   }
 
@@ -66,13 +84,24 @@ export class Hearing extends EventTarget {
   async take(audio, name) {
     this.#leave();
     const entry = {
-      id: newId(), task: this.#task, name, bytes: audio.size, atMs: Date.now(),
-      fields: {}, key: "", before: [], job: null, state: "new", result: null,
+      id: newId(),
+      task: this.#task,
+      name,
+      bytes: audio.size,
+      atMs: Date.now(),
+      fields: {},
+      key: "",
+      before: [],
+      job: null,
+      state: "new",
+      result: null,
     };
     this.#show(entry, audio);
     await this.#kept(async () => {
       if (await this.#recordings.add(entry, audio)) return;
-      this.#page.say(`${name} is too large to be kept here: after a reload it has to be chosen again.`, { kind: "warn" });
+      this.#page.say(`${name} is too large to be kept here: after a reload it has to be chosen again.`, {
+        kind: "warn",
+      });
     });
     await this.#list();
   }
@@ -93,7 +122,14 @@ export class Hearing extends EventTarget {
   async send() {
     this.#leave();
     const before = ownJobs(this.#page.machine.queue, this.#task).map((job) => job.id);
-    await this.#change({ fields: this.#fields(), key: newId(), before, job: null, state: "sent", result: null });
+    await this.#change({
+      fields: this.#fields(),
+      key: newId(),
+      before,
+      job: null,
+      state: "sent",
+      result: null,
+    });
     this.transcript.load(this.#audio, this.entry.name);
     await this.#run();
   }
@@ -113,7 +149,7 @@ export class Hearing extends EventTarget {
       await this.#change({ state: "done", result });
     } catch (error) {
       if (ending.signal.aborted) return; // somebody else has said what comes instead
-      this.progress.fail(error.param === "file" ? `${name}: ${error.message}.` : error.message);
+      this.progress.fail(sentence(error.param === "file" ? `${name}: ${error.message}` : error.message));
       await this.#change({ state: "failed" });
     } finally {
       if (this.#ending === ending) this.#ending = null;
@@ -133,7 +169,10 @@ export class Hearing extends EventTarget {
     this.progress.fail("It was cancelled.");
     await this.#change({ state: "failed" });
     const job = await this.#jobOf(entry);
-    if (job) await this.#page.api.delete(`/api/queue/${job}`).catch((error) => this.#page.say(error.message, { kind: "warn" }));
+    if (job)
+      await this.#page.api
+        .delete(`/api/queue/${job}`)
+        .catch((error) => this.#page.say(error.message, { kind: "warn" }));
   }
 
   /** A job that was sent just now may not be in the queue that was told last. */
@@ -153,7 +192,8 @@ export class Hearing extends EventTarget {
   }
 
   #find() {
-    if (this.entry?.state === "sent") this.entry.job ??= newJob(this.#page.machine.queue, this.#task, this.entry.before);
+    if (this.entry?.state === "sent")
+      this.entry.job ??= newJob(this.#page.machine.queue, this.#task, this.entry.before);
   }
 
   async #start() {
@@ -201,13 +241,26 @@ export class Hearing extends EventTarget {
   }
 
   #row(entry) {
-    const open = element("button", {
-      type: "button", class: "quiet small", "aria-current": entry.id === this.entry?.id ? "true" : null,
-      onclick: () => entry.id === this.entry?.id || this.open(entry),
-    }, entry.name);
-    const remove = element("button", {
-      type: "button", class: "icon small quiet", "aria-label": `Delete ${entry.name}`, onclick: () => this.#delete(entry),
-    }, icon(ICONS.bin));
+    const open = element(
+      "button",
+      {
+        type: "button",
+        class: "quiet small",
+        "aria-current": entry.id === this.entry?.id ? "true" : null,
+        onclick: () => entry.id === this.entry?.id || this.open(entry),
+      },
+      entry.name,
+    );
+    const remove = element(
+      "button",
+      {
+        type: "button",
+        class: "icon small quiet",
+        "aria-label": `Delete ${entry.name}`,
+        onclick: () => this.#delete(entry),
+      },
+      icon(ICONS.bin),
+    );
     return element("li", { class: "row apart kept" }, open, remove);
   }
 
@@ -224,4 +277,7 @@ export class Hearing extends EventTarget {
 }
 
 /** crypto.randomUUID is not there where a page is on plain http. */
-const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+const newId = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );

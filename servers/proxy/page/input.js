@@ -7,7 +7,8 @@ import { MicrophoneError, Recorder } from "./recorder.js";
 const NO_AUDIO = /^(text|image|font|model)\/|^application\/(pdf|zip|json|xml|epub\+zip|msword|vnd\.)/;
 const MEGABYTE = 1_000_000;
 
-const megabytes = (bytes) => (bytes / MEGABYTE).toLocaleString("en", { maximumFractionDigits: bytes < 10 * MEGABYTE ? 1 : 0 });
+const megabytes = (bytes) =>
+  (bytes / MEGABYTE).toLocaleString("en", { maximumFractionDigits: bytes < 10 * MEGABYTE ? 1 : 0 });
 
 /**
  * The sentence with which a file is refused before it is sent, or null.
@@ -17,20 +18,21 @@ const megabytes = (bytes) => (bytes / MEGABYTE).toLocaleString("en", { maximumFr
 export function refusal({ name, size, type }, limits) {
   const most = limits.max_body_mb ?? Infinity;
   const left = limits.recording_mb_left ?? Infinity;
+  const has = `${name} has ${megabytes(size)} MB`;
   if (size === 0) return `${name} is empty: choose a recording with something in it.`;
   if (NO_AUDIO.test(type)) return `${name} is not a recording: choose a wav, flac, mp3, ogg or the like.`;
   if (size > most * MEGABYTE) {
-    return `${name} has ${megabytes(size)} MB, and ${most} MB at most can be sent: cut it, or save it as mp3 or opus.`;
+    return `${has}, and ${most} MB at most can be sent: cut it, or save it as mp3 or opus.`;
   }
   if (size > left * MEGABYTE) {
-    return `${name} has ${megabytes(size)} MB, and ${megabytes(left * MEGABYTE)} MB are left for you today: come back tomorrow.`;
+    return `${has}, and ${megabytes(left * MEGABYTE)} MB are left for you today: come back tomorrow.`;
   }
   return null;
 }
 
 /**
- * The place to drop on, and the microphone, with whatever else goes `beside` that. `onRecording(blob, name)` gets what
- * was not refused.
+ * The place to drop on, and the microphone, with whatever else goes `beside` that. `onRecording(blob,
+ * name)` gets what was not refused.
  */
 export class RecordingInput {
   #api;
@@ -42,8 +44,12 @@ export class RecordingInput {
     this.#api = api;
     this.#say = say;
     this.#onRecording = onRecording;
-    this.element = element("div", { class: "stack" }, this.#drop(),
-      element("div", { class: "row end apart" }, this.#microphone(), ...beside));
+    this.element = element(
+      "div",
+      { class: "stack" },
+      this.#drop(),
+      element("div", { class: "row end apart" }, this.#microphone(), ...beside),
+    );
     this.#takeDrops(root);
   }
 
@@ -54,24 +60,49 @@ export class RecordingInput {
 
   #drop() {
     this.input = element("input", {
-      type: "file", class: "visually-hidden", accept: "audio/*,video/*", onchange: () => this.#take(this.input.files),
+      type: "file",
+      class: "visually-hidden",
+      accept: "audio/*,video/*",
+      onchange: () => this.#take(this.input.files),
     });
     this.drop = element(
-      "label", { class: "drop" }, this.input,
+      "label",
+      { class: "drop" },
+      this.input,
       element("strong", {}, "Drop a recording here, or choose one"),
-      element("span", {}, "wav, flac, mp3, ogg; what telephones record, too, where the server reads it"),
+      element("span", {}, "wav, flac, mp3, ogg, or what a telephone records"),
     );
     return this.drop;
   }
 
   #microphone() {
-    this.record = element("button", { type: "button", onclick: () => this.#record() }, icon(ICONS.microphone), "Record");
-    this.finish = element("button", { type: "button", class: "primary", hidden: true, onclick: () => this.#finish() }, icon(ICONS.stop), "Stop recording");
-    this.discard = element("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.#end() }, "Discard");
+    this.record = element(
+      "button",
+      { type: "button", onclick: () => this.#record() },
+      icon(ICONS.microphone),
+      "Record",
+    );
+    this.finish = element(
+      "button",
+      { type: "button", class: "primary", hidden: true, onclick: () => this.#finish() },
+      icon(ICONS.stop),
+      "Stop recording",
+    );
+    this.discard = element(
+      "button",
+      { type: "button", class: "quiet", hidden: true, onclick: () => this.#end() },
+      "Discard",
+    );
     this.time = element("span", { class: "number", role: "timer", "aria-label": "Recorded" });
-    this.level = element("meter", { class: "level grow", min: 0, max: 1, high: 0.95, "aria-label": "Level of the microphone" });
+    this.level = element("meter", {
+      class: "level grow",
+      min: 0,
+      max: 1,
+      high: 0.95,
+      "aria-label": "Level of the microphone",
+    });
     this.meter = element("div", { class: "row grow", hidden: true }, this.time, this.level);
-    return element("div", { class: "row" }, this.record, this.finish, this.meter, this.discard);
+    return element("div", { class: "row grow" }, this.record, this.finish, this.meter, this.discard);
   }
 
   #takeDrops(root) {
@@ -82,7 +113,10 @@ export class RecordingInput {
     };
     root.addEventListener("dragenter", over);
     root.addEventListener("dragover", over);
-    root.addEventListener("dragleave", (event) => root.contains(event.relatedTarget) || this.drop.classList.remove("over"));
+    root.addEventListener(
+      "dragleave",
+      (event) => root.contains(event.relatedTarget) || this.drop.classList.remove("over"),
+    );
     root.addEventListener("drop", (event) => {
       this.drop.classList.remove("over");
       if (!event.dataTransfer.files.length) return;
@@ -101,7 +135,10 @@ export class RecordingInput {
 
   /** What cannot be asked about limits is left to the server, which says more. */
   async #offer(blob, name) {
-    const limits = await this.#api.visitor({ fresh: true }).then((visitor) => visitor.limits, () => ({}));
+    const limits = await this.#api.visitor({ fresh: true }).then(
+      (visitor) => visitor.limits,
+      () => ({}),
+    );
     const refused = refusal({ name, size: blob.size, type: blob.type }, limits);
     if (refused) this.#say(refused, { kind: "bad" });
     else this.#onRecording(blob, name);

@@ -4,9 +4,10 @@ import { element, field } from "./element.js";
 
 /** What Whisper hears, by its tokenizer. */
 const WHISPER = (
-  "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it " +
-  "ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn " +
-  "so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh"
+  "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi " +
+  "hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no " +
+  "oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo " +
+  "yue zh"
 ).split(" ");
 const DETECTS = ["whisperx", "faster_whisper"];
 
@@ -17,8 +18,11 @@ export class LanguageChoice {
   #wished = "";
 
   constructor({ machine, onChange = () => {} }) {
-    this.select = element("select", { onchange: () => ((this.#wished = this.select.value), onChange(this.#wished)) });
+    this.select = element("select", {
+      onchange: () => ((this.#wished = this.select.value), onChange(this.#wished)),
+    });
     this.element = field("Language", this.select);
+    this.element.classList.add("beside");
     machine.addEventListener("status", ({ detail }) => this.#offer(detail.whisperx?.backend));
     this.#offer(machine.status?.whisperx?.backend);
   }
@@ -37,7 +41,9 @@ export class LanguageChoice {
   #offer(backend) {
     if (backend === this.offered && this.select.length) return;
     this.offered = backend;
-    this.select.replaceChildren(...options(backend).map(([value, label]) => element("option", { value }, label)));
+    this.select.replaceChildren(
+      ...options(backend).map(([value, label]) => element("option", { value }, label)),
+    );
     this.value = this.#wished;
   }
 }
@@ -45,5 +51,9 @@ export class LanguageChoice {
 function options(backend) {
   if (!DETECTS.includes(backend)) return [["", backend === "pocketsphinx" ? "English" : "The model's own"]];
   const all = WHISPER.map((tag) => [tag, names.of(tag === "jw" ? "jv" : tag)]);
-  return [["", "The model's own"], ["auto", "Detect it"], ...all.sort(([, one], [, other]) => one.localeCompare(other))];
+  return [
+    ["", "The model's own"],
+    ["auto", "Detect it"],
+    ...all.sort(([, one], [, other]) => one.localeCompare(other)),
+  ];
 }

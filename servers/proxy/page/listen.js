@@ -8,30 +8,58 @@ import { LanguageChoice } from "./languages.js";
 /** @param {Object} page {root, api, keep, machine, say} */
 export async function start(page) {
   const { root, keep, machine } = page;
-  const language = new LanguageChoice({ machine, onChange: (value) => keep.put("settings", "listen language", value) });
+  const language = new LanguageChoice({
+    machine,
+    onChange: (value) => keep.put("settings", "listen language", value),
+  });
   const speakers = new SpeakersChoice(machine);
-  const use = element("button", { type: "button", class: "small", onclick: () => useInAlign(hearing) }, "Use this in Align");
-  const again = element("button", { type: "button", class: "small", onclick: () => hearing.send() }, "Transcribe again");
+  const use = element(
+    "button",
+    { type: "button", class: "small", onclick: () => useInAlign(hearing) },
+    "Use this in Align",
+  );
+  const again = element(
+    "button",
+    { type: "button", class: "small", onclick: () => hearing.send() },
+    "Transcribe again",
+  );
   const hearing = new Hearing(page, {
-    task: "transcribe", verb: "Words are being recognised.", actions: [use, again], beside: [speakers.element, language.element],
+    task: "transcribe",
+    verb: "Words are being recognised.",
+    actions: [use, again],
+    beside: [speakers.element, language.element],
     fields: () => ({ ...(language.value && { language: language.value }), ...speakers.fields }),
     onTaken: () => hearing.send(),
   });
   hearing.addEventListener("opened", ({ detail: { fields } }) => {
     if (fields.language) language.value = fields.language;
   });
-  root.append(element(
-    "div", { class: "columns" },
-    element("div", { class: "stack" }, hearing.input.element, hearing.progress.element, hearing.transcript.element),
-    element("div", { class: "side" }, hearing.kept),
-  ));
+  root.append(
+    element(
+      "div",
+      { class: "columns" },
+      element(
+        "div",
+        { class: "stack" },
+        hearing.input.element,
+        hearing.progress.element,
+        hearing.transcript.element,
+      ),
+      element("div", { class: "side" }, hearing.kept),
+    ),
+  );
   language.value = (await keep.get("settings", "listen language")) ?? "";
   await hearing.restore();
 }
 
 /** The text as it was edited goes along, and so do the times' recording and its language. */
 function useInAlign({ transcript, recording, entry }) {
-  align.use({ recording, name: entry.name, text: transcript.result.text, language: transcript.result.language });
+  align.use({
+    recording,
+    name: entry.name,
+    text: transcript.result.text,
+    language: transcript.result.language,
+  });
   location.hash = "#align";
 }
 

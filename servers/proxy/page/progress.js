@@ -1,12 +1,14 @@
 // How far a recording is: sent, waiting, heard; or what stands in the way, and what can be done about it.
 
 import { element } from "./element.js";
+import { sentence } from "./scores.js";
 
 const SENTENCES = {
   sending: () => "The recording is being sent.",
   waiting: () => "It waits for its turn.",
-  again: ({ message, waitS }) => `${message} Trying again ${waitS < 2 ? "at once" : `in ${Math.round(waitS)} s`}.`,
-  off: ({ status }) => `${status.message} It goes on by itself when the machine is ready.`,
+  again: ({ message, waitS }) =>
+    `${sentence(message)} Trying again ${waitS < 2 ? "at once" : `in ${Math.round(waitS)} s`}.`,
+  off: ({ status }) => `${sentence(status.message)} It goes on by itself when the machine is ready.`,
 };
 const STARTABLE = ["off", "failed"];
 
@@ -15,7 +17,7 @@ export class Progress {
   #verb;
   #mayStart;
 
-  /** @param {{verb: string, mayStart: function(): boolean, onCancel, onAgain, onStart}} how `verb` is what is done */
+  /** @param {{verb: string, mayStart: function(): boolean, onCancel, onAgain, onStart}} how */
   constructor({ verb, mayStart, onCancel, onAgain, onStart }) {
     this.#verb = verb;
     this.#mayStart = mayStart;
@@ -23,20 +25,34 @@ export class Progress {
     this.bar = element("progress", { "aria-label": "Progress", max: 1 });
     this.cancel = element("button", { type: "button", class: "small", onclick: onCancel }, "Cancel");
     this.again = element("button", { type: "button", class: "small", onclick: onAgain }, "Try again");
-    this.start = element("button", { type: "button", class: "small primary", onclick: onStart }, "Start the machine");
+    this.start = element(
+      "button",
+      { type: "button", class: "small primary", onclick: onStart },
+      "Start the machine",
+    );
     const buttons = element("div", { class: "row" }, this.start, this.again, this.cancel);
-    this.element = element("div", { class: "notice stack tight", hidden: true }, this.sentence, this.bar, buttons);
+    this.element = element(
+      "div",
+      { class: "notice stack tight", hidden: true },
+      this.sentence,
+      this.bar,
+      buttons,
+    );
   }
 
   /** @param {import("./recognition.js").Stage} stage */
   show(stage) {
     this.#kind(stage.stage === "off" || stage.stage === "again" ? "warn" : "");
-    const sentence = SENTENCES[stage.stage]?.(stage) ?? this.#verb;
-    if (this.sentence.textContent !== sentence) this.sentence.textContent = sentence; // said once by screen readers
+    const said = SENTENCES[stage.stage]?.(stage) ?? this.#verb;
+    if (this.sentence.textContent !== said) this.sentence.textContent = said; // once, to a screen reader
     if (typeof stage.fraction === "number") this.bar.value = stage.fraction;
     else this.bar.removeAttribute("value");
     this.bar.hidden = stage.stage === "off";
-    this.start.hidden = !(stage.stage === "off" && STARTABLE.includes(stage.status.state) && this.#mayStart());
+    this.start.hidden = !(
+      stage.stage === "off" &&
+      STARTABLE.includes(stage.status.state) &&
+      this.#mayStart()
+    );
     this.cancel.hidden = false;
     this.again.hidden = true;
   }

@@ -1,4 +1,4 @@
-// One recording sent and heard: waits for a machine that is off, goes on after a lost connection, and can be ended.
+// One recording sent and heard: waits for a machine that is off, and goes on after a lost connection.
 
 import { ApiError, lines } from "./api.js";
 import { uploading } from "./upload.js";
@@ -10,8 +10,8 @@ const AGAIN = ["unreachable", "engine_unavailable", "queue_full", "upstream_unre
 
 /**
  * How many seconds to wait before the same is tried again, or null where that is of no use.
- * 1. Not for ever. 2. What a server says when to come back for, unless that is much later. 3. A connection that
- * broke, or a server that is not there for the moment. 4. Every other answer would be the same again.
+ * 1. Not for ever. 2. What a server says when to come back for, unless that is much later. 3. A connection
+ * that broke, or a server that is not there for the moment. 4. Every other answer would be the same again.
  * @param {ApiError} error
  * @param {number} attempt the one that failed, from 1
  */
@@ -24,7 +24,8 @@ export function retryWaitS(error, attempt) {
 
 /**
  * @typedef {Object} Stage where a recognition is
- * @property {"off"|"sending"|"waiting"|"hearing"|"again"} stage off: the machine has to come first; again: after a failure
+ * @property {"off"|"sending"|"waiting"|"hearing"|"again"} stage off: the machine has to come first;
+ *   again: after a failure
  * @property {?number} [fraction] of what is sent, or heard
  * @property {Object} [status] of the machine, where it is off
  * @property {string} [message] of what failed
@@ -32,8 +33,8 @@ export function retryWaitS(error, attempt) {
  */
 
 /**
- * @param {{api, machine, path: string, recording: Blob, name: string, fields: Object<string, string>, key: string,
- *   signal: AbortSignal, tell: function(Stage): void}} wish
+ * @param {{api, machine, path: string, recording: Blob, name: string, fields: Object<string, string>,
+ *   key: string, signal: AbortSignal, tell: function(Stage): void}} wish
  * @returns {Promise<Object>} what the server heard
  * @throws {ApiError} AbortError where it was ended
  */
@@ -56,16 +57,22 @@ async function heard({ api, path, recording, name, fields, key, signal, tell }) 
   for (const [field, value] of Object.entries(fields)) body.append(field, value);
   body.append("file", recording, name);
   const response = await api.send("POST", path, {
-    body, signal,
+    body,
+    signal,
     headers: { Accept: "application/x-ndjson", "Idempotency-Key": key },
-    transport: uploading((fraction) => tell(fraction < 1 ? { stage: "sending", fraction } : { stage: "waiting" })),
+    transport: uploading((fraction) =>
+      tell(fraction < 1 ? { stage: "sending", fraction } : { stage: "waiting" }),
+    ),
   });
   for await (const line of lines(response)) {
     if (line.error) throw new ApiError({ ...line.error });
     if (line.result) return line.result;
     tell(line.progress === null ? { stage: "waiting" } : { stage: "hearing", fraction: line.progress });
   }
-  throw new ApiError({ code: "unreachable", message: "The connection ended before the recording was heard." });
+  throw new ApiError({
+    code: "unreachable",
+    message: "The connection ended before the recording was heard.",
+  });
 }
 
 /**
@@ -84,7 +91,8 @@ function machineServes({ machine, signal, tell }) {
     const look = () => {
       const { status } = machine;
       if (!status || SERVES.includes(status.state)) return end(() => resolve(waited));
-      if (status.state === "refused") return end(() => reject(new ApiError({ code: "refused", message: status.message })));
+      if (status.state === "refused")
+        return end(() => reject(new ApiError({ code: "refused", message: status.message })));
       waited = true;
       return tell({ stage: "off", status });
     };
@@ -113,15 +121,17 @@ function pause(seconds, signal) {
 }
 
 /**
- * The job that a request has made: this visitor's first of its task that was not there before. With an Idempotency-Key
- * a job goes on when its client goes away, so whoever does not want it any more has to say so.
+ * The job that a request has made: this visitor's first of its task that was not there before. With an
+ * Idempotency-Key a job goes on when its client goes away, so who does not want it has to say so.
  * @param {?{jobs: {id: string, task: string, status: string, own: boolean}[]}} queue
  * @param {string} task
  * @param {string[]} before the ids of those that were there
  * @returns {?string} its id
  */
 export function newJob(queue, task, before) {
-  const found = ownJobs(queue, task).find((job) => !before.includes(job.id) && ["queued", "running"].includes(job.status));
+  const found = ownJobs(queue, task).find(
+    (job) => !before.includes(job.id) && ["queued", "running"].includes(job.status),
+  );
   return found?.id ?? null;
 }
 

@@ -4,11 +4,16 @@ const RATE_HZ = 16_000;
 const HEADER_BYTES = 44;
 
 const TROUBLE = {
-  NotAllowedError: "This page may not use the microphone: allow it beside the address at the top of the browser and try again, or drop a recording here.",
+  NotAllowedError:
+    "This page may not use the microphone: allow it beside the address at the browser's top and try again, " +
+    "or drop a recording here.",
   NotFoundError: "There is no microphone: connect one and try again, or drop a recording here.",
-  NotReadableError: "The microphone gives nothing: close other programs that use it and try again, or drop a recording here.",
+  NotReadableError:
+    "The microphone gives nothing: close other programs that use it and try again, or drop a recording here.",
 };
-const INSECURE = "A browser gives the microphone only to a page with https, or on its own machine: open the page that way, or drop a recording here.";
+const INSECURE =
+  "A browser gives the microphone only to a page with https, or on its own machine: open the page " +
+  "that way, or drop a recording here.";
 
 /** The microphone cannot be used; its message says what to do. */
 export class MicrophoneError extends Error {}
@@ -58,7 +63,9 @@ export class Recorder extends EventTarget {
 
   #listen(source) {
     const capture = new AudioWorkletNode(this.#context, "capture", {
-      numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit",
+      numberOfOutputs: 0,
+      channelCount: 1,
+      channelCountMode: "explicit",
     });
     capture.port.onmessage = ({ data }) => this.#heard(data);
     source.connect(capture);
@@ -90,9 +97,10 @@ async function microphone() {
   }
 }
 
-const unusable = (error) => new MicrophoneError(`The microphone cannot be used (${error.message}): drop a recording here.`);
+const unusable = (error) =>
+  new MicrophoneError(`The microphone cannot be used (${error.message}): drop a recording here.`);
 
-/** At the rate that models listen at; at the microphone's own where the browser does not convert (Firefox). */
+/** At the rate that models listen at; at the microphone's own where the browser cannot convert (Firefox). */
 function listening(stream) {
   const context = new AudioContext({ sampleRate: RATE_HZ });
   try {
@@ -113,7 +121,8 @@ function listening(stream) {
  */
 export function wavHeader(samples, rateHz) {
   const view = new DataView(new ArrayBuffer(HEADER_BYTES));
-  const text = (at, letters) => [...letters].forEach((letter, n) => view.setUint8(at + n, letter.charCodeAt(0)));
+  const text = (at, letters) =>
+    [...letters].forEach((letter, n) => view.setUint8(at + n, letter.charCodeAt(0)));
   text(0, "RIFF");
   view.setUint32(4, HEADER_BYTES - 8 + 2 * samples, true);
   text(8, "WAVEfmt ");

@@ -17,7 +17,7 @@ const MOST_BYTES = 200_000_000;
  */
 
 /**
- * The entries that have to go so that the others are few and small enough: the oldest. Never that of `keepId`.
+ * The entries that have to go so that the others are few and small enough: the oldest. Never `keepId`'s.
  * @param {Entry[]} entries
  * @param {string} keepId
  * @returns {Entry[]}
@@ -33,7 +33,7 @@ export function tooMany(entries, keepId) {
   });
 }
 
-/** Those of both tabs; an entry and its audio are two records, so that an edit does not write the audio anew. */
+/** Those of both tabs; an entry and its audio are two records: an edit does not write the audio anew. */
 export class Recordings {
   #keep;
 

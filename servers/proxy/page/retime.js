@@ -1,9 +1,15 @@
-// The words of a sentence that somebody has edited: what stayed keeps its times, what is new shares those of what it replaces.
+// The words of an edited sentence: what stayed keeps its times, what is new has those of what it replaces.
 
 const MOST_CELLS = 1_000_000;
 
 /**
- * @typedef {{word: string, start: number, end: number, score: ?number, interpolated: boolean, speaker: ?string}} Word
+ * @typedef {Object} Word as the servers tell it
+ * @property {string} word
+ * @property {number} start
+ * @property {number} end
+ * @property {?number} score
+ * @property {boolean} interpolated
+ * @property {?string} speaker
  */
 
 /**
@@ -15,7 +21,10 @@ const MOST_CELLS = 1_000_000;
  */
 export function retimed(words, text, segment) {
   const written = text.split(/\s+/u).filter(Boolean);
-  const pairs = matches(words.map((word) => word.word), written);
+  const pairs = matches(
+    words.map((word) => word.word),
+    written,
+  );
   const found = [];
   let [old, now] = [0, 0];
   for (const [oldAt, nowAt] of [...pairs, [words.length, written.length]]) {
@@ -29,10 +38,12 @@ export function retimed(words, text, segment) {
 /** 1. As many as there were: each has the times of the one it replaces. 2. Otherwise they share the time. */
 function replaced(words, from, until, written, segment) {
   if (written.length === until - from) {
-    return written.map((word, index) => timed(word, words[from + index].start, words[from + index].end, segment)); // 1
+    return written.map((word, index) =>
+      timed(word, words[from + index].start, words[from + index].end, segment),
+    ); // 1
   }
-  const startS = from < until ? words[from].start : words[from - 1]?.end ?? segment.start;
-  const endS = from < until ? words[until - 1].end : words[until]?.start ?? segment.end;
+  const startS = from < until ? words[from].start : (words[from - 1]?.end ?? segment.start);
+  const endS = from < until ? words[until - 1].end : (words[until]?.start ?? segment.end);
   return shared(written, startS, Math.max(startS, endS), segment); // 2
 }
 
@@ -70,11 +81,12 @@ function longest(old, now) {
   for (let i = old.length - 1; i >= 0; i -= 1) {
     for (let j = now.length - 1; j >= 0; j -= 1) {
       const [down, right] = [lengths[(i + 1) * width + j], lengths[i * width + j + 1]];
-      lengths[i * width + j] = old[i] === now[j] ? lengths[(i + 1) * width + j + 1] + 1 : Math.max(down, right);
+      lengths[i * width + j] =
+        old[i] === now[j] ? lengths[(i + 1) * width + j + 1] + 1 : Math.max(down, right);
     }
   }
   const pairs = [];
-  for (let i = 0, j = 0; i < old.length && j < now.length; ) {
+  for (let i = 0, j = 0; i < old.length && j < now.length;) {
     if (old[i] === now[j]) pairs.push([i++, j++]);
     else if (lengths[(i + 1) * width + j] >= lengths[i * width + j + 1]) i += 1;
     else j += 1;

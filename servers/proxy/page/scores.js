@@ -2,15 +2,23 @@
 
 import { shared } from "./retime.js";
 
-/** Below LOW a word is as likely wrong as not; below MID it is worth a look. Found with pocketsphinx and Whisper base. */
+/** Below LOW a word is as likely wrong as not; below MID it is worth a look. As pocketsphinx scores them. */
 const LOW = 0.3;
 const MID = 0.6;
 const SAID = /[\p{L}\p{N}]/u;
 
 /** What the marks mean, in the order of a legend. */
 export const LEGENDS = {
-  transcribe: [["score-low", "may be misheard"], ["score-mid", "worth a look"], ["guessed", "time is a guess"]],
-  align: [["unfit", "does not fit the recording"], ["score-mid", "fits badly"], ["guessed", "time is a guess"]],
+  transcribe: [
+    ["score-low", "may be misheard"],
+    ["score-mid", "worth a look"],
+    ["guessed", "time is a guess"],
+  ],
+  align: [
+    ["unfit", "does not fit the recording"],
+    ["score-mid", "fits badly"],
+    ["guessed", "time is a guess"],
+  ],
 };
 
 /**
@@ -30,13 +38,16 @@ export function mark({ word, score, interpolated }, task) {
 export const isDoubtful = (word, task) => mark(word, task) === LEGENDS[task][0][0];
 
 /**
- * A server's answer with segments that all have words: where a model tells none, they share their segment's time.
+ * A server's answer with segments that all have words: where a model tells none, they share the time.
  * @param {{segments: Object[]}} result
  */
 export function worded(result) {
   const segments = result.segments.map((segment) => {
     if (segment.words?.length) return segment;
-    return { ...segment, words: shared(segment.text.split(/\s+/u).filter(Boolean), segment.start, segment.end, segment) };
+    return {
+      ...segment,
+      words: shared(segment.text.split(/\s+/u).filter(Boolean), segment.start, segment.end, segment),
+    };
   });
   return whole({ ...result, segments });
 }
@@ -47,6 +58,10 @@ export function whole(result) {
   const text = segments.map((segment) => segment.text).join(" ");
   return { ...result, text, segments, words: segments.flatMap((segment) => segment.words) };
 }
+
+/** What a server says, which begins small and has no end, as a sentence. */
+export const sentence = (said) =>
+  said.charAt(0).toUpperCase() + said.slice(1) + (/[.!?]$/.test(said) ? "" : ".");
 
 /** @param {number} seconds @returns {string} such as "1:02:03", "0:07" */
 export function clock(seconds) {

@@ -1,11 +1,16 @@
-// One sentence of a transcript: when it is said, who says it, its words, and the field in which they are edited.
+// One sentence of a transcript: when it is said and by whom, its words, and the field to edit them in.
 
 import { element, icon, ICONS } from "./element.js";
 import { retimed } from "./retime.js";
 import { clock, isDoubtful, mark } from "./scores.js";
 import { Words } from "./words.js";
 
-const MEANS = { "score-low": "may be misheard", "score-mid": "worth a look", unfit: "does not fit the recording", guessed: "its time is a guess" };
+const MEANS = {
+  "score-low": "may be misheard",
+  "score-mid": "worth a look",
+  unfit: "does not fit the recording",
+  guessed: "its time is a guess",
+};
 
 /** A list item. `onSeek(seconds)` for what one wants to hear, `onEdit(segment)` for what it has become. */
 export class SegmentView {
@@ -20,14 +25,34 @@ export class SegmentView {
     this.text = element("div", { class: "grow", ondblclick: (event) => this.#editAt(event) });
     this.words = new Words(this.text, { onSeek, each: (span, word) => this.#mark(span, word) });
     const at = clock(segment.start);
-    this.from = element("button", {
-      type: "button", class: "quiet small number", "aria-label": `Hear from ${at}`, onclick: () => onSeek(segment.start),
-    }, at);
-    this.edit = element("button", {
-      type: "button", class: "icon small quiet", "aria-label": `Edit what is said at ${at}`, onclick: () => this.#open(),
-    }, icon(ICONS.edit));
+    this.from = element(
+      "button",
+      {
+        type: "button",
+        class: "quiet small number",
+        "aria-label": `Hear from ${at}`,
+        onclick: () => onSeek(segment.start),
+      },
+      at,
+    );
+    this.edit = element(
+      "button",
+      {
+        type: "button",
+        class: "icon small quiet",
+        "aria-label": `Edit what is said at ${at}`,
+        onclick: () => this.#open(),
+      },
+      icon(ICONS.edit),
+    );
     const speaker = segment.speaker && element("p", { class: "speaker" }, segment.speaker);
-    this.element = element("li", { class: "segment" }, this.from, element("div", { class: "grow" }, speaker, this.text), this.edit);
+    this.element = element(
+      "li",
+      { class: "segment" },
+      this.from,
+      element("div", { class: "grow" }, speaker, this.text),
+      this.edit,
+    );
     this.words.show(segment.words);
   }
 
@@ -38,7 +63,8 @@ export class SegmentView {
     const mark_ = mark(word, this.#task);
     if (mark_ === null) return;
     span.classList.add(mark_);
-    span.title = word.score === null ? MEANS[mark_] : `${MEANS[mark_]} (${Math.round(word.score * 100)} of 100)`;
+    span.title =
+      word.score === null ? MEANS[mark_] : `${MEANS[mark_]} (${Math.round(word.score * 100)} of 100)`;
     if (isDoubtful(word, this.#task)) span.dataset.doubtful = "";
   }
 
@@ -53,15 +79,26 @@ export class SegmentView {
     if (this.form) return;
     const written = this.segment.words.map((each) => each.word);
     const input = element("textarea", {
-      class: "reading", rows: 2, "aria-label": `What is said at ${clock(this.segment.start)}`, value: written.join(" "),
+      class: "reading",
+      rows: 2,
+      "aria-label": `What is said at ${clock(this.segment.start)}`,
+      value: written.join(" "),
       onkeydown: (event) => this.#key(event),
     });
     this.input = input;
     this.form = element(
-      "div", { class: "stack tight" }, input,
-      element("div", { class: "row" },
+      "div",
+      { class: "stack tight" },
+      input,
+      element(
+        "div",
+        { class: "row" },
         element("button", { type: "button", class: "primary small", onclick: () => this.#save() }, "Save"),
-        element("button", { type: "button", class: "small", onclick: () => this.#close() }, "Leave as it was"),
+        element(
+          "button",
+          { type: "button", class: "small", onclick: () => this.#close() },
+          "Leave as it was",
+        ),
         element("span", { class: "hint" }, "Words that stay keep their times."),
       ),
     );
@@ -69,7 +106,8 @@ export class SegmentView {
     this.text.after(this.form);
     input.focus();
     const before = written.slice(0, Math.max(0, word)).join(" ").length;
-    if (word >= 0) input.setSelectionRange(before + (word ? 1 : 0), before + (word ? 1 : 0) + written[word].length);
+    if (word >= 0)
+      input.setSelectionRange(before + (word ? 1 : 0), before + (word ? 1 : 0) + written[word].length);
   }
 
   #key(event) {

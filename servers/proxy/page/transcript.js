@@ -1,16 +1,18 @@
 // A transcript with its recording: hears it, lights up its words, edits it, and hands it out as a file.
 
 import { element, icon, ICONS } from "./element.js";
-import { clock, isDoubtful, LEGENDS, whole, worded } from "./scores.js";
+import { clock, isDoubtful, LEGENDS, sentence, whole, worded } from "./scores.js";
 import { SegmentView } from "./segment.js";
 import { countUntil } from "./words.js";
 
 const MOST_DOUBTFUL = 12;
 const TYPES = { srt: "application/x-subrip", vtt: "text/vtt", json: "application/json" };
-const UNPLAYED = "This browser cannot play this kind of recording. Its text and its times are right all the same.";
+const UNPLAYED =
+  "This browser cannot play this kind of recording. Its text and its times are right all the same.";
 const DOUBTS = {
   transcribe: (count) => (count === 1 ? "One word may be misheard:" : `${count} words may be misheard:`),
-  align: (count) => (count === 1 ? "One word does not fit the recording:" : `${count} words do not fit the recording:`),
+  align: (count) =>
+    count === 1 ? "One word does not fit the recording:" : `${count} words do not fit the recording:`,
 };
 
 /** Events: "edited" (detail: the transcript as it is now). */
@@ -37,8 +39,13 @@ export class Transcript extends EventTarget {
     this.notes = element("div", { class: "stack tight" });
     this.list = element("ol", { class: "segments" });
     this.element = element(
-      "section", { class: "panel stack", hidden: true, "aria-label": "Transcript" },
-      this.heading, element("div", { class: "player" }, this.audio, this.unplayed), this.notes, this.list, this.#files(actions),
+      "section",
+      { class: "panel stack", hidden: true, "aria-label": "Transcript" },
+      this.heading,
+      element("div", { class: "player" }, this.audio, this.unplayed),
+      this.notes,
+      this.list,
+      this.#files(actions),
     );
     this.#follow();
   }
@@ -85,7 +92,8 @@ export class Transcript extends EventTarget {
 
   #hear(seconds) {
     this.audio.currentTime = seconds;
-    if (this.unplayed.hidden) this.audio.play().catch((error) => this.#say(`It cannot be played: ${error.message}`, { kind: "bad" }));
+    if (this.unplayed.hidden)
+      this.audio.play().catch((error) => this.#say(`It cannot be played: ${error.message}`, { kind: "bad" }));
   }
 
   #edited(segment, index) {
@@ -102,21 +110,40 @@ export class Transcript extends EventTarget {
     const doubtful = words.filter((word) => isDoubtful(word, this.#task));
     const parts = [this.#legend()];
     if (doubtful.length) parts.unshift(this.#doubts(doubtful));
-    if (warning) parts.unshift(element("p", { class: "notice warn" }, warning));
-    this.notes.replaceChildren(...(words.length ? parts : [element("p", { class: "empty" }, "Nothing was heard in it.")]));
+    if (warning) parts.unshift(element("p", { class: "notice warn" }, sentence(warning)));
+    this.notes.replaceChildren(
+      ...(words.length ? parts : [element("p", { class: "empty" }, "Nothing was heard in it.")]),
+    );
   }
 
   /** Each can be heard with a key, too: the words of the text are for the pointer only. */
   #doubts(doubtful) {
     const buttons = doubtful.slice(0, MOST_DOUBTFUL).map(({ word, start }) =>
-      element("button", { type: "button", class: "small quiet", title: `Hear it at ${clock(start)}`, onclick: () => this.#hear(start) }, word),
+      element(
+        "button",
+        {
+          type: "button",
+          class: "small quiet",
+          title: `Hear it at ${clock(start)}`,
+          onclick: () => this.#hear(start),
+        },
+        word,
+      ),
     );
     const more = doubtful.length - buttons.length;
-    return element("div", { class: "row doubts" }, element("p", {}, DOUBTS[this.#task](doubtful.length)), ...buttons, more > 0 ? `and ${more} more` : null);
+    return element(
+      "div",
+      { class: "row doubts" },
+      element("p", {}, DOUBTS[this.#task](doubtful.length)),
+      ...buttons,
+      more > 0 ? `and ${more} more` : null,
+    );
   }
 
   #legend() {
-    const signs = LEGENDS[this.#task].map(([name, means]) => element("li", {}, element("span", { class: name }, "word"), ` ${means}`));
+    const signs = LEGENDS[this.#task].map(([name, means]) =>
+      element("li", {}, element("span", { class: name }, "word"), ` ${means}`),
+    );
     return element("ul", { class: "legend hint", "aria-label": "Marks" }, ...signs);
   }
 
@@ -124,7 +151,8 @@ export class Transcript extends EventTarget {
 
   #follow() {
     this.audio.addEventListener("play", () => this.#run());
-    for (const event of ["pause", "seeked", "timeupdate"]) this.audio.addEventListener(event, () => this.#light());
+    for (const event of ["pause", "seeked", "timeupdate"])
+      this.audio.addEventListener(event, () => this.#light());
     this.audio.addEventListener("error", () => (this.unplayed.hidden = !this.audio.hasAttribute("src")));
   }
 
@@ -152,7 +180,17 @@ export class Transcript extends EventTarget {
 
   #files(actions) {
     const buttons = Object.keys(TYPES).map((format) =>
-      element("button", { type: "button", class: "small", "aria-label": `Download ${format}`, onclick: () => this.#download(format) }, icon(ICONS.down), format),
+      element(
+        "button",
+        {
+          type: "button",
+          class: "small",
+          "aria-label": `Download ${format}`,
+          onclick: () => this.#download(format),
+        },
+        icon(ICONS.down),
+        format,
+      ),
     );
     this.files = element("div", { class: "row", hidden: true }, ...buttons, ...actions);
     return this.files;
@@ -160,7 +198,8 @@ export class Transcript extends EventTarget {
 
   async #download(format) {
     try {
-      const text = format === "json" ? `${JSON.stringify(this.result, null, 2)}\n` : await this.#subtitles(format);
+      const text =
+        format === "json" ? `${JSON.stringify(this.result, null, 2)}\n` : await this.#subtitles(format);
       const stem = this.heading.textContent.replace(/\.[^.]{1,5}$/, "");
       offer(new Blob([text], { type: TYPES[format] }), `${stem}.${format}`);
     } catch (error) {

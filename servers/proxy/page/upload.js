@@ -3,10 +3,11 @@
 /**
  * What `api.send` takes as `transport` in place of fetch.
  * @param {function(number): void} onSent is told the fraction that was sent, 1 at its end
- * @returns {function(URL, Object): Promise<Response>} the response is there with its headers, its body as it comes
+ * @returns {function(URL, Object): Promise<Response>} there with its headers, its body as it comes
  */
 export function uploading(onSent) {
-  return (url, options) => new Promise((resolve, reject) => exchange(url, options, { onSent, resolve, reject }));
+  return (url, options) =>
+    new Promise((resolve, reject) => exchange(url, options, { onSent, resolve, reject }));
 }
 
 function exchange(url, { method, body, headers, signal }, { onSent, resolve, reject }) {

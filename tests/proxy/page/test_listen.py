@@ -215,7 +215,7 @@ def test_a_file_of_two_gigabytes_is_refused_before_it_is_sent(page, listen, tmp_
 def test_a_file_that_only_looks_like_a_recording_has_the_servers_sentence(page, listen, complaints):
     complaints.expect("status of 422")
     choose(listen, {"name": "damaged.wav", "mimeType": "audio/wav", "buffer": b"no audio at all"})
-    listen.get_by_text("damaged.wav: this is not an audio file that can be read").wait_for()
+    listen.get_by_text("Damaged.wav: this is not an audio file that can be read").wait_for()
     assert listen.get_by_role("button", name="Try again").is_visible()
 
 

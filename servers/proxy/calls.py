@@ -114,6 +114,10 @@ class Call:
                     raise DeadlineExceeded(f"{self.whose} did not answer in time")
         return Answer(self.whose, self.status, self.headers, bytes(content))
 
+    @property
+    def aborted(self) -> bool:
+        return self._aborted
+
     def abort(self) -> None:
         """Nobody wants it any more: whoever waits for it is woken, and the other side is told."""
         with self._lock:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from flask import Response, g, request
 
-from servers.errors import InvalidRequest, SkylarkError, UpstreamFailed
+from servers.errors import InvalidRequest, NothingRecognised, UpstreamFailed
 from servers.jobs.request import IDEMPOTENCY_KEY
 from servers.proxy.allowance import Charge, Use, allowances
 from servers.proxy.calls import Answer, Body, Call
@@ -66,12 +66,13 @@ def forward(errand: Errand) -> Response:
     with ExitStack() as until_sent:
         until_sent.callback(streams().enter(who))
         charge = allowances().take(who, errand.use, name)
+        call = until_sent.enter_context(errand.upstream.call())
+        on_leave()(call.abort)
         try:
-            call = until_sent.enter_context(errand.upstream.call())
-            on_leave()(call.abort)
             _send(errand, call, name)
-        except SkylarkError:
-            allowances().give_back(who, charge)
+        except UpstreamFailed:
+            if not call.aborted:  # who leaves has had it worked on
+                allowances().give_back(who, charge)
             raise
         if call.status >= 400:
             return _refused(call, who, charge)
@@ -91,6 +92,8 @@ def named_request(who: Visitor) -> str | None:
 def passed_on(answer: Answer) -> Response:
     """An upstream's error in its own shape. Raises UpstreamFailed for what is no error of Skylark's."""
     g.error_code = _error_code(answer)
+    if g.error_code is None:
+        raise UpstreamFailed(f"{answer.whose} answered {answer.status}, and not as a Skylark server does")
     response = Response(answer.content, answer.status, content_type=JSON)
     if (wait := answer.headers.get("retry-after")) is not None:
         response.headers["Retry-After"] = wait
@@ -115,9 +118,10 @@ def _send(errand: Errand, call: Call, name: str | None) -> None:
 
 
 def _refused(call: Call, who: Visitor, charge: Charge) -> Response:
-    if call.status in NOT_DONE:
+    answer = call.answer(patience_s())
+    if call.status in NOT_DONE and _error_code(answer) != NothingRecognised.code:
         allowances().give_back(who, charge)
-    return passed_on(call.answer(patience_s()))
+    return passed_on(answer)
 
 
 def _headers(call: Call, kinds: Collection[str]) -> dict[str, str]:
@@ -132,13 +136,11 @@ def _headers(call: Call, kinds: Collection[str]) -> dict[str, str]:
     return found | {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-def _error_code(answer: Answer) -> str:
-    """Raises UpstreamFailed."""
+def _error_code(answer: Answer) -> str | None:
+    """None where it is no error of Skylark's."""
     try:
         error = json.loads(answer.content)["error"]
         code, message = error["code"], error["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        code, message = None, None
-    if not isinstance(code, str) or not isinstance(message, str):
-        raise UpstreamFailed(f"{answer.whose} answered {answer.status}, and not as a Skylark server does")
-    return code
+        return None
+    return code if isinstance(code, str) and isinstance(message, str) else None

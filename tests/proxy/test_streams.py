@@ -87,6 +87,20 @@ def test_a_browser_that_goes_away_ends_the_connection_to_the_server(visitor, ups
     assert upstream.last().gone.wait(20)
 
 
+def test_who_goes_away_has_used_what_was_begun(tmp_path, upstream):
+    limits = {"SKYLARK_PROXY__CHARACTERS_PER_DAY": "100", "SKYLARK_PROXY__SERVER_CONFIG": str(tmp_path / "c")}
+    write_config(tmp_path, upstream).rename(tmp_path / "c")
+    upstream.asked.clear()
+    upstream.does = lambda talk: talk.wait_until_gone()
+    with running_proxy(tmp_path, **limits) as proxy:
+        visitor = Visitor(proxy.url)
+        with visitor.begin("/api/speech", b'{"input": "hello"}'):
+            upstream.last()
+        eventually(lambda: '"/api/speech"' in proxy.log.read_text(), "the request has ended")
+        assert visitor.get("/api/visitor").json()["limits"]["characters_left"] == 95
+        visitor.http.close()
+
+
 def test_what_breaks_off_breaks_off_for_the_page_too(visitor, upstream):
     def break_off(talk):
         talk.head(EVENTS)

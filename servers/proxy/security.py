@@ -76,6 +76,7 @@ def install(app: Flask, visitors: Visitors) -> None:
     def check() -> None:
         guard.check(request)
         g.visitor = visitors.of(request)
+        g.owner = g.visitor.application_id  # for the log
 
     app.before_request(lambda: guard.check_host(request))
     cors.install(app, guard.proxy.origins, headers=PREFLIGHT, exposed=EXPOSED, with_cookies=True)

@@ -27,7 +27,8 @@ bp = Blueprint("speech", __name__)
 MOST_SPEECH_BYTES = 4 * MEGABYTE
 """Of a body without a recording: no text within the limits is so long."""
 BASE64_GROWS = 4 / 3
-SPOKEN = ("audio/", EVENTS.partition(";")[0])
+SPOKEN = ("audio/", EVENTS.partition(";")[0], JSON)
+"""JSON is about what went into a bucket."""
 BATCH = (JSON, LINES)
 OF_VISITORS = (*OF_WORK, *OF_SPEAKING, Forbidden)
 

@@ -32,12 +32,14 @@ class Visitor:
     def post(self, path: str, headers: dict[str, str] | None = None, **options) -> requests.Response:
         return self.http.post(f"{self.url}{path}", headers=self.headers | (headers or {}), **options)
 
-    def begin(self, path: str, body: bytes, promised: int | None = None) -> socket.socket:
+    def begin(
+        self, path: str, body: bytes = b"", promised: int | None = None, method: str = "POST"
+    ) -> socket.socket:
         """Sends a request and hands out the connection, for who leaves or reads byte by byte; `promised` is
         the length that it says, where that is not the body's.
         """
         port = int(self.url.rpartition(":")[2])
-        lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Type: application/json"]
+        lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Type: application/json"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         head = "\r\n".join([*lines, f"Content-Length: {promised or len(body)}", "", ""])
         sock = socket.create_connection(("127.0.0.1", port), HTTP_S)

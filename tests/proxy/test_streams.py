@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -132,7 +134,7 @@ def test_a_large_recording_passes_through(visitor, upstream):
 
 
 def test_a_recording_that_is_too_large_is_refused_before_it_is_sent(visitor, upstream):
-    with visitor.begin("/api/transcribe", b"", promised=2_000_000_000) as sock:
+    with visitor.begin("/api/transcribe", promised=2_000_000_000) as sock:
         assert b" 413 " in sock.recv(10_000).split(b"\r\n")[0]
     assert upstream.asked == []
 
@@ -147,6 +149,18 @@ def test_a_visitor_has_so_many_replies_in_hand_and_no_more(visitor, upstream):
         each.close()
     upstream.does = lambda talk: talk.whole(b"\0\0", "audio/pcm")
     eventually(lambda: visitor.post("/api/speech", json=TEXT).ok, "their places are free again")
+
+
+def test_who_opens_a_thousand_event_streams_gets_eight_and_takes_nobodys_place(proxy, visitor, upstream):
+    upstream.does = lambda talk: talk.whole(b"{}")
+    with ExitStack() as all_open:
+        socks = [all_open.enter_context(visitor.begin("/api/events", method="GET")) for _ in range(1_000)]
+        statuses = Counter(sock.recv(12) for sock in socks)
+        assert statuses == {b"HTTP/1.1 200": 8, b"HTTP/1.1 429": 992}
+        other = Visitor(proxy.url)
+        with other.begin("/api/events", method="GET") as sock:
+            assert sock.recv(12) == b"HTTP/1.1 200"
+        other.http.close()
 
 
 def test_the_key_is_in_no_reply_no_log_and_no_cookie(proxy, visitor, upstream):

@@ -68,13 +68,14 @@ def install(app: Flask, visitors: Visitors) -> None:
 
     def admits(environ: dict[str, Any]) -> bool:
         try:
-            guard.check(Request(environ))
+            guard.check_host(Request(environ))
+            guard.check_change(Request(environ))
         except SkylarkError:
             return False
         return True
 
     def check() -> None:
-        guard.check(request)
+        guard.check_change(request)
         g.visitor = visitors.of(request)
         g.owner = g.visitor.application_id  # for the log
 
@@ -92,12 +93,6 @@ class Guard:
         self.proxy, self._visitors = proxy, visitors
         self._is_public = is_public(proxy)
 
-    def check(self, request: Request) -> None:
-        self.check_host(request)
-        if request.method not in SAFE:
-            self._check_origin(request)
-            self._check_token(request)
-
     def check_host(self, request: Request) -> None:
         if request.path in ANYWHERE:
             return
@@ -108,6 +103,12 @@ class Guard:
             )
         if self._is_public and request.path in OPERATORS:
             raise NotFound(f"there is no {request.path}")
+
+    def check_change(self, request: Request) -> None:
+        """Lets pass what changes nothing."""
+        if request.method not in SAFE:
+            self._check_origin(request)
+            self._check_token(request)
 
     def _check_origin(self, request: Request) -> None:
         """By Origin, or where there is none by Sec-Fetch-Site; who is no browser has neither."""

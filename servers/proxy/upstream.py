@@ -125,8 +125,12 @@ def _configured(config: ClientConfig) -> Upstreams:
 
 def _at(name: str, url: str, api_key: str | None) -> Upstream:
     parts = urlsplit(url)
-    connect = _over_tls if parts.scheme == "https" else _over_tcp
-    return Upstream(WHOSE[name], partial(connect, parts.hostname or "", parts.port), parts.path, api_key)
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme == "https":
+        connect = partial(_over_tls, host, port, ssl.create_default_context())
+    else:
+        connect = partial(_over_tcp, host, port)
+    return Upstream(WHOSE[name], connect, parts.path, api_key)
 
 
 def _over_unix(path: Path) -> HTTPConnection:
@@ -137,5 +141,5 @@ def _over_tcp(host: str, port: int | None) -> HTTPConnection:
     return HTTPConnection(host, port, timeout=CONNECT_S)
 
 
-def _over_tls(host: str, port: int | None) -> HTTPConnection:
-    return HTTPSConnection(host, port, timeout=CONNECT_S, ssl_context=ssl.create_default_context())
+def _over_tls(host: str, port: int | None, context: ssl.SSLContext) -> HTTPConnection:
+    return HTTPSConnection(host, port, timeout=CONNECT_S, ssl_context=context)

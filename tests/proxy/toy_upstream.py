@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -52,12 +53,12 @@ class Talk:
 
     def wait_until_gone(self) -> None:
         """Until the client closes; for as long as a test may take."""
-        self.sock.settimeout(WITHIN_S)
-        with suppress(ConnectionResetError):
-            if self.sock.recv(1) == b"":
-                self.asked.gone.set()
-                return
-        self.asked.gone.set()
+        try:
+            more = self.sock.recv(1)
+        except (ConnectionResetError, ssl.SSLError):
+            more = b""
+        if more == b"":
+            self.asked.gone.set()
 
 
 Does = Callable[[Talk], None]
@@ -66,10 +67,11 @@ Does = Callable[[Talk], None]
 class Toy:
     """`does` is what it does with the next requests; all that came are in `asked`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://127.0.0.1:{self.port}" if tls is None else f"https://localhost:{self.port}"
         self.asked: list[Asked] = []
         self.came = threading.Condition()
         self.does: Does = lambda talk: talk.whole(b"{}")
@@ -100,9 +102,15 @@ class Toy:
             thread.start()
             self._threads.append(thread)
 
+    def _secured(self, sock: socket.socket) -> socket.socket:
+        sock.settimeout(WITHIN_S)
+        if self._tls is None:
+            return sock
+        with sock:  # which hands its descriptor over, or is closed where that fails
+            return self._tls.wrap_socket(sock, server_side=True)
+
     def _serve(self, sock: socket.socket) -> None:
-        with sock, suppress(ConnectionError, TimeoutError):
-            sock.settimeout(WITHIN_S)
+        with suppress(ConnectionError, TimeoutError, ssl.SSLError), self._secured(sock) as sock:
             asked = _read(sock)
             if asked is None:
                 return
@@ -132,8 +140,8 @@ def _read(sock: socket.socket) -> Asked | None:
 
 
 @contextmanager
-def toy_upstream() -> Iterator[Toy]:
-    toy = Toy()
+def toy_upstream(tls: ssl.SSLContext | None = None) -> Iterator[Toy]:
+    toy = Toy(tls)
     try:
         yield toy
     finally:

@@ -42,10 +42,20 @@ class Encoding(Query):
     ]
 
 
+Time = Annotated[float, Field(ge=0, le=1_000_000)]
+
+
+class TimedWord(Word):
+    """With times in seconds that a recording can have."""
+
+    start: Time
+    end: Time
+
+
 class Subtitles(Noun):
     """The body: `words` are timed, and `text`, if it is there, is what they are of, as it is written."""
 
-    words: list[Word] = Field(max_length=200_000)
+    words: list[TimedWord] = Field(max_length=200_000)
     format: Literal["srt", "vtt"]
     language: str | None = None
     text: str | None = None

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
+from servers.audio.encode import FORMATS
 from servers.errors import Forbidden
 from servers.openai.server_sent_events import EVENTS
 from servers.openai.speech_body import SpeechBody
@@ -39,7 +40,7 @@ OF_VISITORS = (*OF_WORK, *OF_SPEAKING, Forbidden)
     body=SpeechBody,
     query=ResumedQuery,
     headers=NAMED | LAST_EVENT,
-    replies=SPOKEN,
+    replies=(*(format.content_type for format in FORMATS.values()), EVENTS, JSON),
     errors=OF_VISITORS,
 )
 def speech() -> Response:

@@ -44,6 +44,7 @@ def create_app(
     log.install(app, logging.DEBUG if internal else logging.INFO)
     metrics.install(app)
     (access or partial(_by_key, internal=internal))(app)
+    app.extensions[openapi.KEYLESS] = access is not None
     errors.install(app)
     for blueprint in (openapi.bp, *blueprints):
         app.register_blueprint(blueprint)

@@ -58,6 +58,8 @@ REQUEST_ID_HEADER = {
     "schema": {"type": "string"},
     "required": True,
 }
+KEYLESS = "skylark.keyless"
+"""The app's extension that says that its callers have no key."""
 View = TypeVar("View", bound=Callable[..., Any])
 bp = Blueprint("openapi", __name__)
 
@@ -119,10 +121,11 @@ def document(app: Flask) -> dict[str, Any]:
     told, schemas = models_json_schema([(noun, "validation") for noun in nouns], ref_template=REFERENCE)
     references = {noun: told[noun, "validation"] for noun in nouns}
     paths: dict[str, Any] = {}
+    keyless = bool(app.extensions.get(KEYLESS))
     for rule, method, each in described:
         path = PARAMETER.sub(r"{\g<name>}", rule.rule)
         name = re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_")
-        found = {"operationId": name} | _operation(rule, each, references)
+        found = {"operationId": name} | _operation(rule, each, references, keyless)
         paths.setdefault(path, {})[method.lower()] = found
     return {
         "openapi": "3.1.0",
@@ -133,12 +136,14 @@ def document(app: Flask) -> dict[str, Any]:
             "headers": {"RequestId": REQUEST_ID_HEADER},
             "securitySchemes": SECURITY_SCHEMES,
         },
-        "security": [{scheme: []} for scheme in SECURITY_SCHEMES],
+        "security": [] if keyless else [{scheme: []} for scheme in SECURITY_SCHEMES],
     }
 
 
-def _operation(rule: Rule, said: Operation, references: Mapping[type[Noun], Any]) -> dict[str, Any]:
-    is_open = rule.rule in OPEN_PATHS
+def _operation(
+    rule: Rule, said: Operation, references: Mapping[type[Noun], Any], keyless: bool
+) -> dict[str, Any]:
+    is_open = keyless or rule.rule in OPEN_PATHS
     errors = (*ALWAYS, *(OF_BODIES if said.body or said.form else ()), *said.errors)
     if said.query or said.headers:
         errors = (*errors, InvalidRequest)
@@ -175,8 +180,10 @@ def _in_path(rule: Rule) -> Iterator[dict[str, Any]]:
 def _in_query(said: Operation) -> Iterator[dict[str, Any]]:
     if said.query is None:
         return
-    for name, schema in _without_null(said.query.model_json_schema())["properties"].items():
-        yield {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
+    whole = _without_null(said.query.model_json_schema())
+    for name, schema in whole["properties"].items():
+        found = {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
+        yield found | ({"required": True} if name in whole.get("required", ()) else {})
 
 
 def _in_headers(said: Operation) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,9 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from tests.proxy.browsing import Browser
 
@@ -77,3 +80,23 @@ def test_words_become_subtitles(browser):
 def test_words_that_cannot_be_are_refused(browser, body):
     reply = browser.post("/api/subtitles", json=body)
     assert (reply.status_code, reply.json["error"]["code"]) == (422, "invalid_request")
+
+
+TIMES = st.floats(min_value=0, max_value=1_000_000)
+TIMED = st.fixed_dictionaries({"word": st.text(max_size=12), "start": TIMES, "end": TIMES})
+
+
+@hypothesis_settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(words=st.lists(TIMED, max_size=8), format=st.sampled_from(["srt", "vtt"]))
+def test_words_in_any_order_become_subtitles(browser, words, format):
+    reply = browser.post("/api/subtitles", json={"words": words, "format": format})
+    assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("time", [-1, 1e7, 1e308, "1"])
+def test_times_that_no_recording_has_are_refused(browser, time):
+    words = [{"word": "a", "start": 0, "end": time}]
+    reply = browser.post("/api/subtitles", json={"words": words, "format": "srt"})
+    assert (reply.status_code, reply.json["error"]["param"]) == (422, "words.0.end")

@@ -33,6 +33,7 @@ from benchmarks import (
     siege,
     streams,
     trace,
+    visitors,
     zombies,
 )
 from benchmarks.figures import Figure, table
@@ -63,6 +64,7 @@ BENCHMARKS = {
     "fuzz-audio": lambda chosen: fuzz_audio.measure(chosen.files),
     "peers": lambda chosen: peers.measure(chosen.peer, chosen.rounds, chosen.checkpoint),
     "recognition": lambda chosen: recognition.measure(chosen.minutes, chosen.whisper),
+    "visitors": lambda _: visitors.measure(),
 }
 
 

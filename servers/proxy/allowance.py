@@ -96,6 +96,8 @@ class Allowances:
         if charge.amounts:
             with self._writing() as db:
                 _add(db, charge, visitor, -1)
+                db.execute("delete from used where amount <= 0")
+                db.execute("delete from named where amount <= 0")
 
     def left(self, visitor: Visitor) -> dict[str, float | None]:
         """Of each kind; None is without limit."""

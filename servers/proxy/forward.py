@@ -14,18 +14,19 @@ from dataclasses import dataclass, field
 from flask import Response, g, request
 
 from servers.errors import InvalidRequest, NothingRecognised, UpstreamFailed
-from servers.jobs.request import IDEMPOTENCY_KEY
+from servers.jobs.request import IDEMPOTENCY_KEY, LONGEST_KEY
 from servers.proxy.allowance import Charge, Use, allowances
 from servers.proxy.calls import Answer, Body, Call
 from servers.proxy.streams import streams
 from servers.proxy.upstream import Upstream
-from servers.proxy.visitors import Visitor, visitor
+from servers.proxy.visitors import PUBLIC_ID, Visitor, visitor
 from servers.settings import settings
 from servers.web.disconnect import on_leave
 from servers.web.openapi import JSON
 from servers.web.request_ids import HEADER as REQUEST_ID
 from servers.web.request_ids import request_id
 
+LONGEST_NAME = LONGEST_KEY - PUBLIC_ID - len("/")
 MARGIN_S = 60.0
 """So much later than the servers themselves would have given up."""
 PASSED_ON = ("Accept", "Last-Event-ID")
@@ -84,8 +85,9 @@ def forward(errand: Errand) -> Response:
 def named_request(who: Visitor) -> str | None:
     """The Idempotency-Key as it goes on: no visitor can name another one's request. Raises InvalidRequest."""
     key = request.headers.get(IDEMPOTENCY_KEY)
-    if key == "":
-        raise InvalidRequest(f"{IDEMPOTENCY_KEY} is empty", param=IDEMPOTENCY_KEY)
+    if key is not None and not 1 <= len(key) <= LONGEST_NAME:
+        message = f"{IDEMPOTENCY_KEY} has to have from 1 to {LONGEST_NAME} characters"
+        raise InvalidRequest(message, param=IDEMPOTENCY_KEY)
     return None if key is None else f"{who.public_id}/{key}"
 
 

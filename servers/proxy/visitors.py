@@ -23,6 +23,8 @@ KEPT_S = 180 * 86_400
 """How long a cookie is taken; each visit gives a new one."""
 SECRET_FILE = "proxy.secret"
 SHORTEST_SECRET = 16
+PUBLIC_ID = 12
+"""Characters of it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Visitor:
     @property
     def public_id(self) -> str:
         """Says nothing of the id."""
-        return sha256(self.id.encode()).hexdigest()[:12]
+        return sha256(self.id.encode()).hexdigest()[:PUBLIC_ID]
 
     @property
     def application_id(self) -> str:

@@ -105,10 +105,13 @@ def test_a_request_that_is_sent_again_is_counted_once(kept):
     assert left(kept, BEN) == 40
 
 
-def test_what_was_not_done_is_given_back(kept):
+def test_what_was_not_done_is_given_back(kept, tmp_path):
     charge = kept.take(ANN, Use(characters=60), "take/1")
     kept.give_back(ANN, charge)
     assert left(kept) == 100
+    with sqlite3.connect(tmp_path / "proxy.sqlite3") as db:
+        assert db.execute("select day from used union all select day from named").fetchall() == []
+    db.close()
     kept.take(ANN, Use(characters=60), "take/1")
     assert left(kept) == 40
 

@@ -82,9 +82,17 @@ def test_a_visitor_names_requests_of_their_own_only(app, toy):
     assert first.partition("/")[0] == json.loads(toy.asked[0].body)["application_id"].removeprefix("page-")
 
 
-def test_an_empty_name_is_an_error(browser, toy):
-    reply = browser.post("/api/speech", {"Idempotency-Key": ""}, json={"input": "a"})
+@pytest.mark.parametrize("key", ["", "x" * 180])
+def test_a_name_that_is_none_is_an_error(browser, toy, key):
+    reply = browser.post("/api/speech", {"Idempotency-Key": key}, json={"input": "a"})
     assert (reply.status_code, reply.json["error"]["param"]) == (422, "Idempotency-Key")
+    assert toy.asked == []
+
+
+def test_the_longest_name_is_taken(browser, toy):
+    toy.does = lambda talk: talk.whole(PCM, "audio/pcm")
+    assert browser.post("/api/speech", {"Idempotency-Key": "x" * 179}, json={"input": "a"}).status_code == 200
+    assert len(toy.last().headers["idempotency-key"]) == 192
 
 
 @pytest.mark.parametrize("path", ["/api/tts-generate", "/api/generate_batch"])

@@ -11,7 +11,8 @@ from servers.backends.load import check_models
 from servers.catalog import Catalog
 from servers.checkpoints.catalogue import Catalogue
 from servers.jobs.preferred import Preferred
-from servers.settings import ROOT, Settings
+from servers.proxy.exposure import check_limits
+from servers.settings import ROOT, Proxy, Settings
 from servers.supervision.processes import DOORS, PROXY, STOP_WAIT_S, wanted
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
@@ -76,6 +77,24 @@ def test_compose_gives_a_service_the_time_to_end_and_the_volume_that_the_image_h
     assert f"VOLUME {path}\n" in DOCKERFILE
     assert (found["read_only"], found["restart"]) == (True, "on-failure")
     assert "TTS_API_KEY" in found["environment"]
+
+
+def test_compose_serves_the_page_alone_with_a_limit_for_a_server_config_that_it_only_reads(monkeypatch):
+    found = COMPOSE["services"]["proxy"]
+    assert (found["profiles"], found["read_only"]) == (["proxy"], True)
+    assert found["command"] == ["python", "-m", PROXY.module]
+    for name, value in found["environment"].items():
+        if value is not None:  # else it is whoever starts it who sets it
+            monkeypatch.setenv(name, re.sub(r"\$\{\w+:[-?](.*)\}", r"\1", str(value)))
+        else:
+            assert name.removeprefix("SKYLARK_PROXY__").lower() in Proxy.model_fields
+    loaded = Settings()
+    check_limits(loaded.proxy.host, loaded)
+    assert found["ports"] == [f"${{SKYLARK_BIND:-127.0.0.1}}:{loaded.proxy.port}:{loaded.proxy.port}"]
+    state, config = (volume.split(":") for volume in (found["volumes"][0], found["volumes"][1][::-1]))
+    assert state[0] in COMPOSE["volumes"]
+    assert f"VOLUME {state[1]}\n" in DOCKERFILE
+    assert [each[::-1] for each in config[:2]] == ["ro", str(loaded.proxy.server_config)]
 
 
 def test_what_the_dockerfile_copies_is_in_the_builds_context():

@@ -1,21 +1,27 @@
-"""`python -m servers.supervision.probe`: whether every door is ready, for the image's HEALTHCHECK."""
+"""`python -m servers.supervision.probe`: whether every door is ready, for the image's HEALTHCHECK.
+
+With `proxy` it is whether the page is, for a container that serves that alone.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 from servers.settings import Settings, settings
-from servers.supervision.processes import DOORS, Process
+from servers.supervision.processes import DOORS, PROXY, Process
 
 WITHIN_S = 4.0
 
 
-def why_not(door: Process, loaded: Settings) -> str | None:
+def why_not(process: Process, loaded: Settings) -> str | None:
     """What it says of itself where it is not ready."""
     try:
-        with build_opener(ProxyHandler({})).open(f"{door.url(loaded)}{door.ready_path}", timeout=WITHIN_S):
+        with build_opener(ProxyHandler({})).open(
+            f"{process.url(loaded)}{process.ready_path}", timeout=WITHIN_S
+        ):
             return None
     except HTTPError as error:
         with error:
@@ -24,12 +30,13 @@ def why_not(door: Process, loaded: Settings) -> str | None:
         return str(error)
 
 
-def main() -> int:
-    faults = {door.name: why_not(door, settings()) for door in DOORS if door.ready_path}
+def main(arguments: Sequence[str]) -> int:
+    asked = [PROXY] if list(arguments) == [PROXY.name] else DOORS
+    faults = {each.name: why_not(each, settings()) for each in asked if each.ready_path}
     for name, fault in faults.items():
         print(f"{name}: {fault or 'ready'}")
     return int(any(faults.values()))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

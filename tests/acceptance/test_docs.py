@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ import yaml
 
 from servers.settings import ROOT
 from servers.supervision.processes import DOORS, PROXY
-from tests.acceptance.processes import Appliance, free_port, running_appliance
+from tests.acceptance.processes import START_S, Appliance, eventually, free_port, running_appliance
 from tests.cli.terminal import Terminal
 from tests.docs.pages import PAGES, Block, blocks, differences, sample, text_of
 
@@ -93,6 +94,8 @@ curl -sS http://127.0.0.1:5000/generate_batch -H 'Content-Type: application/json
         "scripts/build-image cpu skylark:cpu": CONTAINER,
         "scripts/smoke skylark:cpu\nscripts/smoke http://127.0.0.1:5000": CONTAINER,
         'TTS_API_KEY="a long secret" docker compose --profile cpu up --detach': "needs docker, and an image",
+        'TTS_API_KEY="a long secret" docker compose --profile proxy up --detach': CONTAINER,
+        "skylark page": "opens a browser; tests/cli/test_page.py",
         "scripts/switch-image --back": CONTAINER,
         "scripts/sbom skylark:cpu > sbom.json\nscripts/scan requirements-image.lock": (
             "needs an image, and a registry for the programs that look"
@@ -165,7 +168,11 @@ class Reader:
 
     def __init__(self, folder: Path, appliance: Appliance, models: Path, page: str) -> None:
         self.folder = folder
-        self._ports = {"5000": appliance.ports["tts"], "5001": appliance.ports["whisperx"]}
+        self._ports = {
+            "5000": appliance.ports["tts"],
+            "5001": appliance.ports["whisperx"],
+            "5010": appliance.settings[PROXY.port_variable],
+        }
         self._answer = ""
         (folder / "var").symlink_to(appliance.folder)
         (folder / "config").mkdir()
@@ -339,13 +346,22 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def appliance(models: Path) -> Iterator[Appliance]:
+    page = free_port()
     with running_appliance(
         SKYLARK_MODELS_FILE=str(models),
         SKYLARK_BACKENDS_PATH=json.dumps([str(models.parent / "my_backends")]),
         SKYLARK_ENGINE__DEVICE="cpu",
         SKYLARK_ENGINE__MAX_MODELS="4",
+        SKYLARK_PROXY__BESIDE="true",
+        **{PROXY.port_variable: str(page)},
     ) as appliance:
+        eventually(lambda: _serves(page), "the page is served", START_S)
         yield appliance
+
+
+def _serves(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from tests.docs.pages import PAGES, Block, blocks, differences, prose, read_bloc
 NO_SETTINGS = {
     "SKYLARK_CONFIG": "names the file of the settings",
     "SKYLARK_SERVER_CONFIG": "a client's",
+    "SKYLARK_BIND": "docker-compose.yml's",
 }
 
 

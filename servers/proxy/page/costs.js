@@ -31,7 +31,8 @@ export function costs() {
     node,
     show(status) {
       if (!status) return;
-      const { machine } = status;
+      const { machine, state } = status;
+      node.hidden = !machine && state === "off"; // not this one, and nothing is known of it
       title.textContent = machine ? "What it costs" : "This machine";
       figures.hidden = !machine;
       kind.textContent = machine

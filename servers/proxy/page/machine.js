@@ -145,7 +145,7 @@ function statePanel(onStart) {
       if (!status) return;
       word.className = `tag state ${stateKind(status.state)}`;
       show(word, stateWord(status.state));
-      show(message, sentence(status.message));
+      show(message, messageOf(status));
       show(fault, faultOf(status));
       stages.show(status);
       showStart(status, allowed);
@@ -183,6 +183,12 @@ export function faultOf({ message, machine }) {
   if (!fault || message.includes(fault.message)) return "";
   const again = fault.next_attempt_at ? ` It is tried again at ${clock(fault.next_attempt_at)}.` : "";
   return sentence(fault.message) + again;
+}
+
+/** What the proxy says of it, where that is more than the word above it. Pure. */
+export function messageOf({ state, message }) {
+  const told = sentence(message);
+  return told === `${stateWord(state)}.` ? "" : told;
 }
 
 function sentence(text) {

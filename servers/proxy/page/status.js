@@ -2,7 +2,7 @@
 // It stands alone, so that others can embed it: <script type="module" src="https://…/page/status.js">.
 
 const ROOT = new URL("..", import.meta.url).href;
-const AGAIN_MS = [1000, 2000, 5000, 10000, 30000];
+const AGAIN_S = [1, 2, 5, 10, 30];
 
 const WORDS = {
   ready: ["Ready", "good"],
@@ -36,9 +36,8 @@ export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return unbroken(`${whole} s`);
   if (whole < 3600) return unbroken(`${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`);
-  return unbroken(
-    `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`,
-  );
+  const minutes = Math.floor((whole % 3600) / 60);
+  return unbroken(`${Math.floor(whole / 3600)} h ${String(minutes).padStart(2, "0")} min`);
 }
 
 const unbroken = (text) => text.replaceAll(" ", "\u00a0");
@@ -53,11 +52,7 @@ export class Machine extends EventTarget {
   queue = null;
   /** null before the first answer */
   connected = null;
-  #url;
-  #before;
-  #attempt = 0;
-  #source = null;
-  #failures = 0;
+  #link;
   #timer = null;
   #toldAtMs = 0;
   #againAtMs = 0;
@@ -69,18 +64,11 @@ export class Machine extends EventTarget {
    */
   constructor(base = ROOT, { before = async () => {} } = {}) {
     super();
-    this.#before = before;
-    this.#url = new URL("api/events", base).href;
-    addEventListener("online", () => this.#open());
-    addEventListener("pagehide", () => this.#close());
-    addEventListener("pageshow", (event) => event.persisted && this.#open());
-    this.#open();
+    this.#link = shared(new URL("api/events", base).href, before, (news) => this.#take(news));
+    addEventListener("online", () => this.#link.again());
   }
 
-  /**
-   * Seconds until it is ready, as it usually is, by the clock since it was told; null where it does not
-   * start.
-   */
+  /** Seconds until it is ready, as it usually is, by the clock since it was told; null of no start. */
   leftS() {
     const told = this.status?.state === "starting" ? this.status.machine?.left_s : null;
     return typeof told === "number" ? Math.max(1, told - this.sinceToldS()) : null;
@@ -88,74 +76,111 @@ export class Machine extends EventTarget {
 
   /** How old the snapshot is. */
   sinceToldS() {
-    return (performance.now() - this.#toldAtMs) / 1000;
+    return Math.max(0, (Date.now() - this.#toldAtMs) / 1000);
   }
 
   /** Seconds until the connection is tried again. */
   againS() {
-    return Math.max(0, (this.#againAtMs - performance.now()) / 1000);
+    return Math.max(0, (this.#againAtMs - Date.now()) / 1000);
   }
 
-  /**
-   * Takes /machine's answer to a start as news, until the proxy has news of its own.
-   * @param {object} machine
-   */
+  /** Takes /machine's answer to a start as news, until the proxy has news of its own. */
   startsAs(machine) {
-    this.#take("status", {
-      ...this.status,
-      state: machine.state,
-      message: "The machine is starting.",
-      machine,
-    });
+    const told = { ...this.status, state: machine.state, message: "The machine is starting.", machine };
+    this.#take({ name: "status", told, atMs: Date.now() });
   }
 
-  async #open() {
-    this.#close();
-    const attempt = this.#attempt;
+  #take({ name, told, atMs }) {
+    if (name === "connection") this.#connection(told, atMs);
+    else this[name] = told;
+    if (name === "status") this.#toldAtMs = atMs;
+    this.dispatchEvent(new CustomEvent(name, { detail: told }));
+  }
+
+  #connection({ connected, againS }, atMs) {
+    clearTimeout(this.#timer);
+    this.connected = connected;
+    if (connected) return;
+    this.#againAtMs = atMs + againS * 1000;
+    this.#timer = setTimeout(() => this.#link.again(), this.againS() * 1000);
+  }
+}
+
+/**
+ * A browser has six connections to an origin, whatever number of pages: one of them has this one, for as long
+ * as it is open, and tells the others. Where pages cannot know of each other, each has its own.
+ * @param {function({name: string, told: object, atMs: number}): void} tell is called with all that comes
+ * @returns {{again: function(): void}} tries again at once, if the connection is lost
+ */
+function shared(url, before, tell) {
+  if (!navigator.locks || !globalThis.BroadcastChannel) return new Connection(url, before, tell);
+  const channel = new BroadcastChannel(url);
+  const last = new Map();
+  let own = null;
+  const spread = (news) => {
+    last.set(news.name, news);
+    channel.postMessage(news);
+    tell(news);
+  };
+  channel.onmessage = ({ data }) => {
+    if (!own && data.name) tell(data);
+    if (own && data.wish === "all") last.forEach((news) => channel.postMessage(news));
+    if (own && data.wish === "again") own.again();
+  };
+  navigator.locks.request(url, () => {
+    own = new Connection(url, before, spread);
+    return new Promise(() => {}); // until the page is closed
+  });
+  channel.postMessage({ wish: "all" });
+  return { again: () => (own ? own.again() : channel.postMessage({ wish: "again" })) };
+}
+
+/** One EventSource after the other. It gives up at an answer that is no stream, so each is tried but once. */
+class Connection {
+  #url;
+  #before;
+  #tell;
+  #state = "lost";
+  #failures = 0;
+
+  constructor(url, before, tell) {
+    [this.#url, this.#before, this.#tell] = [url, before, tell];
+    this.again();
+  }
+
+  async again() {
+    if (this.#state !== "lost") return;
+    this.#state = "trying";
     try {
       await this.#before();
+      this.#listen();
     } catch {
-      if (attempt === this.#attempt) this.#lost(); // `connection` tells it
-      return;
+      this.#lost(); // which is told as what it is
     }
-    if (attempt === this.#attempt) this.#connect();
   }
 
-  #connect() {
-    this.#source = new EventSource(this.#url);
-    this.#source.onopen = () => this.#connection(true);
-    this.#source.onerror = () => this.#lost();
+  #listen() {
+    const source = new EventSource(this.#url);
+    source.onopen = () => this.#found();
+    source.onerror = () => (source.close(), this.#lost());
     for (const name of ["status", "queue"]) {
-      this.#source.addEventListener(name, (event) => this.#take(name, JSON.parse(event.data)));
+      source.addEventListener(name, (event) => this.#say(name, JSON.parse(event.data)));
     }
   }
 
-  #close() {
-    this.#attempt += 1;
-    clearTimeout(this.#timer);
-    this.#source?.close();
+  #found() {
+    [this.#state, this.#failures] = ["open", 0];
+    this.#say("connection", { connected: true, againS: null });
   }
 
-  #take(name, told) {
-    this[name] = told;
-    if (name === "status") this.#toldAtMs = performance.now();
-    this.dispatchEvent(new CustomEvent(name, { detail: this[name] }));
-  }
-
-  #connection(connected, againS = null) {
-    if (connected) this.#failures = 0;
-    this.connected = connected;
-    this.dispatchEvent(new CustomEvent("connection", { detail: { connected, againS } }));
-  }
-
-  /** EventSource gives up at an answer that is no stream, so its own attempts are not waited for. */
   #lost() {
-    this.#close();
-    const wait = AGAIN_MS[Math.min(this.#failures, AGAIN_MS.length - 1)];
-    this.#failures += 1;
-    this.#againAtMs = performance.now() + wait;
-    this.#timer = setTimeout(() => this.#open(), wait);
-    this.#connection(false, wait / 1000);
+    const wait = AGAIN_S[Math.min(this.#failures, AGAIN_S.length - 1)];
+    [this.#state, this.#failures] = ["lost", this.#failures + 1];
+    this.#say("connection", { connected: false, againS: wait });
+  }
+
+  #say(name, told) {
+    this.#tell({ name, told, atMs: Date.now() });
   }
 }
 

@@ -243,6 +243,38 @@ def test_the_page_and_its_sign_share_one_connection(page, stand_in):
     assert sum(url.endswith("/api/events") for url in asked) == 1
 
 
+def test_two_pages_share_one_connection_and_the_second_goes_on_alone(browser, stand_in):
+    with opened(browser, stand_in.url) as first:
+        asked = []
+        first.context.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+        first.goto("/#machine")
+        heading(first, "Off").wait_for()
+        second = first.context.new_page()
+        second.goto("/#machine")
+        heading(second, "Off").wait_for()
+        assert asked.count("events") == 1
+        stand_in.told(machine=Machine(state="starting", stage=1))
+        heading(second, "Starting").wait_for()
+        first.close()
+        stand_in.told(machine=Machine(state="ready", stage=5))
+        heading(second, "Ready").wait_for()
+        assert asked.count("events") == 2
+
+
+def test_a_page_that_hears_from_another_is_told_of_a_lost_connection_too(browser, stand_in):
+    with opened(browser, stand_in.url, "Failed to load resource.*502") as first:
+        first.goto("/#machine")
+        heading(first, "Off").wait_for()
+        second = first.context.new_page()
+        second.goto("/#machine")
+        heading(second, "Off").wait_for()
+        stand_in.told(away=True)
+        expect(second.get_by_text("The connection to the server is lost.")).to_be_visible()
+        stand_in.told(away=False, machine=Machine(state="ready", stage=5))
+        heading(second, "Ready").wait_for()
+        expect(second.get_by_text("The connection to the server is lost.")).to_be_hidden()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", ["off", "starting", "ready", "failed"])
 def test_axe_finds_nothing_in_any_state_and_nothing_is_cut_on_any_screen(

@@ -4,11 +4,12 @@
 import { element } from "./element.js";
 import { clock } from "./times.js";
 
+const RUNS = ["ready", "busy", "loading", "starting", "stopping"];
 const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
 
 /** @returns {{node: HTMLElement, show: function(?object): void}} */
 export function costs() {
-  const names = { now: "Now", today: "Today", month: "This month", stops: "Stops" };
+  const names = { now: "Per hour now", today: "Today", month: "This month", stops: "Stops at" };
   const values = Object.fromEntries(Object.keys(names).map((name) => [name, element("dd", {}, unknown())]));
   const figures = element(
     "dl",
@@ -41,6 +42,7 @@ export function costs() {
       kind.hidden = kind.textContent === "";
       saved.textContent = savedBy(machine);
       saved.hidden = saved.textContent === "";
+      values.stops.parentElement.hidden = !machine || !RUNS.includes(state); // one that is off does not stop
       if (machine) Object.entries(figuresOf(machine)).forEach(([name, text]) => put(values[name], text));
     },
   };
@@ -48,13 +50,11 @@ export function costs() {
 
 /** The figures of /machine as texts; null where one is not known. Pure. */
 export function figuresOf({ state, price_per_hour: hourly, cost, stops_at: stopsAt }) {
-  const runs = state === "ready" || state === "starting" || state === "stopping";
-  const price = typeof hourly === "number" ? hourly : null;
   return {
-    now: !runs ? "$0 an hour" : price === null ? null : `${DOLLARS.format(price)} an hour`,
+    now: RUNS.includes(state) ? money(hourly) : DOLLARS.format(0),
     today: money(cost?.today),
     month: money(cost?.month),
-    stops: stopsAt ? `at ${clock(stopsAt)}` : state === "off" ? "is off" : null,
+    stops: stopsAt ? clock(stopsAt) : null,
   };
 }
 

@@ -112,7 +112,7 @@ def test_what_it_costs_is_told_and_what_is_not_known_is_no_zero(page, stand_in):
     stand_in.told(machine=Machine(state="ready", stage=5))
     page.goto("/#machine")
     costs = page.get_by_role("region", name="Costs")
-    expect(costs.locator("dd").nth(0)).to_have_text("$0.42 an hour")
+    expect(costs.locator("dd").nth(0)).to_have_text("$0.42")
     expect(costs.locator("dd").nth(1)).to_have_text("$0.40")
     expect(costs.locator("dd").nth(2)).to_have_text("$12.30")
     expect(costs.locator("dd").nth(3)).to_have_text("—not known")

@@ -9,6 +9,7 @@ import { duration, stateKind, stateWord } from "./status.js";
 import { clock } from "./times.js";
 
 const POWER = "M12 3v9M6.3 6.8a8 8 0 1 0 11.4 0";
+const ANSWERS = ["ready", "busy", "loading"];
 const CAN_START = ["off", "failed"];
 
 /** @param {{root: HTMLElement, api: object, machine: import("./status.js").Machine, say: function}} page */
@@ -42,8 +43,9 @@ function listen(parts, api, machine) {
     parts.costs.show(machine.status);
   };
   const queue = () => {
-    parts.queue.show(machine.queue, { anyone: !allowed.public, state: machine.status?.state });
-    parts.residents.show(machine.queue, machine.status);
+    const seen = ANSWERS.includes(machine.status?.state) ? machine.queue : null; // what was is not what is
+    parts.queue.show(seen, { anyone: !allowed.public });
+    parts.residents.show(seen, machine.status);
   };
   const both = () => (status(), queue());
   const connection = () => show(parts.connection, machine.connected === false ? lost(machine) : "");

@@ -49,12 +49,12 @@ export function queueTable({ cancel }) {
 
   return {
     node,
-    show(queue, { anyone, state }) {
+    show(queue, { anyone }) {
       const jobs = queue?.jobs ?? [];
       count.textContent = countOf(jobs, queue?.waiting ?? 0);
       table.hidden = jobs.length === 0;
       empty.hidden = jobs.length > 0;
-      if (jobs.length === 0) sayEmpty(empty, queue && state);
+      if (jobs.length === 0) sayEmpty(empty, queue !== null);
       jobs.forEach((job) => row(job).show(job, anyone));
       arrange(
         body,
@@ -66,11 +66,10 @@ export function queueTable({ cancel }) {
   };
 }
 
-function sayEmpty(node, state) {
-  const away = !state || ["off", "starting", "stopping", "failed", "unreachable", "refused"].includes(state);
-  const [strong, rest] = away
-    ? ["The queue is not seen now", "It is shown as soon as the machine answers."]
-    : ["Nothing in hand", "Speak a text or drop a recording: it is listed here while it is worked on."];
+function sayEmpty(node, isSeen) {
+  const [strong, rest] = isSeen
+    ? ["Nothing in hand", "Speak a text or drop a recording: it is listed here while it is worked on."]
+    : ["The queue is not seen now", "It is shown as soon as the machine answers."];
   if (node.firstChild?.textContent !== strong) node.replaceChildren(element("strong", {}, strong), rest);
 }
 

@@ -3,6 +3,7 @@
 import { element } from "./element.js";
 
 const KINDS = { ready: "good", loading: "active", failed: "bad" };
+const NOT_SEEN = "Which models are resident is shown as soon as the machine answers.";
 const STATES = { ready: "resident", loading: "loading", failed: "failed" };
 
 /** @returns {{node: HTMLElement, show: function(?object, ?object): void}} */
@@ -24,12 +25,12 @@ export function residents() {
     node,
     show(queue, status) {
       const models = queue?.models ?? [];
-      const now = JSON.stringify([models, status?.state, status?.tts, status?.whisperx]);
+      const now = JSON.stringify([queue && models, status?.tts, status?.whisperx]);
       if (now === before) return;
       before = now;
       const here = models.filter((model) => model.state in STATES);
       list.replaceChildren(...here.map(row));
-      others.textContent = othersOf(models, here, ["ready", "busy", "loading"].includes(status?.state));
+      others.textContent = queue ? othersOf(models, here) : NOT_SEEN;
       services.textContent = servicesOf(status);
     },
   };
@@ -52,9 +53,8 @@ export function memoryOf(mb) {
   return mb < 1000 ? `${mb} MB` : `${(mb / 1000).toFixed(1)} GB`;
 }
 
-function othersOf(models, here, known) {
+function othersOf(models, here) {
   const rest = models.filter((model) => !here.includes(model)).map((model) => model.name);
-  if (!known) return "Which models are resident is shown as soon as the machine answers.";
   const none = here.length === 0 ? "No model is resident: the first job loads the one it needs. " : "";
   return rest.length ? `${none}Not loaded: ${rest.join(", ")}.` : none.trim();
 }

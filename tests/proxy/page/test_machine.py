@@ -190,6 +190,16 @@ def test_resident_models_are_told_with_their_memory(page, stand_in):
     expect(models).to_contain_text("espeak-ng speaks, espeak-ng listens.")
 
 
+def test_what_the_queue_was_is_not_shown_of_a_machine_that_is_off(page, stand_in):
+    stand_in.told(machine=Machine(state="ready", stage=5), jobs=[job(1, "running")], models=MODELS)
+    page.goto("/#machine")
+    expect(page.get_by_role("table", name="Queue")).to_be_visible()
+    stand_in.told(machine=Machine())
+    expect(page.get_by_text("The queue is not seen now")).to_be_visible()
+    expect(page.get_by_text("Which models are resident is shown as soon as")).to_be_visible()
+    expect(page.get_by_role("table", name="Queue")).to_be_hidden()
+
+
 def test_a_connection_that_is_lost_is_told_and_found_again(browser, stand_in):
     stand_in.told(machine=None)
     with opened(browser, stand_in.url, "Failed to load resource.*502") as page:

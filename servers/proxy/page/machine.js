@@ -45,7 +45,7 @@ function listen(parts, api, machine) {
   const queue = () => {
     const seen = ANSWERS.includes(machine.status?.state) ? machine.queue : null; // what was is not what is
     parts.queue.show(seen, { anyone: !allowed.public });
-    parts.residents.show(seen, machine.status);
+    parts.residents.show(seen);
   };
   const both = () => (status(), queue());
   const connection = () => show(parts.connection, machine.connected === false ? lost(machine) : "");
@@ -187,10 +187,12 @@ export function faultOf({ message, machine }) {
   return sentence(fault.message) + again;
 }
 
-/** What the proxy says of it, where that is more than the word above it. Pure. */
-export function messageOf({ state, message }) {
+/** What the proxy says of it, where that is more than the word above it, and who speaks and listens. Pure. */
+export function messageOf({ state, message, tts, whisperx }) {
   const told = sentence(message);
-  return told === `${stateWord(state)}.` ? "" : told;
+  const by = (service, does) => service?.ok && `${service.model ?? service.backend} ${does}`;
+  const serve = [by(tts, "speaks"), by(whisperx, "listens")].filter(Boolean).join(", ");
+  return [told !== `${stateWord(state)}.` && told, serve && `${serve}.`].filter(Boolean).join(" ");
 }
 
 function sentence(text) {

@@ -1,4 +1,4 @@
-// The models: which are resident with how much memory, and who speaks and listens.
+// The models: which are resident, and with how much memory.
 
 import { element } from "./element.js";
 
@@ -6,16 +6,14 @@ const KINDS = { ready: "good", loading: "active", failed: "bad" };
 const NOT_SEEN = "Which models are resident is shown as soon as the machine answers.";
 const STATES = { ready: "resident", loading: "loading", failed: "failed" };
 
-/** @returns {{node: HTMLElement, show: function(?object, ?object): void}} */
+/** @returns {{node: HTMLElement, show: function(?object): void}} */
 export function residents() {
   const list = element("ul", { class: "rows models" });
   const others = element("p", { class: "quiet-text small" });
-  const services = element("p", { class: "quiet-text small" });
   const node = element(
     "section",
     { class: "stack tight", "aria-label": "Models" },
     element("h3", {}, "Models"),
-    services,
     list,
     others,
   );
@@ -23,15 +21,14 @@ export function residents() {
 
   return {
     node,
-    show(queue, status) {
+    show(queue) {
       const models = queue?.models ?? [];
-      const now = JSON.stringify([queue && models, status?.tts, status?.whisperx]);
+      const now = JSON.stringify(queue);
       if (now === before) return;
       before = now;
       const here = models.filter((model) => model.state in STATES);
       list.replaceChildren(...here.map(row));
       others.textContent = queue ? othersOf(models, here) : NOT_SEEN;
-      services.textContent = servicesOf(status);
     },
   };
 }
@@ -57,12 +54,4 @@ function othersOf(models, here) {
   const rest = models.filter((model) => !here.includes(model)).map((model) => model.name);
   const none = here.length === 0 ? "No model is resident: the first job loads the one it needs. " : "";
   return rest.length ? `${none}Not loaded: ${rest.join(", ")}.` : none.trim();
-}
-
-function servicesOf(status) {
-  const by = (service) => service.model ?? service.backend;
-  const speaks = status?.tts?.ok ? `${by(status.tts)} speaks` : "";
-  const listens = status?.whisperx?.ok ? `${by(status.whisperx)} listens` : "";
-  const both = [speaks, listens].filter(Boolean).join(", ");
-  return both ? `${both}.` : "";
 }

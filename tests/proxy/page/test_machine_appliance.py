@@ -1,0 +1,36 @@
+"""The tab Machine of a real appliance, through a real proxy: its state, its models, and its queue."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.proxy.page.conftest import LONGEST_MS
+
+
+def test_an_appliance_beside_the_proxy_is_shown_as_it_is(page, shots):
+    page.goto("/#machine")
+    machine = page.get_by_role("tabpanel", name="Machine")
+    expect(machine.get_by_role("heading", name="Ready", exact=True)).to_be_visible(timeout=LONGEST_MS)
+    expect(machine.get_by_role("heading", name="This machine")).to_be_visible()
+    expect(machine.get_by_role("region", name="Models")).to_contain_text("espeak-ng")
+    expect(page.get_by_role("button", name="Start the machine")).to_have_count(0)
+    shots.take(page, "machine-appliance")
+
+
+def test_axe_finds_nothing_where_an_appliance_is_shown(page, axe):
+    page.goto("/#machine")
+    expect(page.get_by_role("tabpanel").get_by_role("heading", name="Ready", exact=True)).to_be_visible()
+    axe(page)
+
+
+def test_what_one_has_spoken_is_in_the_queue_as_ones_own(page):
+    page.goto("/#speak")
+    page.get_by_role("textbox", name="Text").fill("Good morning, and welcome.")
+    page.get_by_role("button", name="Speak", exact=True).click()
+    page.get_by_role("tab", name="Machine").click()
+    row = page.get_by_role("table", name="Queue").locator("tbody tr", has_text="yours").first
+    expect(row).to_contain_text("Speak", timeout=LONGEST_MS)
+    expect(row).to_contain_text("done", timeout=LONGEST_MS)
+    expect(page.get_by_role("region", name="Models").get_by_role("listitem").first).to_contain_text(
+        "resident"
+    )

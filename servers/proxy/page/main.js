@@ -17,7 +17,7 @@ const machine = machineAt(undefined, { before: () => api.visitor() });
 /* ---- Messages ---- */
 
 /**
- * Shows a sentence at the bottom and says it to screen readers. What is bad stays until it is put away, the
+ * Shows a sentence under the top and says it to screen readers. What is bad stays until it is put away, the
  * rest goes after some seconds; the same sentence is not shown twice at once.
  * @param {string} message
  * @param {{kind?: "info"|"good"|"warn"|"bad", action?: {label: string, run: function(): void}}} [how]

@@ -1,0 +1,99 @@
+"""A machine in a cloud, as a toy plays it, started from a real page through a real proxy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from tests.acceptance.processes import START_S, Process, eventually, free_port
+from tests.cli.stand_in_machine import Machine
+from tests.proxy.page.conftest import LONGEST_MS
+from tests.proxy.page.test_shell import opened
+from tests.proxy.stood_in import DOOR, StoodIn, refusal
+from tests.proxy.toy_upstream import Talk, toy_upstream
+
+AWAY = ("503 Service Unavailable", refusal("machine_off", "the machine is off"))
+VOICES = ("200 OK", {"voices": [], "models": []})
+KEY = "sesame-open-7391"
+
+
+class Cloud(StoodIn):
+    """The appliance behind a load balancer: its doors answer once its machine is ready."""
+
+    def __call__(self, talk: Talk) -> None:
+        if talk.asked.line.startswith("POST /machine/start"):
+            self.becomes(Machine(state="starting", stage=2))
+            self.answers["/machine/start"] = ("202 Accepted", Machine(state="starting", stage=0).body())
+        super().__call__(talk)
+
+    def becomes(self, machine: Machine) -> None:
+        served = ("200 OK", DOOR) if machine.state == "ready" else AWAY
+        self.answers |= {
+            "/tts/health": served,
+            "/whisperx/health": served,
+            "/tts/v1/voices": VOICES if served is not AWAY else AWAY,
+            "/machine": ("200 OK", machine.body()),
+        }
+
+
+@pytest.fixture
+def cloud():
+    with toy_upstream() as toy:
+        toy.does = cloud = Cloud()
+        cloud.becomes(Machine())
+        cloud.toy = toy
+        yield cloud
+
+
+@pytest.fixture
+def url(cloud, tmp_path: Path):
+    config = tmp_path / "server_config.json"
+    urls = {"server_url": "/tts", "whisper_url": "/whisperx", "jobs_url": "", "machine_url": "/machine"}
+    told = {name: f"{cloud.toy.url}{path}" for name, path in urls.items()}
+    config.write_text(json.dumps(told | {"api_key": KEY}))
+    port = free_port()
+    environment = {
+        "SKYLARK_DATA_DIR": str(tmp_path),
+        "SKYLARK_PROXY__SERVER_CONFIG": str(config),
+        "SKYLARK_PROXY__PORT": str(port),
+        "SKYLARK_PROXY__STATUS_EVERY_S": "0.2",
+    }
+    process = Process("servers.proxy", environment, tmp_path / "proxy.log")
+    try:
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: _answers(url, process), "the proxy answers", START_S)
+        yield url
+    finally:
+        process.end()
+
+
+def _answers(url: str, process: Process) -> bool:
+    assert process.process.is_running(), process.log.read_text()
+    try:
+        return requests.get(url, timeout=10).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_it_is_started_from_the_page_and_followed_until_it_is_ready(browser, cloud, url):
+    # Which voices there are nobody can say while it is off.
+    with opened(browser, url, "Failed to load resource.*503") as page:
+        page.goto("/#machine")
+        heading = page.get_by_role("tabpanel").get_by_role("heading")
+        expect(heading.filter(has_text="Off")).to_be_visible(timeout=LONGEST_MS)
+        expect(page.get_by_text("The queue is not seen now")).to_be_visible()
+        page.get_by_role("button", name="Start the machine").click()
+        expect(heading.filter(has_text="Starting")).to_be_visible()
+        stages = page.get_by_role("list", name="Stages of the start").get_by_role("listitem")
+        expect(stages.nth(2)).to_contain_text("running", timeout=LONGEST_MS)
+        expect(stages.nth(1)).to_contain_text("done")
+        cloud.becomes(Machine(state="ready", stage=5))
+        expect(heading.filter(has_text="Ready")).to_be_visible(timeout=LONGEST_MS)
+        expect(page.get_by_role("region", name="Costs")).to_contain_text("$0.42")
+        assert KEY not in page.content()
+    started = [asked for asked in cloud.toy.asked if asked.line.startswith("POST /machine/start")]
+    assert len(started) == 1

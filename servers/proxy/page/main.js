@@ -24,33 +24,28 @@ const machine = machineAt(undefined, { before: () => api.visitor() });
  * @returns {function(): void} takes it away
  */
 function say(message, { kind = "info", action = null } = {}) {
-  const shown = [...document.querySelectorAll(".toast")].find((toast) => toast.dataset.message === message);
-  shown?.remove();
-  const toast = element(
-    "div",
-    { class: `toast ${kind}`, "data-message": message },
-    element("p", {}, message),
-  );
-  const away = () => toast.remove();
-  if (action)
-    toast.append(
-      element(
-        "button",
-        { type: "button", class: "quiet small", onclick: () => (away(), action.run()) },
-        action.label,
-      ),
-    );
+  const toasts = document.getElementById("toasts");
+  [...toasts.children].find((toast) => toast.dataset.message === message)?.remove();
+  const toast = element("div", { class: `toast ${kind}`, "data-message": message });
+  const away = () => putAway(toast);
+  const doAction = action && (() => (away(), action.run()));
   toast.append(
-    element(
-      "button",
-      { type: "button", class: "icon small quiet", "aria-label": "Put away", onclick: away },
-      icon(ICONS.close),
-    ),
+    element("p", {}, message),
+    ...(action ? [button({ class: "quiet small", onclick: doAction }, action.label)] : []),
+    button({ class: "icon small quiet", "aria-label": "Put away", onclick: away }, icon(ICONS.close)),
   );
-  document.getElementById("toasts").append(toast);
+  toasts.append(toast);
   sayAloud(message, kind);
   if (kind !== "bad" && !action) awayLater(toast, away);
   return away;
+}
+
+const button = (properties, ...children) => element("button", { type: "button", ...properties }, ...children);
+
+/** The focus that was in it goes to the content, not to nowhere. */
+function putAway(toast) {
+  if (toast.contains(document.activeElement)) document.getElementById("content").focus();
+  toast.remove();
 }
 
 function sayAloud(message, kind) {

@@ -157,8 +157,9 @@ def test_a_browser_that_keeps_nothing_is_told_so_once(browser, stand_in):
         toast.wait_for()
         assert page.get_by_role("alert").inner_text().startswith("This browser keeps nothing")
         assert toast.count() == 1
-        toast.get_by_role("button", name="Put away").click()
+        toast.get_by_role("button", name="Put away").press("Enter")
         assert toast.count() == 0
+        assert page.evaluate("document.activeElement.id") == "content"
 
 
 def test_a_tab_whose_module_does_not_come_says_so_and_the_others_go_on(browser, stand_in):

@@ -118,6 +118,7 @@ export class Reading {
   /** What is known at the end counts, whatever was told before. */
   #replace(place, take) {
     place.take = take;
+    if (take.words.every(({ start, word }, n) => same(place.words.words[n], start, word))) return;
     place.words.forget();
     place.words.append(take.words);
   }
@@ -127,4 +128,8 @@ export class Reading {
     const message = error?.message ?? "It could not be spoken.";
     return element("span", { class: "fault" }, `This sentence was not spoken: ${message} `, retry);
   }
+}
+
+function same(shown, start, word) {
+  return shown?.start === start && shown.word === word;
 }

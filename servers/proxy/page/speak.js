@@ -327,8 +327,10 @@ class Speak {
   /* ---- The machine ---- */
 
   #away(error) {
-    this.#showAway(error.message);
-    this.#machineIs(this.#page.machine.status);
+    const { status } = this.#page.machine;
+    // what says that it is there was told before what says that it is not
+    if (status && !THERE.has(status.state)) this.#machineIs(status);
+    else this.#showAway(error.message);
   }
 
   #machineIs(status) {

@@ -84,9 +84,9 @@ export class Composer extends EventTarget {
     const changed = () => this.#changed();
     this.voice = element("select", { onchange: () => (this.#list(this.settings), changed()) });
     this.language = element("select", { onchange: changed });
-    this.style = element("input", { type: "text", maxLength: 500, placeholder: "calm and warm", onchange: changed });
+    this.style = element("input", { type: "text", maxLength: 500, onchange: changed });
     this.speed = element("select", { onchange: changed },
-      SPEEDS.map((each) => element("option", { value: String(each) }, each === 1 ? "As the voice speaks" : `${each} ×`)));
+      SPEEDS.map((each) => element("option", { value: String(each) }, each === 1 ? "Normal" : `${each} ×`)));
     this.speed.value = "1";
     this.styleHint = element("p", { class: "hint" });
     this.style.setAttribute("aria-describedby", (this.styleHint.id = "style-hint"));
@@ -111,6 +111,7 @@ export class Composer extends EventTarget {
 
   #allowStyle(refusal) {
     this.style.disabled = refusal !== null;
+    this.style.placeholder = refusal ? "" : "calm and warm";
     this.styleHint.textContent = refusal ?? "How it is to be said, in words.";
   }
 

@@ -64,10 +64,10 @@ class Speak {
     this.keepIt = act(ICONS.check, "Keep", () => this.#decide(true));
     this.takeBack = act(ICONS.undo, "Take back", () => this.#decide(false));
     this.which = element("span", { class: "quiet-text small number" });
-    this.sentenceBar = element("div", { class: "row", hidden: true }, this.which, this.again, this.keepIt, this.takeBack);
-    this.transport.root.append(this.sentenceBar);
+    this.sentenceBar = element("div", { class: "row of-sentence", hidden: true }, this.which, this.again, this.keepIt, this.takeBack);
+    this.transport.row.append(this.sentenceBar);
     this.text = element("div", { class: "words reading-text" });
-    this.notice = element("div", { class: "stack tight", "aria-live": "polite" });
+    this.notice = element("div", { class: "stack tight notices", "aria-live": "polite" });
     this.spoken = element("section", { class: "panel", hidden: true, "aria-label": "The text as it is spoken" }, this.text);
     const composer = element("div", { class: "panel stack" }, this.composer.text,
       element("div", { class: "row acts" }, speak, this.composer.opener));

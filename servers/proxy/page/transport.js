@@ -24,7 +24,7 @@ export class Transport extends EventTarget {
     super();
     const tell = (name, detail = null) => this.dispatchEvent(new CustomEvent(name, { detail }));
     this.toggle = element("button", { type: "button", class: "primary", onclick: () => tell("toggle") });
-    this.stop = element("button", { type: "button", onclick: () => tell("stop") }, icon(ICONS.stop), "Stop");
+    this.stop = element("button", { type: "button", class: "stop", onclick: () => tell("stop") }, icon(ICONS.stop), "Stop");
     this.slider = element("input", { type: "range", min: "0", max: "0", step: String(STEP_S), value: "0" });
     this.slider.setAttribute("aria-label", "Position");
     this.slider.addEventListener("input", () => tell("seek", Number(this.slider.value)));
@@ -74,11 +74,11 @@ export class Transport extends EventTarget {
     this.format = chooser(FORMATS, "wav");
     this.get = element("button", { type: "button", onclick: get }, icon(ICONS.down), "Download");
     this.progress = element("progress", { max: 1, hidden: true, "aria-label": "Made for the download" });
-    this.files = element("div", { class: "stack" },
-      field("Part", this.part), field("Format", this.format), this.get, this.progress);
+    const choices = element("div", { class: "choices" }, field("Part", this.part), field("Format", this.format));
+    this.files = element("div", { class: "stack" }, choices, this.get, this.progress);
+    this.row = element("div", { class: "row" }, this.toggle, this.stop, this.time, this.speed, this.state);
     return element("div", { class: "bar stack tight transport" },
-      element("div", { class: "timeline" }, this.canvas, this.slider),
-      element("div", { class: "row" }, this.toggle, this.stop, this.time, this.speed, this.state));
+      element("div", { class: "timeline" }, this.canvas, this.slider), this.row);
   }
 
   /** The arrows of a range move by its step, which is too little to be heard. */

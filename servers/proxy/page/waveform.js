@@ -38,12 +38,13 @@ export class Waveform {
   #track = null;
   #bars = [];
   #seconds = 1;
+  #atS = 0;
   #drawn = -1;
 
   constructor(canvas) {
     this.#canvas = canvas;
     new ResizeObserver(() => this.#measure()).observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#redraw());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
   }
 
   /** What it shows has changed. */
@@ -55,10 +56,13 @@ export class Waveform {
 
   /** The playhead; draws only where a bar changes. */
   at(seconds) {
-    const heard = Math.round((seconds / this.#seconds) * this.#bars.length);
-    if (heard === this.#drawn) return;
-    this.#drawn = heard;
-    this.#draw(heard);
+    this.#atS = seconds;
+    if (this.#heard !== this.#drawn) this.#draw();
+  }
+
+  /** How many bars were heard. */
+  get #heard() {
+    return Math.round((this.#atS / this.#seconds) * this.#bars.length);
   }
 
   #measure() {
@@ -68,14 +72,11 @@ export class Waveform {
     if (this.#canvas.width !== wide) this.#canvas.width = wide;
     if (this.#canvas.height !== high) this.#canvas.height = high;
     this.#bars = this.#track && width > 0 ? barsOf(this.#track, this.#seconds, Math.floor(width / STEP_PX)) : [];
-    this.#redraw();
+    this.#draw();
   }
 
-  #redraw() {
-    this.#draw(Math.max(0, this.#drawn));
-  }
-
-  #draw(heard) {
+  #draw() {
+    const heard = (this.#drawn = this.#heard);
     const context = this.#canvas.getContext("2d");
     const scale = devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = this.#canvas;

@@ -34,6 +34,7 @@ class Speak {
   #track = new Track([]);
   #place = { index: 0, offsetS: 0 };
   #savedAt = 0;
+  #drawn = true;
   #download = null;
   #awayNotice = null;
 
@@ -236,16 +237,23 @@ class Speak {
       if (performance.now() - this.#savedAt > SAVE_EVERY_MS) this.#save();
     }
     this.maker.tick();
+    if (!this.#drawn) this.#draw();
     this.#told();
+  }
+
+  /** Not with each piece that comes: it looks at all that is there. */
+  #draw() {
+    this.#drawn = true;
+    this.transport.track(this.#track, expectedSeconds(this.#track.sentences));
+    this.transport.at(this.#track.secondsOf(this.#place));
   }
 
   #changed(index, name) {
     if (index < 0) return;
     this.#track.changed();
     this.reading.update(index, this.#track);
-    if (name !== "words") this.transport.track(this.#track, expectedSeconds(this.#track.sentences));
+    this.#drawn = false;
     if (this.#state === "playing") this.feeder.feed().catch((error) => this.#broken(error));
-    else this.transport.at(this.#track.secondsOf(this.#place));
     if (name === "done" || name === "failed") this.#told();
   }
 
@@ -272,7 +280,7 @@ class Speak {
   async #show(sentences) {
     this.#track = new Track(sentences);
     this.#reveal();
-    this.transport.track(this.#track, expectedSeconds(sentences));
+    this.#draw();
     await this.reading.show(this.#track);
   }
 

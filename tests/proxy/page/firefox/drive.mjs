@@ -75,7 +75,7 @@ async function listen(page, report) {
 async function record(page, report) {
   await page.locator("::-p-aria([name='Record'][role='button'])").click();
   await page.waitForSelector("#listen meter");
-  for (let loud = false; !loud; ) loud = await page.$eval("#listen meter", (meter) => meter.value > 0.1);
+  for (let loud = false; !loud;) loud = await page.$eval("#listen meter", (meter) => meter.value > 0.1);
   report.recorded = await page.$eval("#listen [role=timer]", (timer) => timer.textContent);
   await page.locator("::-p-aria([name='Discard'][role='button'])").click();
   await page.waitForSelector("::-p-aria([name='Record'][role='button'])");

@@ -4,12 +4,16 @@ import { element, field } from "./element.js";
 import { Hearing } from "./hearing.js";
 import { LanguageChoice } from "./languages.js";
 
+const KEPT = ["align text", "align language"];
+const KEPT_AFTER_MS = 300;
+
 let tab = null;
 let handedOver = null;
 
 /** @param {Object} page {root, api, keep, machine, say} */
 export async function start(page) {
-  tab = new AlignTab(page);
+  const [text, language] = await Promise.all(KEPT.map((name) => page.keep.get("settings", name)));
+  tab = new AlignTab(page, text ?? "", language ?? "");
   await tab.restore();
   if (handedOver) await tab.use(handedOver);
 }
@@ -27,14 +31,17 @@ export function use(given) {
 class AlignTab {
   #page;
 
-  constructor(page) {
+  constructor(page, text, language) {
     this.#page = page;
     this.text = element("textarea", {
       class: "reading",
-      oninput: () => this.#keepText(),
+      value: text,
+      oninput: () => this.#written(),
       "aria-describedby": "align-hint",
     });
-    this.language = new LanguageChoice({ machine: page.machine });
+    const onChange = (value) => this.#keep("align language", value);
+    this.language = new LanguageChoice({ machine: page.machine, onChange });
+    this.language.value = language;
     this.hearing = new Hearing(page, {
       task: "align",
       verb: "The text is being aligned.",
@@ -46,6 +53,7 @@ class AlignTab {
       beside: [this.language.element],
     });
     this.hearing.addEventListener("opened", ({ detail }) => this.#opened(detail));
+    this.hearing.addEventListener("closed", () => this.#moved());
     this.button = element(
       "button",
       { type: "button", class: "primary", onclick: () => this.#align() },
@@ -79,14 +87,13 @@ class AlignTab {
   }
 
   async restore() {
-    this.text.value = (await this.#page.keep.get("settings", "align text")) ?? "";
     await this.hearing.restore();
     this.#moved();
   }
 
   async use({ recording, name, text, language }) {
     this.text.value = text;
-    this.#keepText();
+    this.#written();
     if (language) this.language.value = language;
     await this.hearing.take(recording, name);
     await this.#align();
@@ -95,17 +102,18 @@ class AlignTab {
   #opened({ fields }) {
     if (fields.text) this.text.value = fields.text;
     if (fields.language) this.language.value = fields.language;
-    this.#moved();
+    this.#written();
   }
 
-  #keepText() {
+  #written() {
     this.#moved();
     clearTimeout(this.keeping);
-    const kept = () => this.#page.keep.put("settings", "align text", this.text.value);
-    this.keeping = setTimeout(
-      () => kept().catch((error) => this.#page.say(error.message, { kind: "warn" })),
-      300,
-    );
+    this.keeping = setTimeout(() => this.#keep("align text", this.text.value), KEPT_AFTER_MS);
+  }
+
+  #keep(name, value) {
+    const { keep, say } = this.#page;
+    keep.put("settings", name, value).catch((error) => say(error.message, { kind: "warn" }));
   }
 
   /** What is missing is said beside the button, which can be pressed all the same. */

@@ -13,7 +13,8 @@ const NONE = "Your last recordings will be here. They stay in this browser.";
 
 /**
  * The parts of a tab, for it to arrange: `input`, `progress`, `transcript`, and `kept`.
- * Events: "opened" (detail: the entry) for another recording than before.
+ * Events: "opened" (detail: the entry) for one that somebody has chosen of those that are kept, and "closed" where
+ * none is open any more.
  */
 export class Hearing extends EventTarget {
   #page;
@@ -68,16 +69,15 @@ export class Hearing extends EventTarget {
     page.machine.addEventListener("queue", () => this.#find());
   }
 
-  /** What a reload has interrupted goes on: the newest recording is opened again. */
+  /** What a reload has interrupted goes on: the newest recording is opened again, if nobody was quicker. */
   async restore() {
     this.#page.api.visitor().then(
       (visitor) => (this.#mayStart = visitor.may_start),
-      () => {},
+      () => {}, // said by whatever is asked next
     );
     const [newest] = await this.#recordings.list(this.#task);
-    if (newest)
-      this.open(newest); // a transcript may take long, and the page does not wait for it
-    else await this.#list();
+    if (newest && !this.entry && (await this.#reopen(newest))) this.#goOn();
+    await this.#list();
   }
 
   /** A new recording: it is kept and can be heard, and is not sent yet. */
@@ -109,13 +109,24 @@ export class Hearing extends EventTarget {
   /** One that is kept. */
   async open(entry) {
     this.#leave();
-    const audio = await this.#recordings.audio(entry.id);
-    if (!audio) return;
-    this.#show(entry, audio);
+    if (!(await this.#reopen(entry))) return;
     this.dispatchEvent(new CustomEvent("opened", { detail: entry }));
     await this.#list();
+    await this.#goOn();
+  }
+
+  /** False where it is gone, or something else was opened meanwhile. */
+  async #reopen(entry) {
+    const { entry: before } = this;
+    const audio = await this.#recordings.audio(entry.id);
+    if (!audio || this.entry !== before) return false;
+    this.#show(entry, audio);
     if (entry.result) this.transcript.show(entry.result);
-    else if (entry.state === "sent") await this.#run();
+    return true;
+  }
+
+  async #goOn() {
+    if (this.entry.state === "sent") await this.#run();
   }
 
   /** Sends the recording, with the fields as they are now. */
@@ -270,6 +281,7 @@ export class Hearing extends EventTarget {
       this.transcript.clear();
       this.input.slim = false;
       this.entry = null;
+      this.dispatchEvent(new Event("closed"));
     }
     await this.#recordings.delete(entry.id);
     await this.#list();

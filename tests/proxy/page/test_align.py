@@ -90,6 +90,12 @@ def test_the_text_the_recording_and_the_words_are_there_after_a_reload(page, ali
     assert align.get_by_text("Still needed").is_hidden()
 
 
+def test_what_is_deleted_is_needed_again(page, align, recording):
+    aligned(align, SAID, recording)
+    align.get_by_role("button", name="Delete news.wav").click()
+    align.get_by_text("Still needed: a recording.").wait_for()
+
+
 def test_an_alignment_leaves_as_a_file(page, align, recording):
     aligned(align, SAID, recording)
     with page.expect_download() as download:

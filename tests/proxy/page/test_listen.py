@@ -219,6 +219,16 @@ def test_a_file_that_only_looks_like_a_recording_has_the_servers_sentence(page, 
     assert listen.get_by_role("button", name="Try again").is_visible()
 
 
+def test_a_recording_that_is_chosen_while_an_earlier_one_is_opened_again_is_heard(page, listen, recording):
+    choose(listen, recording)
+    words(listen)
+    page.reload()
+    choose(listen, {"name": "new.wav", "mimeType": "audio/wav", "buffer": recording.read_bytes()})
+    listen.get_by_role("heading", name="new.wav").wait_for()
+    assert "three" in words(listen)
+    assert listen.get_by_role("button", name="news.wav", exact=True).is_visible()
+
+
 def test_a_reload_in_the_middle_goes_on_with_the_same_request(page, listen, recording):
     keys: list[str] = []
     page.on("request", lambda request: keys.append(request.headers.get("idempotency-key", "")))
@@ -237,6 +247,7 @@ def test_a_lost_connection_is_said_and_the_recording_is_heard_when_it_is_back(
     page, listen, recording, complaints
 ):
     complaints.expect(CONNECTION)
+    until(page, "[...document.querySelectorAll('[role=tabpanel]')].every((tab) => tab.children.length > 1)")
     page.context.set_offline(True)
     choose(listen, recording)
     listen.get_by_text("Trying again").wait_for()

@@ -67,12 +67,12 @@ def appliance() -> Iterator[Appliance]:
 @contextmanager
 def running_proxy(appliance: Appliance, **settings: str) -> Iterator[Proxy]:
     """One beside that appliance, with whatever other settings a test wants."""
-    port = free_port()
+    port = settings.get("SKYLARK_PROXY__PORT", str(free_port()))
     environment = {
         "SKYLARK_DATA_DIR": str(appliance.folder),
         **EMBEDDED,
         **{door.port_variable: str(appliance.ports[door.name]) for door in DOORS},
-        "SKYLARK_PROXY__PORT": str(port),
+        "SKYLARK_PROXY__PORT": port,
         **settings,
     }
     process = Process("servers.proxy", environment, appliance.folder / "logs" / f"proxy-{port}.log")

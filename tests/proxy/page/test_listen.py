@@ -6,9 +6,12 @@ import io
 import json
 import re
 import wave
+from pathlib import Path
 
 import pytest
 
+from tests.acceptance.processes import free_port
+from tests.proxy.page.conftest import running_proxy
 from tests.proxy.page.watched import until
 
 PLAYED_S = 2.5
@@ -26,8 +29,8 @@ def choose(listen, recording) -> None:
     listen.locator("input[type=file]").set_input_files(recording)
 
 
-def words(tab) -> list[str]:
-    tab.locator(".segment").first.wait_for()
+def words(tab, within_s: float = 20) -> list[str]:
+    tab.locator(".segment").first.wait_for(timeout=1000 * within_s)
     return tab.locator(".words [data-start]").all_text_contents()
 
 
@@ -255,6 +258,36 @@ def test_a_lost_connection_is_said_and_the_recording_is_heard_when_it_is_back(
     assert "three" in words(listen)
 
 
+def repeated(recording, times: int, folder) -> Path:
+    """What is said in it, so many times."""
+    with wave.open(str(recording)) as short:
+        parameters, frames = short.getparams(), short.readframes(short.getnframes())
+    long = folder / "long.wav"
+    with wave.open(str(long), "wb") as file:
+        file.setparams(parameters)
+        file.writeframes(frames * times)
+    return long
+
+
+def test_a_proxy_that_is_killed_and_started_again_goes_on_with_the_same_job(
+    appliance, browser, recording, tmp_path
+):
+    port = {"SKYLARK_PROXY__PORT": str(free_port())}
+    context = browser.new_context()
+    page = context.new_page()
+    listen = page.locator("#listen")
+    with running_proxy(appliance, **port) as proxy:
+        page.goto(f"{proxy.url}/#listen")
+        choose(listen, repeated(recording, 12, tmp_path))
+        listen.get_by_text("Words are being recognised").wait_for()
+    listen.get_by_text("Trying again").wait_for()
+    with running_proxy(appliance, **port):
+        assert len(words(listen, within_s=90)) > 100
+        queue = page.evaluate("fetch('/api/queue').then((answer) => answer.json())")
+        assert [job["task"] for job in queue["jobs"] if job["own"]] == ["transcribe"]
+        context.close()
+
+
 def sent_events(state: str, message: str) -> dict:
     snapshot = {"state": state, "message": message, "machine": None, "tts": None, "whisperx": None}
     body = f"event: status\ndata: {json.dumps(snapshot)}\n\n"
@@ -274,13 +307,7 @@ def test_a_machine_that_is_off_can_be_started_and_the_recording_waits_for_it(pag
 
 
 def test_what_is_cancelled_is_not_computed_any_more(page, listen, recording, appliance, tmp_path):
-    with wave.open(str(recording)) as short:
-        parameters, frames = short.getparams(), short.readframes(short.getnframes())
-    long = tmp_path / "long.wav"
-    with wave.open(str(long), "wb") as file:
-        file.setparams(parameters)
-        file.writeframes(frames * 60)
-    choose(listen, long)
+    choose(listen, repeated(recording, 60, tmp_path))
     listen.get_by_text("Words are being recognised").wait_for()
     with page.expect_response(lambda response: response.request.method == "DELETE") as told:
         listen.get_by_role("button", name="Cancel").click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,14 @@ WHOSE = {
     "machine": "what starts the machine",
 }
 """What people are told of them: no address of the operator's."""
+ALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 4}
+"""Seconds, and tries: after a minute a host that has vanished without a word is found to be gone."""
+KNOWN = {getattr(socket, name): value for name, value in ALIVE.items() if hasattr(socket, name)}
+SOCKET_OPTIONS = [
+    *HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *((socket.IPPROTO_TCP, option, value) for option, value in KNOWN.items()),
+]
 NO_HEADERS: Headers = MappingProxyType({})
 
 
@@ -138,8 +147,8 @@ def _over_unix(path: Path) -> HTTPConnection:
 
 
 def _over_tcp(host: str, port: int | None) -> HTTPConnection:
-    return HTTPConnection(host, port, timeout=CONNECT_S)
+    return HTTPConnection(host, port, timeout=CONNECT_S, socket_options=SOCKET_OPTIONS)
 
 
 def _over_tls(host: str, port: int | None, context: ssl.SSLContext) -> HTTPConnection:
-    return HTTPSConnection(host, port, timeout=CONNECT_S, ssl_context=context)
+    return HTTPSConnection(host, port, timeout=CONNECT_S, ssl_context=context, socket_options=SOCKET_OPTIONS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 
 import pytest
@@ -183,6 +184,17 @@ def test_a_body_that_is_not_wanted_whole_does_not_hide_the_answer(found, toy):
     body = (b"x" * 65_536 for _ in range(2_000))
     answer = found.tts.request("POST", "/x", headers={"Content-Length": "10"}, body=body)
     assert answer.status == 413
+
+
+def test_a_host_that_has_vanished_is_noticed(found, toy):
+    connection = found.tts.connect()
+    connection.connect()
+    try:
+        assert connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 20
+    finally:
+        connection.close()
 
 
 def test_the_queue_and_the_machine_are_at_the_load_balancer(configure, toy, tmp_path):

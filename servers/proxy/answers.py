@@ -140,11 +140,18 @@ class Queue:
     def is_loading(self) -> bool:
         return any(model.state == "loading" for model in self.models.models)
 
+    @property
+    def _shown_jobs(self) -> tuple[Job, ...]:
+        return (*self.jobs.running, *self.jobs.queued, *self.jobs.recent[:RECENT])
+
+    def is_of(self, application_id: str) -> bool:
+        """Whether a job is among them that was sent under that id."""
+        return any(job.application_id == application_id for job in self._shown_jobs)
+
     def shown(self, application_id: str) -> dict[str, Any]:
         """As GET /api/queue has it, for who sends its jobs under that id."""
-        jobs = (*self.jobs.running, *self.jobs.queued, *self.jobs.recent[:RECENT])
         return {
-            "jobs": [job.shown(application_id) for job in jobs],
+            "jobs": [job.shown(application_id) for job in self._shown_jobs],
             "waiting": self.waiting,
             "models": [model.shown() for model in self.models.models],
         }

@@ -95,7 +95,7 @@ def _public() -> bool:
 
 def _events(told: Iterator[Seen | None], application_id: str, *, public: bool) -> Iterator[str]:
     """Of a look only what is another than before."""
-    last: dict[str, dict[str, Any]] = {}
+    last: dict[str, str] = {}
     for seen in told:
         if seen is None:
             yield ": nothing new\n\n"
@@ -103,13 +103,17 @@ def _events(told: Iterator[Seen | None], application_id: str, *, public: bool) -
         for name, data in _news(seen, application_id, public=public).items():
             if data != last.get(name):
                 last[name] = data
-                yield f"event: {name}\ndata: {json.dumps(data)}\n\n"
+                yield f"event: {name}\ndata: {data}\n\n"
 
 
-def _news(seen: Seen, application_id: str, *, public: bool) -> dict[str, dict[str, Any]]:
-    """No queue where it is not known: an empty one would be an invention."""
-    news = {"status": _status(seen, public=public)}
-    return news | {"queue": seen.queue.shown(application_id)} if isinstance(seen.queue, Queue) else news
+def _news(seen: Seen, application_id: str, *, public: bool) -> dict[str, str]:
+    """As JSON. No queue where it is not known: an empty one would be an invention."""
+    news = {"status": seen.text("status", lambda: json.dumps(_status(seen, public=public)))}
+    queue = seen.queue
+    if isinstance(queue, Queue):
+        whose = application_id if queue.is_of(application_id) else ""  # all who have none see the same
+        news["queue"] = seen.text(f"queue/{whose}", lambda: json.dumps(queue.shown(whose)))
+    return news
 
 
 def _status(seen: Seen, *, public: bool) -> dict[str, Any]:

@@ -7,18 +7,21 @@ earlier one, so that who reads slowly holds nothing.
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from servers.errors import EngineUnavailable
 from servers.proxy.answers import Answers, Fault, Queue
 from servers.proxy.snapshot import Snapshot, decide
 
 GLANCE_S = 1.0
-"""How soon a listener notices that its client, or the server, has gone."""
+"""How soon a listener notices that its client, or the server, has gone; each after another part of it, for
+hundreds that all wake at the same moment hold up everybody else.
+"""
 KEEP_ALIVE_S = 15.0
 LINGER_S = 30.0
 """Whoever asks is expected to ask again for so long."""
@@ -33,6 +36,13 @@ class Seen:
 
     snapshot: Snapshot
     queue: Queue | Fault | None
+    texts: dict[str, str] = field(default_factory=dict, compare=False)
+    """What is made of it for many listeners, by a name: it is made once."""
+
+    def text(self, name: str, made: Callable[[], str]) -> str:
+        if name not in self.texts:
+            self.texts[name] = made()
+        return self.texts[name]
 
 
 class Watch:
@@ -109,7 +119,8 @@ class Watch:
         """The last look once it is another one, `told` where none comes for a while."""
         with self._changed:
             self._want()
-            self._changed.wait_for(lambda: self._is_fresh() and self._seen is not told, GLANCE_S)
+            glance_s = GLANCE_S * random.uniform(0.5, 1)
+            self._changed.wait_for(lambda: self._is_fresh() and self._seen is not told, glance_s)
             return self._seen if self._is_fresh() else told
 
     def _want(self) -> None:
@@ -149,7 +160,8 @@ class Watch:
             snapshot = decide(answers, before, self._clock())
             if before is not None and before.state is not snapshot.state:
                 log.info("the machine is %s", snapshot.state, extra={"action": "state"})
-            seen = Seen(snapshot, answers.queue)
-            self._seen = self._seen if seen == self._seen else seen
+            seen, is_awaited = Seen(snapshot, answers.queue), not self._is_fresh()
             self._looked_at = self._ticks()
-            self._changed.notify_all()
+            if is_awaited or seen != self._seen:
+                self._seen = self._seen if seen == self._seen else seen
+                self._changed.notify_all()

@@ -200,6 +200,13 @@ def _event(name: str, data: dict[str, Any]) -> bytes:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
 
 
+def page_with_sign(url: str) -> bytes:
+    """Another site's page, which embeds the sign of the proxy at that URL."""
+    return f"""<!doctype html><html lang=en><title>Elsewhere</title><link rel=icon href=data:,>
+      <script type=module src="{url}/page/status.js"></script>
+      <skylark-status src="{url}"></skylark-status>""".encode()
+
+
 @contextmanager
 def standing_in(**settings: Any) -> Iterator[StandInProxy]:
     proxy = StandInProxy(**settings)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.cli.stand_in_machine import Machine
-from tests.proxy.page.stand_in_proxy import StandInProxy, fault, standing_in
+from tests.proxy.page.stand_in_proxy import StandInProxy, fault, page_with_sign, standing_in
 from tests.proxy.page.test_shell import opened
 
 HEARS = """() => {
@@ -232,10 +232,7 @@ def test_the_seconds_that_are_left_are_seen_and_not_read_out_one_by_one(page, st
 
 
 def test_another_page_embeds_the_sign_and_hears_of_changes(browser, stand_in):
-    elsewhere = f"""<!doctype html><html lang=en><title>Elsewhere</title><link rel=icon href=data:,>
-      <script type=module src="{stand_in.url}/page/status.js"></script>
-      <skylark-status src="{stand_in.url}"></skylark-status>"""
-    there = {"elsewhere": elsewhere.encode()}
+    there = {"elsewhere": page_with_sign(stand_in.url)}
     with standing_in(pages=there) as other, opened(browser, other.url, "request to another origin") as page:
         page.goto("/elsewhere")
         expect(pill(page)).to_have_text("Off")

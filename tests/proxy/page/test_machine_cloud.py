@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from playwright.sync_api import expect
 from tests.acceptance.processes import START_S, Process, eventually, free_port
 from tests.cli.stand_in_machine import Machine
 from tests.proxy.page.conftest import LONGEST_MS
+from tests.proxy.page.stand_in_proxy import page_with_sign, standing_in
 from tests.proxy.page.test_shell import opened
 from tests.proxy.stood_in import DOOR, StoodIn, refusal
 from tests.proxy.toy_upstream import Talk, toy_upstream
@@ -49,20 +52,21 @@ def cloud():
         yield cloud
 
 
-@pytest.fixture
-def url(cloud, tmp_path: Path):
-    config = tmp_path / "server_config.json"
+@contextmanager
+def proxy_before(cloud: Cloud, folder: Path, **settings: str) -> Iterator[str]:
+    config = folder / "server_config.json"
     urls = {"server_url": "/tts", "whisper_url": "/whisperx", "jobs_url": "", "machine_url": "/machine"}
     told = {name: f"{cloud.toy.url}{path}" for name, path in urls.items()}
     config.write_text(json.dumps(told | {"api_key": KEY}))
     port = free_port()
     environment = {
-        "SKYLARK_DATA_DIR": str(tmp_path),
+        "SKYLARK_DATA_DIR": str(folder),
         "SKYLARK_PROXY__SERVER_CONFIG": str(config),
         "SKYLARK_PROXY__PORT": str(port),
         "SKYLARK_PROXY__STATUS_EVERY_S": "0.2",
+        **settings,
     }
-    process = Process("servers.proxy", environment, tmp_path / "proxy.log")
+    process = Process("servers.proxy", environment, folder / "proxy.log")
     try:
         url = f"http://127.0.0.1:{port}"
         eventually(lambda: _answers(url, process), "the proxy answers", START_S)
@@ -79,9 +83,10 @@ def _answers(url: str, process: Process) -> bool:
         return False
 
 
-def test_it_is_started_from_the_page_and_followed_until_it_is_ready(browser, cloud, url):
+def test_it_is_started_from_the_page_and_followed_until_it_is_ready(browser, cloud, tmp_path):
     # Which voices there are nobody can say while it is off.
-    with opened(browser, url, "Failed to load resource.*503") as page:
+    expected = "Failed to load resource.*503"
+    with proxy_before(cloud, tmp_path) as url, opened(browser, url, expected) as page:
         page.goto("/#machine")
         heading = page.get_by_role("tabpanel").get_by_role("heading")
         expect(heading.filter(has_text="Off")).to_be_visible(timeout=LONGEST_MS)
@@ -97,3 +102,16 @@ def test_it_is_started_from_the_page_and_followed_until_it_is_ready(browser, clo
         assert KEY not in page.content()
     started = [asked for asked in cloud.toy.asked if asked.line.startswith("POST /machine/start")]
     assert len(started) == 1
+
+
+def test_a_page_of_a_known_origin_embeds_the_sign(browser, cloud, tmp_path):
+    with standing_in() as elsewhere:
+        origins = {"SKYLARK_PROXY__ORIGINS": json.dumps([elsewhere.url])}
+        with proxy_before(cloud, tmp_path, **origins) as url:
+            elsewhere.pages["elsewhere"] = page_with_sign(url)
+            with opened(browser, elsewhere.url, "request to another origin") as page:
+                page.goto("/elsewhere")
+                sign = page.locator("skylark-status [role=status]")
+                expect(sign).to_have_text("Off", timeout=LONGEST_MS)
+                cloud.becomes(Machine(state="ready", stage=5))
+                expect(sign).to_have_text("Ready", timeout=LONGEST_MS)

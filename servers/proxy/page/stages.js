@@ -56,5 +56,7 @@ export function progressOf({ state, seconds, usual_s: usualS }, olderS) {
   if (state === "waiting") return { fraction: 0, words: usually };
   if (state === "done") return { fraction: 1, words: seconds === null ? "" : duration(seconds) };
   const tookS = (seconds ?? 0) + olderS;
-  return { fraction: Math.min(0.97, tookS / Math.max(usualS, 1)), words: `${duration(tookS)}, ${usually}` };
+  const words =
+    tookS <= usualS ? `${duration(tookS)} of ${duration(usualS)}` : `${duration(tookS)}, ${usually}`;
+  return { fraction: Math.min(0.97, tookS / Math.max(usualS, 1)), words };
 }

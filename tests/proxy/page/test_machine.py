@@ -60,7 +60,8 @@ def test_a_machine_that_is_off_is_started_and_followed_until_it_is_ready(page, s
     heading(page, "Starting").wait_for()
     stages = page.get_by_role("list", name="Stages of the start").get_by_role("listitem")
     assert stages.count() == 5
-    expect(stages.nth(0)).to_contain_text("usually 20 s")
+    expect(stages.nth(0)).to_contain_text("of 20 s")
+    expect(stages.nth(1)).to_contain_text("usually 1 min 00 s")
     expect(page.get_by_text("About 2 min")).to_be_visible()
     stand_in.machine.answer("GET", "/machine", "", b"")
     stand_in.told()

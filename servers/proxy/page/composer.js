@@ -1,4 +1,4 @@
-// What is to be spoken and how: the text, a file's chapters, and the choice of voice, language, style and speed.
+// What is to be spoken and how: the text, a file's chapters, and voice, language, style and speed.
 
 import { element, field, icon, ICONS } from "./element.js";
 import { ACCEPTED, opened } from "./files.js";
@@ -7,7 +7,8 @@ import { groupsOf, languagesOf, styleRefusal } from "./voices.js";
 const SPEEDS = [0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2];
 const NOBODY = { models: [], voices: [] };
 const EXAMPLE = "Write or paste a text here, or drop a file.";
-const HINT = "A line that begins with [voice name] is spoken by that voice, and so is what follows; [default] goes back.";
+const HINT = "A line that begins with [voice name] is spoken by that voice, and so is what follows; " +
+  "[default] goes back.";
 
 /** Events: `change` when the settings or the text were changed. Its two elements are `text` and `choices`. */
 export class Composer extends EventTarget {
@@ -26,7 +27,8 @@ export class Composer extends EventTarget {
     this.chapters = field("Chapter", this.chapter);
     this.chapters.hidden = true;
     const hint = element("p", { class: "hint" }, HINT);
-    this.text = element("div", { class: "stack tight" }, field("Text", this.area, hint, this.fault), this.chapters);
+    const written = field("Text", this.area, hint, this.fault);
+    this.text = element("div", { class: "stack tight" }, written, this.chapters);
     this.area.addEventListener("input", () => this.#changed());
     this.choices = element("div", { class: "choices" }, this.#choices());
     this.#droppable();
@@ -70,7 +72,8 @@ export class Composer extends EventTarget {
       this.#offer(book);
       this.#choose(0);
       const count = book.chapters.length;
-      this.#say(count > 1 ? `“${book.title}” has ${count} chapters: choose one.` : `“${file.name}” is open.`, { kind: "good" });
+      const many = `“${book.title}” has ${count} chapters: choose one.`;
+      this.#say(count > 1 ? many : `“${file.name}” is open.`, { kind: "good" });
     } catch (error) {
       this.#say(error.message, { kind: "bad" });
     }
@@ -103,7 +106,8 @@ export class Composer extends EventTarget {
     this.voice.value = voice;
     const languages = languagesOf(this.voices, voice);
     const kept = language && !languages.some(({ value }) => value === language) && this.voices === NOBODY;
-    const all = [{ label: "The voice’s own", value: "" }, ...languages, ...(kept ? [{ label: language, value: language }] : [])];
+    const before = kept ? [{ label: language, value: language }] : [];
+    const all = [{ label: "The voice’s own", value: "" }, ...languages, ...before];
     this.language.replaceChildren(...all.map(option));
     this.language.value = all.some(({ value }) => value === language) ? language : "";
     this.#allowStyle(styleRefusal(this.voices, voice));
@@ -118,7 +122,8 @@ export class Composer extends EventTarget {
   #offer(book) {
     this.#book = book;
     this.chapters.hidden = book.chapters.length < 2;
-    this.chapter.replaceChildren(...book.chapters.map(({ title }, index) => option({ label: title, value: String(index) })));
+    const options = book.chapters.map(({ title }, index) => option({ label: title, value: String(index) }));
+    this.chapter.replaceChildren(...options);
   }
 
   #choose(index) {
@@ -134,13 +139,14 @@ export class Composer extends EventTarget {
 
   /** A button for the file, and the field itself to drop it on. */
   #droppable() {
-    const input = element("input", { type: "file", accept: ACCEPTED, class: "visually-hidden", tabIndex: -1 });
-    input.setAttribute("aria-hidden", "true");
+    const hidden = { class: "visually-hidden", tabIndex: -1, "aria-hidden": "true" };
+    const input = element("input", { type: "file", accept: ACCEPTED, ...hidden });
     input.addEventListener("change", () => {
       if (input.files[0]) this.open(input.files[0]);
       input.value = "";
     });
-    this.opener = element("button", { type: "button", onclick: () => input.click() }, icon(ICONS.file), "Open a file");
+    const press = { type: "button", onclick: () => input.click() };
+    this.opener = element("button", press, icon(ICONS.file), "Open a file");
     this.text.append(input);
     this.text.addEventListener("dragover", (event) => this.#over(event, true));
     this.text.addEventListener("dragleave", (event) => this.#over(event, false));

@@ -17,7 +17,7 @@ const SLUG_CHARS = 40;
 export function wavHeader(samples, rate) {
   const view = new DataView(new ArrayBuffer(HEADER_BYTES));
   const bytes = samples * 2;
-  const text = (at, letters) => [...letters].forEach((letter, n) => view.setUint8(at + n, letter.charCodeAt(0)));
+  const text = (at, letters) => new TextEncoder().encodeInto(letters, new Uint8Array(view.buffer, at));
   text(0, "RIFF");
   view.setUint32(4, HEADER_BYTES - 8 + bytes, true);
   text(8, "WAVEfmt ");
@@ -44,8 +44,8 @@ export function wordsOf(sentences) {
 }
 
 /**
- * A Blob of the sentences' takes, which are complete. `samplesOf(take)` gives Int16Arrays; what this browser cannot
- * make itself the server makes, by `api`.
+ * A Blob of the sentences' takes, which are complete. `samplesOf(take)` gives Int16Arrays; what this browser
+ * cannot make itself the server makes, by `api`.
  */
 export async function fileOf(format, sentences, { api, samplesOf, language = null }) {
   const spoken = sentences.filter(({ take }) => take.length > 0);
@@ -57,7 +57,8 @@ export async function fileOf(format, sentences, { api, samplesOf, language = nul
   const samples = parts.reduce((sum, part) => sum + part.size / 2, 0);
   if (format === "wav") return new Blob([wavHeader(samples, rate), ...parts], { type: "audio/wav" });
   const path = `/api/encode?format=${format}&sample_rate=${rate}`;
-  return (await api.send("POST", path, { body: new Blob(parts, { type: "application/octet-stream" }) })).blob();
+  const body = new Blob(parts, { type: "application/octet-stream" });
+  return (await api.send("POST", path, { body })).blob();
 }
 
 async function partsOf(sentences, samplesOf) {
@@ -68,7 +69,7 @@ async function partsOf(sentences, samplesOf) {
 
 async function subtitlesOf(format, sentences, language, api) {
   const words = wordsOf(sentences);
-  if (words.length === 0) throw new Error("This voice does not say when its words are spoken: there are no subtitles.");
+  if (words.length === 0) throw new Error("This voice does not tell when its words are said: no subtitles.");
   const body = { words, format, ...(language && { language }) };
   return (await api.send("POST", "/api/subtitles", { body })).blob();
 }

@@ -65,8 +65,8 @@ export function tidy(text) {
   return paragraphs.filter(Boolean).join("\n\n");
 }
 
-/** As HTML, which forgives; XHTML differs by elements that close themselves. Nothing in it is run or fetched, and
- * without its styles the page's policy has nothing to object to.
+/** As HTML, which forgives; XHTML differs by elements that close themselves. Nothing in it is run or fetched,
+ * and without its styles the page's policy has nothing to object to.
  */
 function parsed(source) {
   const plain = source

@@ -12,7 +12,8 @@ export class WorkletOutput {
   }
 
   constructor(context, report) {
-    this.#node = new AudioWorkletNode(context, "skylark-player", { numberOfInputs: 0, outputChannelCount: [1] });
+    const mono = { numberOfInputs: 0, outputChannelCount: [1] };
+    this.#node = new AudioWorkletNode(context, "skylark-player", mono);
     this.#node.port.onmessage = ({ data }) => report(data);
     this.#node.connect(context.destination);
   }

@@ -4,11 +4,12 @@ import { ScheduledOutput, WorkletOutput } from "./outputs.js";
 
 const FULL_SCALE = 32768;
 const MOST_REPORTS = 200;
+const DEVICE_MS = 8000;
 
 /**
- * One stretch of audio that grows: `append` adds to its end, and `seek` empties it, so that what is appended next
- * begins there. Events: `playing` and `paused`, `starved` where it waits for samples, `flowing` where they came, and
- * `ended` once everything was heard after `finish`.
+ * One stretch of audio that grows: `append` adds to its end, and `seek` empties it, so that what is appended
+ * next begins there. Events: `playing` and `paused`, `starved` where it waits for samples, `flowing` where they
+ * came, and `ended` once everything was played after `finish`.
  */
 export class Player extends EventTarget {
   #context = null;
@@ -79,11 +80,12 @@ export class Player extends EventTarget {
     this.#pass((output) => output.finish());
   }
 
+  /** Throws a sentence where there is no device that plays. */
   async play() {
     this.#playing = true;
     await this.open();
     if (!this.#playing) return;
-    await this.#context.resume();
+    await Promise.race([this.#context.resume(), silence()]);
     this.dispatchEvent(new Event("playing"));
   }
 
@@ -151,6 +153,12 @@ export class Player extends EventTarget {
     else if (speed === 0 && last.speed !== 0) this.dispatchEvent(new Event("starved"));
     else if (speed !== 0 && last.speed === 0) this.dispatchEvent(new Event("flowing"));
   }
+}
+
+/** Firefox waits for ever where there is no device. */
+function silence() {
+  const message = "This device plays no sound: connect a speaker or headphones, and press Resume.";
+  return new Promise((_, reject) => setTimeout(() => reject(new Error(message)), DEVICE_MS));
 }
 
 /** In −1…1, at a rate that is `ratio` times lower. */

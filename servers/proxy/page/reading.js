@@ -124,7 +124,8 @@ export class Reading {
   }
 
   #fault(index, { error }) {
-    const retry = element("button", { type: "button", class: "small", onclick: () => this.#on.onRetry(index) }, "Try again");
+    const press = { type: "button", class: "small", onclick: () => this.#on.onRetry(index) };
+    const retry = element("button", press, "Try again");
     const message = error?.message ?? "It could not be spoken.";
     return element("span", { class: "fault" }, `This sentence was not spoken: ${message} `, retry);
   }

@@ -1,4 +1,4 @@
-// Samples that are waited for and read block by block, at another tempo where it is asked: pure, no Web Audio.
+// Samples that are read block by block, at another tempo where it is asked: pure, no Web Audio.
 
 /** Two windows overlap by half; 30 ms is a few periods of a low voice. */
 const WINDOW_S = 0.03;
@@ -8,9 +8,9 @@ const SEEK_S = 0.008;
 const STEP = 4;
 
 /**
- * Mono samples in −1…1, pushed in any lengths. `position` is the sample, from the start of everything, that is
- * read next. At another `speed` than 1 the pitch stays: windows are laid over each other where their waves fit
- * best (WSOLA, Verhelst and Roelands 1993).
+ * Mono samples in −1…1, pushed in any lengths. `position` is the sample that is read next, from the start of
+ * everything. At another `speed` than 1 the pitch stays: windows are laid over each other where their waves
+ * fit best (WSOLA, Verhelst and Roelands 1993).
  */
 export class Source {
   #samples = new Float32Array(1 << 16);

@@ -1,15 +1,17 @@
 // The tab Speak: a text is spoken sentence by sentence, heard while the rest is made, and kept over a reload.
 
+import { Away } from "./away.js";
 import { Composer } from "./composer.js";
-import { fileOf, save, slug } from "./download.js";
+import { Downloads } from "./downloads.js";
 import { element, icon, ICONS } from "./element.js";
 import { Feeder } from "./feeder.js";
 import { Maker } from "./maker.js";
 import { Player } from "./player.js";
 import { Reading } from "./reading.js";
 import { refusalOf, sentencesOf } from "./script.js";
+import { SentenceBar } from "./sentence_bar.js";
 import { isAway } from "./speech.js";
-import { Kept, Take } from "./takes.js";
+import { Kept, Take, taken } from "./takes.js";
 import { Track } from "./track.js";
 import { Transport } from "./transport.js";
 import { bodyOf } from "./voices.js";
@@ -17,8 +19,6 @@ import { expectedSeconds } from "./waveform.js";
 
 const TICK_MS = 200;
 const SAVE_EVERY_MS = 2000;
-const THERE = new Set(["ready", "busy", "loading"]);
-const COMING = new Set(["ready", "busy", "loading", "starting"]);
 
 /** Builds the tab in `root`, with what was there before a reload. */
 export async function start(page) {
@@ -35,14 +35,15 @@ class Speak {
   #place = { index: 0, offsetS: 0 };
   #savedAt = 0;
   #drawn = true;
-  #download = null;
-  #awayNotice = null;
+  /** The sentence that is being said again. */
+  #saying = null;
 
   constructor({ root, api, keep, machine, say }) {
     this.#page = { root, api, keep, machine, say };
     this.#kept = new Kept(keep, (error) => say(error.message, { kind: "bad" }));
     this.composer = new Composer({ api, say });
     this.transport = new Transport();
+    this.sentenceBar = new SentenceBar();
     this.player = new Player();
     this.feeder = new Feeder({ player: this.player, kept: this.#kept });
     this.maker = new Maker({ api, kept: this.#kept });
@@ -51,6 +52,9 @@ class Speak {
       onSeek: (index, offsetS) => this.#seek({ index, offsetS }),
       onRetry: (index) => this.#retry(index),
     });
+    this.away = new Away({ root: this.notice, api, machine, say }, () => this.#back());
+    const { maker, transport } = this;
+    this.downloads = new Downloads({ api, say, kept: this.#kept, maker, transport });
     this.#listen();
     setInterval(() => this.#tick(), TICK_MS);
   }
@@ -58,24 +62,18 @@ class Speak {
   /* ---- What it looks like ---- */
 
   #build() {
-    const speak = element("button", { type: "button", class: "primary", onclick: () => this.speak() }, icon(ICONS.play), "Speak");
-    const act = (path, label, run) =>
-      element("button", { type: "button", class: "small", onclick: run }, icon(path), label);
-    this.again = act(ICONS.again, "Say again", () => this.#again());
-    this.keepIt = act(ICONS.check, "Keep", () => this.#decide(true));
-    this.takeBack = act(ICONS.undo, "Take back", () => this.#decide(false));
-    this.which = element("span", { class: "quiet-text small number" });
-    this.sentenceBar = element("div", { class: "row of-sentence", hidden: true }, this.which, this.again, this.keepIt, this.takeBack);
-    this.transport.row.append(this.sentenceBar);
+    const press = { type: "button", class: "primary", onclick: () => this.speak() };
+    const acts = element("div", { class: "row acts" }, element("button", press, icon(ICONS.play), "Speak"),
+      this.composer.opener);
     this.text = element("div", { class: "words reading-text" });
     this.notice = element("div", { class: "stack tight notices", "aria-live": "polite" });
-    this.spoken = element("section", { class: "panel", hidden: true, "aria-label": "The text as it is spoken" }, this.text);
-    const composer = element("div", { class: "panel stack" }, this.composer.text,
-      element("div", { class: "row acts" }, speak, this.composer.opener));
-    this.files = element("section", { class: "panel stack", hidden: true, "aria-label": "Files" }, this.transport.files);
-    const voice = element("section", { class: "panel", "aria-label": "Voice and style" }, this.composer.choices);
+    this.spoken = section("The text as it is spoken", this.text);
+    this.files = section("Files", this.transport.files);
+    this.transport.row.append(this.sentenceBar.root);
+    this.#reveal();
+    const composer = element("div", { class: "panel stack" }, this.composer.text, acts);
     const heard = element("div", { class: "stack" }, this.notice, this.spoken, this.transport.root);
-    this.transport.root.hidden = true;
+    const voice = section("Voice and style", this.composer.choices);
     this.#page.root.append(element("div", { class: "columns" }, composer, voice, heard, this.files));
   }
 
@@ -96,21 +94,18 @@ class Speak {
     const { sentences } = this.#track;
     const made = sentences.filter(({ take }) => take.complete).length;
     const working = this.maker.working && made < sentences.length;
-    const waiting = this.#state === "playing" && this.player.end - this.player.position < 0.02 && !this.feeder.finished;
-    const text = waiting ? "Waiting for the voice…" : working ? `${made} of ${sentences.length} sentences are made` : "";
+    const hungry = this.player.end - this.player.position < 0.02 && !this.feeder.finished;
+    let text = working ? `${made} of ${sentences.length} sentences are made` : "";
+    if (hungry && this.#state === "playing") text = "Waiting for the voice…";
     if (this.transport.state.textContent !== text) this.transport.state.textContent = text;
     this.#toldOfSentence();
-    this.#toldOfDownload(made);
+    this.downloads.tell(this.#track);
   }
 
   #toldOfSentence() {
-    const sentence = this.#track.sentences[this.#place.index];
-    this.sentenceBar.hidden = !sentence;
-    if (!sentence) return;
-    const text = `Sentence ${this.#place.index + 1} of ${this.#track.sentences.length}`;
-    if (this.which.textContent !== text) this.which.textContent = text;
-    this.again.disabled = sentence.saying === true || sentence.take.state !== "done";
-    this.keepIt.hidden = this.takeBack.hidden = !sentence.other;
+    const { index } = this.#place;
+    const { sentences } = this.#track;
+    this.sentenceBar.show(sentences[index], index, sentences.length, this.#saying === sentences[index]);
   }
 
   /* ---- What is heard and made ---- */
@@ -122,21 +117,18 @@ class Speak {
     transport.addEventListener("stop", () => this.stop());
     transport.addEventListener("seek", ({ detail }) => this.#seek(this.#track.placeOf(detail)));
     transport.addEventListener("speed", ({ detail }) => (this.player.speed = detail));
-    transport.addEventListener("download", ({ detail }) => this.#wanted(detail));
+    transport.addEventListener("download", ({ detail }) => this.#download(detail));
+    this.sentenceBar.addEventListener("again", () => this.#again());
+    this.sentenceBar.addEventListener("keep", () => this.#decide(true));
+    this.sentenceBar.addEventListener("takeback", () => this.#decide(false));
     player.addEventListener("ended", () => this.#ended());
     for (const name of ["audio", "words", "done", "failed", "reset"]) {
       maker.addEventListener(name, (event) => this.#changed(of(event), name));
     }
-    maker.addEventListener("away", ({ detail }) => this.#away(detail));
-    maker.addEventListener("back", () => this.#showAway(null));
+    maker.addEventListener("away", ({ detail }) => this.away.show(detail));
+    maker.addEventListener("back", () => this.away.hide());
     maker.addEventListener("gaveup", ({ detail }) => this.#gaveUp(detail));
     composer.addEventListener("change", () => this.#saveSoon());
-    this.#listenToPage();
-  }
-
-  #listenToPage() {
-    this.#page.machine.addEventListener("status", ({ detail }) => this.#machineIs(detail));
-    this.#page.machine.addEventListener("connection", ({ detail }) => detail.connected && this.maker.back());
     addEventListener("pagehide", () => this.#leave());
     addEventListener("visibilitychange", () => document.hidden && this.#save());
   }
@@ -180,8 +172,8 @@ class Speak {
   async stop() {
     this.maker.stop();
     await this.player.stop();
-    this.#showAway(null);
-    this.#download = null;
+    this.away.hide();
+    this.downloads.drop();
     this.#place = { index: 0, offsetS: 0 };
     this.reading.said(null, []);
     this.transport.at(0);
@@ -257,20 +249,14 @@ class Speak {
     if (name === "done" || name === "failed") this.#told();
   }
 
+  /** What is said just so already has its takes; the takes of what is not said any more are deleted. */
   #sentences(text) {
-    const before = new Map();
-    for (const sentence of this.#track.sentences) {
-      const name = JSON.stringify(sentence.body);
-      before.set(name, [...(before.get(name) ?? []), sentence]);
-    }
-    const settings = this.composer.settings;
-    const made = sentencesOf(text, settings.language || undefined).map((sentence) => {
-      const body = bodyOf(sentence, settings, this.composer.voices);
-      const { take, other = null } = before.get(JSON.stringify(body))?.shift() ?? {};
-      return { ...sentence, body, take: take?.state === "failed" ? new Take() : (take ?? new Take()), other };
-    });
-    for (const { take, other } of [...before.values()].flat()) this.#forget(take, other);
-    return made;
+    const { settings, voices } = this.composer;
+    const said = sentencesOf(text, settings.language || undefined);
+    const asked = said.map((sentence) => ({ ...sentence, body: bodyOf(sentence, settings, voices) }));
+    const { sentences, unused } = taken(asked, this.#track.sentences);
+    this.#forget(...unused);
+    return sentences;
   }
 
   #forget(...takes) {
@@ -299,7 +285,7 @@ class Speak {
   async #again() {
     const { index } = this.#place;
     const sentence = this.#track.sentences[index];
-    sentence.saying = true;
+    this.#saying = sentence;
     this.#toldOfSentence();
     try {
       const take = await this.maker.again(sentence);
@@ -307,9 +293,10 @@ class Speak {
       this.#choose(index, take, sentence.take);
       await this.resume();
     } catch (error) {
-      if (error.name !== "AbortError") this.#page.say(`It was not said again: ${error.message}`, { kind: "bad" });
+      if (error.name === "AbortError") return;
+      this.#page.say(`It was not said again: ${error.message}`, { kind: "bad" });
     } finally {
-      sentence.saying = false;
+      this.#saying = null;
       this.#toldOfSentence();
     }
   }
@@ -332,87 +319,22 @@ class Speak {
     this.#save();
   }
 
-  /* ---- The machine ---- */
-
-  #away(error) {
-    const { status } = this.#page.machine;
-    // what says that it is there was told before what says that it is not
-    if (status && !THERE.has(status.state)) this.#machineIs(status);
-    else this.#showAway(error.message);
-  }
-
-  #machineIs(status) {
-    if (!status) return;
-    if (THERE.has(status.state)) {
-      this.maker.back();
-      if (this.composer.voices.models.length === 0) this.#load();
-    } else if (this.maker.away) this.#showAway(status.message, COMING.has(status.state));
-  }
-
-  /** What has to be waited for, and what one can do; null takes it away. */
-  #showAway(message, coming = false) {
-    const shown = message && `${message}|${coming}`;
-    if (shown === this.#awayNotice) return;
-    this.#awayNotice = shown;
-    this.notice.replaceChildren();
-    if (message === null) return;
-    const goesOn = element("p", {}, `${message} The speech goes on by itself once it is there.`);
-    const box = element("div", { class: "notice warn stack tight" }, goesOn);
-    this.notice.append(box);
-    if (!coming && this.#page.machine.status?.machine) this.#offerStart(box);
-  }
-
-  async #offerStart(box) {
-    const { may_start: may } = await this.#page.api.visitor().catch(() => ({ may_start: false }));
-    if (!may) return;
-    const run = () => this.#page.api.post("/api/start", {}).catch((error) => this.#page.say(error.message, { kind: "bad" }));
-    box.append(element("div", {}, element("button", { type: "button", class: "primary", onclick: run }, "Start the machine")));
+  #download({ format, part }) {
+    const { sentences } = this.#track;
+    const language = this.composer.settings.language || null;
+    const only = part === "one" ? sentences[this.#place.index] : null;
+    this.downloads.want({ format, only, language }, this.#track);
+    this.#told();
   }
 
   #gaveUp(error) {
     this.#page.say(`The speech has stopped: ${error.message}`, { kind: "bad" });
-    if (this.#state !== "playing") this.#to(this.#state);
-  }
-
-  /* ---- Files ---- */
-
-  #wanted({ format, part }) {
-    const { index } = this.#place;
-    this.#download = { format, one: part === "one" ? this.#track.sentences[index] : null };
-    if (!this.#download.one) {
-      this.maker.all = true;
-      this.maker.start(this.#track);
-    }
     this.#told();
   }
 
-  #toldOfDownload(made) {
-    const { progress, get } = this.transport;
-    const total = this.#track.sentences.length;
-    progress.hidden = !this.#download;
-    get.disabled = this.#download !== null;
-    if (!this.#download) return;
-    progress.value = total ? made / total : 0;
-    const ready = this.#download.one ? this.#download.one.take.complete : this.#track.complete;
-    if (ready && !this.#download.begun) this.#get(this.#download);
-  }
-
-  async #get(download) {
-    download.begun = true;
-    const sentences = download.one ? [download.one] : this.#track.sentences;
-    const how = { api: this.#page.api, samplesOf: (take) => this.#kept.samplesOf(take),
-      language: this.composer.settings.language || null };
-    try {
-      const blob = await fileOf(download.format, sentences, how);
-      save(blob, `${slug(sentences[0].text)}.${download.format}`);
-      const missing = sentences.filter(({ take }) => take.state === "failed").length;
-      if (missing) this.#page.say(`${missing} of the sentences could not be spoken and are not in the file.`, { kind: "warn" });
-    } catch (error) {
-      this.#page.say(`The file could not be made: ${error.message}`, { kind: "bad" });
-    }
-    this.#download = null;
-    this.maker.all = false;
-    this.#told();
+  #back() {
+    this.maker.back();
+    if (this.composer.voices.models.length === 0) this.#load();
   }
 
   /* ---- What is kept ---- */
@@ -471,8 +393,13 @@ class Speak {
   }
 }
 
+function section(name, ...parts) {
+  return element("section", { class: "panel stack", "aria-label": name }, ...parts);
+}
+
 /** Scrolls where the sentence that is spoken is not to be seen. */
 function inView(sentence) {
   const { top, bottom } = sentence.getBoundingClientRect();
-  if (top < 60 || bottom > innerHeight * 0.7) sentence.scrollIntoView({ block: "center", behavior: "smooth" });
+  if (top >= 60 && bottom <= innerHeight * 0.7) return;
+  sentence.scrollIntoView({ block: "center", behavior: "smooth" });
 }

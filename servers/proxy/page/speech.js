@@ -7,7 +7,8 @@ const PAUSES_MS = [250, 500, 1000, 2000, 4000, 8000, 8000, 8000];
 /** Nobody is there who could speak, and who comes by himself. */
 const AWAY = new Set(["machine_off", "upstream_unreachable", "unreachable"]);
 /** What passes soon. */
-const PASSING = new Set(["unreachable", "broken_off", "engine_unavailable", "queue_full", "too_many_streams"]);
+const PASSING = new Set(
+  ["unreachable", "broken_off", "engine_unavailable", "queue_full", "too_many_streams"]);
 
 /** Whether the machine, or the way to it, has to be waited for. */
 export function isAway(error) {
@@ -19,11 +20,11 @@ function passes(error) {
 }
 
 /**
- * Yields {samples: Int16Array, rate, words, position}: `position` is the sample after the last one, `words` are
- * those that are known since. The last one is {done: true, words, finishReason} with all words.
+ * Yields {samples: Int16Array, rate, words, position}: `position` is the sample after the last one, `words`
+ * are those that are known since. The last one is {done: true, words, finishReason} with all words.
  *
- * `body` is that of /v1/audio/speech less its format, `key` the request's name: what breaks off is asked for again
- * by it, from the sample that is missing. Nothing is yielded twice. Throws ApiError, or AbortError by `signal`.
+ * `body` is that of /v1/audio/speech less its format, `key` the request's name: what breaks off is asked for
+ * again by it, from the sample that is missing. Nothing is yielded twice. Throws ApiError, or AbortError.
  * `onJob(id)` is told the job as soon as it is known; `pause(ms)` waits between two attempts.
  */
 export async function* spoken({ body, key, from = 0, signal, onJob = () => {}, pause = wait }) {
@@ -73,7 +74,8 @@ async function* once({ body, key, from, signal, onJob }) {
 function unseen(samples, id, position) {
   const end = id === "" ? position + samples.length : Number(id);
   const start = end - samples.length;
-  if (start > position) throw new ApiError({ code: "broken_off", message: "A piece of the speech is missing." });
+  const message = "A piece of the speech is missing.";
+  if (start > position) throw new ApiError({ code: "broken_off", message });
   return samples.subarray(Math.min(samples.length, position - start));
 }
 

@@ -11,8 +11,8 @@ export class Take {
   #pieces = [];
 
   constructor(about = {}) {
-    const fresh = { id: randomName(), key: randomName(), seed: null, state: "waiting", rate: 24_000, length: 0 };
-    Object.assign(this, fresh, { words: [], peaks: [], finishReason: null, error: null }, about);
+    const names = { id: randomName(), key: randomName(), seed: null };
+    Object.assign(this, names, { state: "waiting", rate: 24_000, length: 0 }, { words: [], peaks: [], finishReason: null, error: null }, about);
     this.jobId = null;
   }
 
@@ -90,6 +90,23 @@ function randomName() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/**
+ * The sentences that are asked for, each with the takes of one of `before` that asks for the very same, or with a new
+ * one: {sentences, unused}. What failed is tried anew.
+ */
+export function taken(asked, before) {
+  const left = new Map();
+  for (const sentence of before) {
+    const name = JSON.stringify(sentence.body);
+    left.set(name, [...(left.get(name) ?? []), sentence]);
+  }
+  const sentences = asked.map((sentence) => {
+    const { take, other = null } = left.get(JSON.stringify(sentence.body))?.shift() ?? {};
+    return { ...sentence, take: take && take.state !== "failed" ? take : new Take(), other };
+  });
+  return { sentences, unused: [...left.values()].flat().flatMap(({ take, other }) => [take, other]) };
+}
+
 /** Whatever is asked of it goes one after the other, so that what is written last is what stays. */
 export class Kept {
   #keep;
@@ -161,7 +178,8 @@ export class Kept {
     if (!about) return null;
     if (about.state === "done") return new Take(about);
     // by its name what was made in the meantime is had; what failed would fail again by it
-    return new Take({ id, seed: about.seed, restored: true, ...(about.state !== "failed" && { key: about.key }) });
+    const named = about.state === "failed" ? {} : { key: about.key };
+    return new Take({ id, seed: about.seed, restored: true, ...named });
   }
 
   #used(take) {

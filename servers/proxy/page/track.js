@@ -38,8 +38,8 @@ export class Track {
   /** {index, offsetS} of a time; the end of what is there for a later one. */
   placeOf(seconds) {
     const index = Math.max(0, countUntil(this.starts, seconds) - 1);
-    const offsetS = Math.min(Math.max(0, seconds - (this.starts[index] ?? 0)), this.sentences[index]?.take.seconds ?? 0);
-    return { index, offsetS };
+    const length = this.sentences[index]?.take.seconds ?? 0;
+    return { index, offsetS: Math.min(Math.max(0, seconds - (this.starts[index] ?? 0)), length) };
   }
 
   secondsOf({ index, offsetS }) {
@@ -59,8 +59,8 @@ function startsOf(sentences) {
 }
 
 /**
- * The sentence to make next, or null: the first from `place` on that nobody makes, while less than `aheadS` seconds
- * are there after the place; with `all` every one, those before the place too.
+ * The sentence to make next, or null: the first from `place` on that nobody makes, while less than `aheadS`
+ * seconds are there after the place; with `all` every one, those before the place too.
  */
 export function nextToMake(sentences, place, { aheadS, all }) {
   let ahead = -place.offsetS;

@@ -1,4 +1,4 @@
-// The bar of the player: play and pause, stop, where it is, how fast, its waveform, and what can be downloaded.
+// The bar of the player: play, pause and stop, where it is and how fast; and what can be downloaded.
 
 import { FORMATS } from "./download.js";
 import { element, field, icon, ICONS } from "./element.js";
@@ -24,7 +24,8 @@ export class Transport extends EventTarget {
     super();
     const tell = (name, detail = null) => this.dispatchEvent(new CustomEvent(name, { detail }));
     this.toggle = element("button", { type: "button", class: "primary", onclick: () => tell("toggle") });
-    this.stop = element("button", { type: "button", class: "stop", onclick: () => tell("stop") }, icon(ICONS.stop), "Stop");
+    const stop = { type: "button", class: "stop", onclick: () => tell("stop") };
+    this.stop = element("button", stop, icon(ICONS.stop), "Stop");
     this.slider = element("input", { type: "range", min: "0", max: "0", step: String(STEP_S), value: "0" });
     this.slider.setAttribute("aria-label", "Position");
     this.slider.addEventListener("input", () => tell("seek", Number(this.slider.value)));
@@ -74,8 +75,9 @@ export class Transport extends EventTarget {
     this.format = chooser(FORMATS, "wav");
     this.get = element("button", { type: "button", onclick: get }, icon(ICONS.down), "Download");
     this.progress = element("progress", { max: 1, hidden: true, "aria-label": "Made for the download" });
-    const choices = element("div", { class: "choices" }, field("Part", this.part), field("Format", this.format));
-    this.files = element("div", { class: "stack" }, choices, this.get, this.progress);
+    const choices = [field("Part", this.part), field("Format", this.format)];
+    this.files = element("div", { class: "stack" }, element("div", { class: "choices" }, choices),
+      this.get, this.progress);
     this.row = element("div", { class: "row" }, this.toggle, this.stop, this.time, this.speed, this.state);
     return element("div", { class: "bar stack tight transport" },
       element("div", { class: "timeline" }, this.canvas, this.slider), this.row);
@@ -96,7 +98,8 @@ export class Transport extends EventTarget {
 }
 
 function chooser(choices, value) {
-  const select = element("select", {}, choices.map(([each, label]) => element("option", { value: each }, label)));
+  const options = choices.map(([each, label]) => element("option", { value: each }, label));
+  const select = element("select", {}, options);
   select.value = value;
   return select;
 }

@@ -37,7 +37,8 @@ function described({ name, languages, gender }) {
 export function languagesOf({ models, voices }, chosen) {
   const { model, name } = voiceOf(chosen) ?? { model: models[0]?.model };
   const voice = voices.find((each) => each.name === name && each.model === model);
-  const tags = voice?.languages.length ? voice.languages : (models.find((each) => each.model === model)?.languages ?? []);
+  const all = models.find((each) => each.model === model)?.languages ?? [];
+  const tags = voice?.languages.length ? voice.languages : all;
   const choices = tags.map((tag) => ({ label: languageName(tag), value: tag }));
   return choices.sort((one, other) => one.label.localeCompare(other.label));
 }
@@ -72,7 +73,7 @@ export function bodyOf(sentence, { voice, language, style, speed }, { models, vo
   };
 }
 
-/** As it is listed, whatever its case; one that is not listed is the server's to refuse, which names some that are. */
+/** As it is listed, whatever its case; one that is not is the server's to refuse, which names some that are. */
 function named(name, voices) {
   const known = voices.find((voice) => voice.name.toLowerCase() === name.toLowerCase());
   return known ? { name: known.name, model: known.model } : { name, model: null };

@@ -71,7 +71,8 @@ export class Waveform {
     const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
     if (this.#canvas.width !== wide) this.#canvas.width = wide;
     if (this.#canvas.height !== high) this.#canvas.height = high;
-    this.#bars = this.#track && width > 0 ? barsOf(this.#track, this.#seconds, Math.floor(width / STEP_PX)) : [];
+    const count = Math.floor(width / STEP_PX);
+    this.#bars = this.#track && count > 0 ? barsOf(this.#track, this.#seconds, count) : [];
     this.#draw();
   }
 

@@ -55,7 +55,8 @@ export class Away {
     const { may_start: may } = await api.visitor().catch(() => ({ may_start: false }));
     if (!may) return;
     const start = () => api.post("/api/start", {}).catch((error) => say(error.message, { kind: "bad" }));
-    const button = element("button", { type: "button", class: "primary", onclick: start }, "Start the machine");
+    const press = { type: "button", class: "primary", onclick: start };
+    const button = element("button", press, "Start the machine");
     box.append(element("div", {}, button));
   }
 }

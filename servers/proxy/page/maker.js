@@ -14,8 +14,8 @@ const HOPELESS = new Set(["allowance_used", "upstream_refused"]);
 const AWAY_S = 20;
 
 /**
- * Events, each with the sentence in `detail`: `audio` and `words` as they come, `done`, `failed` with the error
- * in its take, `reset` where it was cancelled; and `away` with the error, `back`, and `gaveup` with the error.
+ * Events, each with the sentence in `detail`: `audio` and `words` as they come, `done`, `failed` with the
+ * error in its take, `reset` where it was cancelled; and `away` with the error, `back`, and `gaveup` with it.
  */
 export class Maker extends EventTarget {
   #api;

@@ -8,8 +8,8 @@ const DEVICE_MS = 8000;
 
 /**
  * One stretch of audio that grows: `append` adds to its end, and `seek` empties it, so that what is appended
- * next begins there. Events: `playing` and `paused`, `starved` where it waits for samples, `flowing` where they
- * came, and `ended` once everything was played after `finish`.
+ * next begins there. Events: `playing` and `paused`, `starved` where it waits for samples, `flowing` where
+ * they came, and `ended` once everything was played after `finish`.
  */
 export class Player extends EventTarget {
   #context = null;

@@ -6,8 +6,8 @@ import { element, icon, ICONS } from "./element.js";
 export class SentenceBar extends EventTarget {
   constructor() {
     super();
-    const act = (name, path, label) =>
-      element("button", { type: "button", class: "small", onclick: () => this.#tell(name) }, icon(path), label);
+    const press = (name) => ({ type: "button", class: "small", onclick: () => this.#tell(name) });
+    const act = (name, path, label) => element("button", press(name), icon(path), label);
     this.which = element("span", { class: "quiet-text small number" });
     this.again = act("again", ICONS.again, "Say again");
     this.keep = act("keep", ICONS.check, "Keep");

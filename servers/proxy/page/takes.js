@@ -12,7 +12,8 @@ export class Take {
 
   constructor(about = {}) {
     const names = { id: randomName(), key: randomName(), seed: null };
-    Object.assign(this, names, { state: "waiting", rate: 24_000, length: 0 }, { words: [], peaks: [], finishReason: null, error: null }, about);
+    Object.assign(this, names, { state: "waiting", rate: 24_000, length: 0 });
+    Object.assign(this, { words: [], peaks: [], finishReason: null, error: null }, about);
     this.jobId = null;
   }
 
@@ -91,8 +92,8 @@ function randomName() {
 }
 
 /**
- * The sentences that are asked for, each with the takes of one of `before` that asks for the very same, or with a new
- * one: {sentences, unused}. What failed is tried anew.
+ * The sentences that are asked for, each with the takes of one of `before` that asks for the very same, or with
+ * a new one: {sentences, unused}. What failed is tried anew.
  */
 export function taken(asked, before) {
   const left = new Map();

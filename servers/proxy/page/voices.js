@@ -73,7 +73,7 @@ export function bodyOf(sentence, { voice, language, style, speed }, { models, vo
   };
 }
 
-/** As it is listed, whatever its case; one that is not is the server's to refuse, which names some that are. */
+/** As it is listed, whatever its case; another one is the server's to refuse, which names some that are. */
 function named(name, voices) {
   const known = voices.find((voice) => voice.name.toLowerCase() === name.toLowerCase());
   return known ? { name: known.name, model: known.model } : { name, model: null };

@@ -33,6 +33,7 @@ from tests.acceptance.processes import (
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
 
+    from tests.proxy.page.speaking import Speaking
     from tests.proxy.page.watched import Complaints, Shots
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -175,6 +176,14 @@ def page(open_page: OpenPage, browser: Browser) -> Iterator[Page]:
     """A new visitor's, who lets pages use the microphone; `page.goto("/#listen")` opens it."""
     with open_page(browser, permissions=["microphone"]) as page:
         yield page
+
+
+@pytest.fixture
+def speaking(page: Page) -> Speaking:
+    """The tab Speak, open, with whatever is given to its player written down."""
+    from tests.proxy.page.speaking import Speaking
+
+    return Speaking(page).open()
 
 
 @pytest.fixture

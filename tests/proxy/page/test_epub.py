@@ -15,8 +15,10 @@ PACKAGE = """<?xml version="1.0"?>
 <metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>A Small Book</dc:title></metadata>
 <manifest><item id="two" href="text/second%20page.xhtml"/><item id="one" href="text/first.xhtml"/>
 <item id="away" href="missing.xhtml"/><item id="cover" href="cover.xhtml"/></manifest>
-<spine><itemref idref="cover"/><itemref idref="one"/><itemref idref="away"/><itemref idref="two"/></spine></package>"""
-PAGE = """<html xmlns="http://www.w3.org/1999/xhtml"><head><title>x</title><style>p { color: red }</style></head>
+<spine><itemref idref="cover"/><itemref idref="one"/><itemref idref="away"/><itemref idref="two"/></spine>
+</package>"""
+PAGE = """<html xmlns="http://www.w3.org/1999/xhtml">
+<head><title>x</title><style>p { color: red }</style></head>
 <body><h1>{title}</h1><p>It was <b>bright</b>.
 And cold.</p><script>never()</script><p>Then&#160;night.</p></body></html>"""
 
@@ -26,7 +28,7 @@ def book(**changes):
         "mimetype": "application/epub+zip",
         "META-INF/container.xml": CONTAINER,
         "OEBPS/book.opf": PACKAGE,
-        "OEBPS/cover.xhtml": "<html xmlns='http://www.w3.org/1999/xhtml'><body><img src='c.png'/></body></html>",
+        "OEBPS/cover.xhtml": "<html><body><img src='c.png'/></body></html>",
         "OEBPS/text/first.xhtml": PAGE.replace("{title}", "The First"),
         "OEBPS/text/second page.xhtml": PAGE.replace("{title}", "The Second"),
     }
@@ -119,8 +121,10 @@ def test_a_book_that_says_it_is_small_is_not_believed(chosen):
 def test_markdown_is_read_without_its_marks(chosen):
     page = chosen(
         "notes.md",
-        b"---\ntitle: x\n---\n# A *title*\n\nSome **bold** and [a link](https://x.example), `code`\nand snake_case.\n\n"
-        b"- one\n- two\n\n```py\nnot = read\n```\n\n> quoted\n\n| a | b |\n|---|---|\n| c | d |\n\n![a picture](p.png)\n",
+        b"---\ntitle: x\n---\n# A *title*\n\n"
+        b"Some **bold** and [a link](https://x.example), `code`\nand snake_case.\n\n"
+        b"- one\n- two\n\n```py\nnot = read\n```\n\n> quoted\n\n"
+        b"| a | b |\n|---|---|\n| c | d |\n\n![a picture](p.png)\n",
     )
     wait_for_text(page, "A title")
     assert text_of(page).split("\n\n") == [

@@ -1,4 +1,4 @@
-"""The player: the very samples that it was given, in order, by the audio's clock; with a worklet and without."""
+"""The player: the very samples that it was given, by the audio's clock; with a worklet and without."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ def with_source(page):
 
 
 def test_an_offline_context_renders_the_very_samples(page):
-    """What comes out of the audio graph is what went in, to the bit, in pieces of any length. It renders as fast as
-    it can, so that it is stopped now and then for the messages on their way; what comes before the first is silence.
+    """What comes out of the audio graph is what went in, to the bit, in pieces of any length. It renders as
+    fast as it can, so that it is stopped now and then for the messages on their way; before the first one
+    there is silence.
     """
     page.goto("/#speak")
     found = page.evaluate(
@@ -48,8 +49,9 @@ def test_an_offline_context_renders_the_very_samples(page):
               const context = new OfflineAudioContext(1, 2 * samples.length, sampleRate);
               const go = OfflineAudioContext.prototype.resume.bind(context);
               context.resume = async () => {{
+                const suspend = OfflineAudioContext.prototype.suspend.bind(context);
                 for (let block = 1; block < 100; block += 1) {{
-                  OfflineAudioContext.prototype.suspend.call(context, (block * 1280) / sampleRate).then(go, () => {{}});
+                  suspend((block * 1280) / sampleRate).then(go, () => {{}});
                 }}
                 window.rendered = (await context.startRendering()).getChannelData(0);
               }};
@@ -92,15 +94,16 @@ def test_scheduled_buffers_hold_the_very_samples_one_after_the_other(page):
           await player.play();
           await until(() => ended, "the end");
           const gaps = starts.slice(1).filter(([at], n) => at - starts[n][0] - starts[n][1] > 1e-6).length;
-          return {{ same: given.every((value, n) => value === samples[n] / 32768), count: given.length, gaps }};
+          const same = given.every((value, n) => value === samples[n] / 32768);
+          return {{ same, count: given.length, gaps }};
         }}"""
     )
     assert heard == {"same": True, "count": 20000, "gaps": 0}
 
 
 def test_the_position_is_that_of_the_audio_clock(run):
-    """Two looks at both clocks say the same of the time between them; a device that is late at first, or later,
-    moves them apart, so that it is the best of several looks that counts.
+    """Two looks at both clocks say the same of the time between them; a device that is late moves them apart,
+    so that it is the best of several looks that counts.
     """
     found = run(
         """
@@ -214,7 +217,8 @@ def test_another_tempo_leaves_the_pitch(with_source, speed):
         f"""
         const source = new Source(24000);
         source.setSpeed({speed});
-        source.push(Float32Array.from({{ length: 48000 }}, (_, n) => Math.sin((2 * Math.PI * 200 * n) / 24000)));
+        const tone = (n) => Math.sin((2 * Math.PI * 200 * n) / 24000);
+        source.push(Float32Array.from({{ length: 48000 }}, (_, n) => tone(n)));
         source.finish();
         const heard = [];
         const block = new Float32Array(128);

@@ -1,0 +1,115 @@
+"""The tab Speak, from the side of who uses it, and what the server said to it."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import Locator, Page, Request
+
+Samples = NDArray[np.int16]
+TEXT = (
+    "Good morning, and welcome. It was a bright cold day in April, and the clocks were striking.\n\n"
+    "Nobody was there. Then somebody came, and said hello."
+)
+SENTENCES = [
+    "Good morning, and welcome.",
+    "It was a bright cold day in April, and the clocks were striking.",
+    "Nobody was there.",
+    "Then somebody came, and said hello.",
+]
+RATE = 24_000
+WATCH = """async () => {
+  const { Player } = await import("/page/player.js");
+  Object.assign(window, { given: [], marks: [] });
+  const append = Player.prototype.append;
+  Player.prototype.append = function (samples, rate) {
+    window.player = this;
+    for (const sample of samples) window.given.push(sample);
+    return append.call(this, samples, rate);
+  };
+  new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      if (target.getAttribute("aria-current") !== "true") continue;
+      window.marks.push([target.textContent, Number(target.dataset.start), window.player?.position]);
+    }
+  }).observe(document.getElementById("speak"), { subtree: true, attributeFilter: ["aria-current"] });
+}"""
+ASK = """async ([key, body]) => {
+  const { api } = await import("/page/api.js");
+  const reply = await api.send("POST", "/api/speech", { body, headers: { "Idempotency-Key": key } });
+  const bytes = new Uint8Array(await reply.arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}"""
+CURRENT = "#speak [data-start][aria-current=true]"
+
+
+class Speaking:
+    """The tab, from the side of who uses it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.bodies: list[tuple[str, str, dict]] = []
+        """What was asked of the server: query, name and body of each request."""
+        page.on("request", self._asked)
+
+    def _asked(self, request: Request) -> None:
+        if "/api/speech" in request.url:
+            key = request.headers["idempotency-key"]
+            self.bodies.append((request.url.partition("?")[2], key, request.post_data_json))
+
+    def open(self) -> Speaking:
+        """Also again, after a reload."""
+        self.page.goto("about:blank")
+        self.page.goto("/#speak")
+        self.button("Speak").wait_for()
+        self.page.evaluate(WATCH)
+        return self
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def speak(self, text: str = TEXT) -> None:
+        self.page.get_by_role("textbox", name="Text").fill(text)
+        self.button("Speak").click()
+
+    def until(self, true: str, arg: object = None) -> None:
+        self.page.wait_for_function(true, arg=arg)
+
+    def until_made(self, count: int = len(SENTENCES)) -> None:
+        self.until("(n) => document.querySelectorAll('#speak .sentence[data-state=done]').length >= n", count)
+
+    def until_heard(self) -> None:
+        """To the end."""
+        self.until(
+            "() => ![...document.querySelectorAll('#speak button')].some((b) => "
+            "b.textContent === 'Stop' && b.checkVisibility())"
+        )
+
+    def server_said(self) -> list[Samples]:
+        """The server's samples for each request's name, in the order in which they were asked: the voice says
+        nothing the same way twice, but by that.
+        """
+        asked = {key: body for _, key, body in self.bodies}
+        return [self._server_said(key, body) for key, body in asked.items()]
+
+    def _server_said(self, key: str, body: dict) -> Samples:
+        audio = self.page.evaluate(ASK, [key, body | {"stream_format": "audio"}])
+        return np.frombuffer(b64decode(audio), "<i2")
+
+    def given(self) -> Samples:
+        return np.array(self.page.evaluate("window.given"), np.int16)
+
+    def position(self) -> float:
+        return self.page.evaluate("window.player.position")
+
+    def words(self) -> list[str]:
+        return self.page.locator("#speak [data-start]").all_inner_texts()
+
+    def downloaded(self, format: str, part: str = "all") -> bytes:
+        self.page.get_by_role("combobox", name="Format").select_option(format)
+        self.page.get_by_role("combobox", name="Part").select_option(part)
+        with self.page.expect_download() as download:
+            self.button("Download").click()
+        return download.value.path().read_bytes()

@@ -1,0 +1,154 @@
+"""The tab Speak over a reload, a lost connection and a machine that is off; and what is made no more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.proxy.page.speaking import CURRENT, RATE, SENTENCES, TEXT
+
+
+def test_a_reload_keeps_text_takes_words_and_position(speaking):
+    """And what is heard then is asked of nobody again."""
+    speaking.speak()
+    speaking.until_made()
+    speaking.until("() => window.player.position > 2.5")
+    speaking.button("Pause").click()
+    speaking.button("Resume").wait_for()
+    held, words = speaking.position(), speaking.words()
+    speaking.bodies.clear()
+    speaking.open()
+    speaking.button("Resume").wait_for()
+    assert speaking.page.get_by_role("textbox", name="Text").input_value() == TEXT
+    assert speaking.words() == words
+    speaking.button("Resume").click()
+    speaking.until_heard()
+    assert speaking.bodies == []
+    rest = speaking.page.evaluate("window.given.length")
+    total = sum(len(b) for b in [speaking.downloaded("wav")[44:]]) // 2
+    assert total - rest == pytest.approx(held * RATE, abs=RATE / 2)
+
+
+def test_what_was_not_finished_goes_on_after_a_reload(speaking):
+    text = " ".join(f"This is sentence number {n}." for n in range(40))
+    speaking.speak(text)
+    speaking.until_made(2)
+    speaking.open()
+    speaking.button("Resume").click()
+    speaking.until("() => window.given.length > 24000 * 4")
+    given = speaking.given()
+    whole = np.frombuffer(speaking.downloaded("wav")[44:], "<i2")
+    assert given.tobytes() in whole.tobytes()
+    spoken = {body["input"]: key for _, key, body in speaking.bodies}
+    assert len(spoken) == 40
+
+
+def test_a_connection_that_breaks_is_gone_on_with_at_the_very_sample(speaking):
+    """Twice within a sentence, in the middle of an event: nothing is lost, and nothing is heard twice."""
+    cuts = iter([0.6, 0.5])
+
+    def broken(route):
+        share = next(cuts, None)
+        if share is None:
+            route.fallback()
+            return
+        reply = route.fetch()
+        body = reply.body()
+        route.fulfill(response=reply, body=body[: int(len(body) * share)])
+
+    speaking.page.route("**/api/speech*", broken)
+    speaking.speak(SENTENCES[1])
+    speaking.until_heard()
+    queries, keys = [query for query, _, _ in speaking.bodies], {key for _, key, _ in speaking.bodies}
+    assert np.array_equal(speaking.given(), *speaking.server_said())
+    assert (len(queries), len(keys)) == (3, 1)
+    assert queries[0] == ""
+    assert queries[-1].startswith("from=")
+    assert speaking.words() == SENTENCES[1].split()
+
+
+def test_without_a_network_it_waits_and_goes_on(speaking, complaints):
+    complaints.expect("ERR_INTERNET_DISCONNECTED")
+    others = "['listen', 'align', 'machine'].every((id) => document.getElementById(id).childElementCount > 1)"
+    speaking.until(f"() => {others}")
+    speaking.page.context.set_offline(True)
+    speaking.speak(SENTENCES[0])
+    speaking.page.get_by_text("Waiting for the voice…").wait_for()
+    speaking.page.context.set_offline(False)
+    speaking.until_heard()
+    assert np.array_equal(speaking.given(), *speaking.server_said())
+
+
+def test_after_stop_nothing_more_is_asked(speaking):
+    speaking.speak(" ".join(f"This is the sentence with the number {n}, and it goes on." for n in range(60)))
+    speaking.until("() => window.player?.position > 0.1")
+    speaking.button("Stop").click()
+    speaking.button("Stop").wait_for(state="hidden")
+    asked = len(speaking.bodies)
+    assert asked < 60
+    assert speaking.position() == 0
+    assert speaking.page.locator(CURRENT).count() == 0
+    speaking.page.evaluate(
+        "async () => { for (let n = 0; n < 40; n += 1) await new Promise(requestAnimationFrame); }"
+    )
+    assert len(speaking.bodies) == asked
+
+
+@pytest.mark.parametrize("leave", ["Stop", "pagehide"])
+def test_what_is_being_made_is_cancelled_by_its_job(speaking, leave):
+    """A reply without an end is broken off, and its job cancelled, for its name would keep it going."""
+    speaking.page.evaluate(
+        """() => {
+          const { fetch } = window;
+          Object.assign(window, { broken: 0, deleted: [] });
+          window.fetch = (url, options) => {
+            const path = new URL(url, location).pathname;
+            if (options.method === "DELETE") {
+              window.deleted.push([path, options.keepalive]);
+              return Promise.resolve(new Response("{}"));
+            }
+            if (path !== "/api/speech") return fetch(url, options);
+            const body = new ReadableStream({
+              start: (stream) => options.signal.addEventListener("abort", () => {
+                window.broken += 1;
+                stream.error(options.signal.reason);
+              }),
+            });
+            const headers = { "X-Job-Id": "job-7", "X-Sample-Rate": "24000" };
+            return Promise.resolve(new Response(body, { headers }));
+          };
+        }"""
+    )
+    speaking.speak(SENTENCES[0])
+    speaking.page.get_by_text("Waiting for the voice…").wait_for()
+    if leave == "Stop":
+        speaking.button("Stop").click()
+    else:
+        speaking.page.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide'))")
+    speaking.until("() => window.broken === 1")
+    assert speaking.page.evaluate("window.deleted") == [["/api/queue/job-7", True]]
+
+
+def test_a_machine_that_is_off_is_said_and_the_speech_goes_on_once_it_is_there(speaking, complaints):
+    complaints.expect("status of 503")
+    off = {
+        "error": {
+            "code": "machine_off",
+            "message": "The machine is off.",
+            "param": None,
+            "type": "server_error",
+        }
+    }
+    speaking.page.route("**/api/speech*", lambda route: route.fulfill(status=503, json=off))
+    speaking.speak(SENTENCES[0])
+    speaking.page.get_by_text("The machine is off. The speech goes on by itself once it is there.").wait_for()
+    speaking.page.unroute("**/api/speech*")
+    speaking.page.evaluate(
+        """async () => {
+          const machine = (await import("/page/status.js")).machineAt();
+          machine.dispatchEvent(new CustomEvent("status", { detail: { state: "ready", message: "" } }));
+        }"""
+    )
+    speaking.until_heard()
+    assert np.array_equal(speaking.given(), *speaking.server_said())
+    assert speaking.page.get_by_text("The machine is off.").count() == 0

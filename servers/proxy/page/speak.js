@@ -12,6 +12,7 @@ import { refusalOf, sentencesOf } from "./script.js";
 import { SentenceBar } from "./sentence_bar.js";
 import { isAway } from "./speech.js";
 import { Kept, Take, taken } from "./takes.js";
+import { Timing } from "./timing.js";
 import { Track } from "./track.js";
 import { Transport } from "./transport.js";
 import { bodyOf } from "./voices.js";
@@ -55,6 +56,7 @@ class Speak {
     this.away = new Away({ root: this.notice, api, machine, say }, () => this.#back());
     const { maker, transport } = this;
     this.downloads = new Downloads({ api, say, kept: this.#kept, maker, transport });
+    this.timing = new Timing({ api, say, kept: this.#kept }, (sentence) => this.#timed(sentence));
     this.#listen();
     setInterval(() => this.#tick(), TICK_MS);
   }
@@ -247,6 +249,13 @@ class Speak {
     this.#drawn = false;
     if (this.#state === "playing") this.feeder.feed().catch((error) => this.#broken(error));
     if (name === "done" || name === "failed") this.#told();
+    const sentence = this.#track.sentences[index];
+    if (name === "done" && sentence.take.words.length === 0) this.timing.want(sentence);
+  }
+
+  #timed(sentence) {
+    const index = this.#track.sentences.indexOf(sentence);
+    if (index >= 0) this.reading.update(index, this.#track);
   }
 
   /** What is said just so already has its takes; the takes of what is not said any more are deleted. */

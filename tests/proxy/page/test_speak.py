@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
-from tests.proxy.page.speaking import CURRENT, TEXT, Speaking
+from tests.proxy.page.speaking import CURRENT, SENTENCES, TEXT, Speaking
+
+STARTS = "(spans) => spans.map((span) => span.dataset.start)"
 
 
 def test_the_samples_that_are_heard_are_those_of_the_server(speaking):
@@ -63,6 +67,22 @@ def test_the_keyboard_seeks_with_the_slider(speaking):
     slider.press("Home")
     assert speaking.position() == 0
     assert "of" in slider.get_attribute("aria-valuetext")
+
+
+def test_a_voice_that_does_not_tell_when_its_words_are_said_is_listened_to(speaking):
+    """By the real recogniser; the words are those of the text, within the audio, in order."""
+
+    def wordless(route):
+        reply = route.fetch()
+        route.fulfill(response=reply, body=re.sub(r'"words": ?\[[^\]]*\]', '"words":[]', reply.text()))
+
+    speaking.page.route("**/api/speech*", wordless)
+    speaking.speak(SENTENCES[1])
+    speaking.page.locator("#speak [data-start]").first.wait_for()
+    assert speaking.words() == SENTENCES[1].split()
+    starts = [float(each) for each in speaking.page.locator("#speak [data-start]").evaluate_all(STARTS)]
+    assert starts == sorted(starts)
+    assert 0 < starts[-1] < speaking.page.evaluate("window.player.end")
 
 
 def test_pause_holds_the_word_and_resume_goes_on(speaking):

@@ -75,7 +75,7 @@ class Shots:
         page.emulate_media(color_scheme="light")
 
 
-def until(page: Page, expression: str, argument: object = None, within_s: float = 20.0) -> None:
+def until(page: Page, expression: str, argument: object = None, within_s: float = 60.0) -> None:
     """Looks until the JavaScript is true. Playwright's wait_for_function does that with an eval in the page,
     which the page's Content-Security-Policy forbids.
     """

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 import servers.proxy
 from tests.proxy.page.conftest import LONGEST_MS
@@ -99,9 +100,8 @@ def test_the_hash_names_the_tab_and_back_goes_to_the_one_before(page):
 
 def test_the_skip_link_leads_to_the_content_and_keeps_the_tab(page):
     page.goto("/#listen")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "content"
+    page.get_by_role("link", name="Skip to the content").press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
     assert selected(page) == "Listen"
 
 

@@ -13,8 +13,8 @@ const NONE = "Your last recordings will be here. They stay in this browser.";
 
 /**
  * The parts of a tab, for it to arrange: `input`, `progress`, `transcript`, and `kept`.
- * Events: "opened" (detail: the entry) for one that somebody has chosen of those that are kept, and "closed" where
- * none is open any more.
+ * Events: "opened" (detail: the entry) for one that somebody has chosen of those that are kept, and "closed"
+ * where none is open any more.
  */
 export class Hearing extends EventTarget {
   #page;
@@ -160,7 +160,7 @@ export class Hearing extends EventTarget {
       await this.#change({ state: "done", result });
     } catch (error) {
       if (ending.signal.aborted) return; // somebody else has said what comes instead
-      this.progress.fail(sentence(error.param === "file" ? `${name}: ${error.message}` : error.message));
+      this.progress.fail((error.param === "file" ? `${name}: ` : "") + sentence(error.message));
       await this.#change({ state: "failed" });
     } finally {
       if (this.#ending === ending) this.#ending = null;

@@ -12,14 +12,16 @@ const MEANS = {
   guessed: "its time is a guess",
 };
 
-/** A list item. `onSeek(seconds)` for what one wants to hear, `onEdit(segment)` for what it has become. */
+/** A list item. `onSeek(seconds)`: what is to be heard; `onOpen()` before an edit, `onEdit(segment)` after it. */
 export class SegmentView {
   #task;
+  #onOpen;
   #onEdit;
 
-  /** @param {Object} segment @param {{task: string, onSeek: function, onEdit: function}} how */
-  constructor(segment, { task, onSeek, onEdit }) {
+  /** @param {Object} segment @param {{task: string, onSeek: function, onOpen: function, onEdit: function}} how */
+  constructor(segment, { task, onSeek, onOpen, onEdit }) {
     this.#task = task;
+    this.#onOpen = onOpen;
     this.#onEdit = onEdit;
     this.segment = segment;
     this.text = element("div", { class: "grow", ondblclick: (event) => this.#editAt(event) });
@@ -77,6 +79,7 @@ export class SegmentView {
   /** The whole sentence as text, with that word selected. */
   #open(word = -1) {
     if (this.form) return;
+    this.#onOpen();
     const written = this.segment.words.map((each) => each.word);
     const input = element("textarea", {
       class: "reading",

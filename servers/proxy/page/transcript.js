@@ -7,8 +7,7 @@ import { countUntil } from "./words.js";
 
 const MOST_DOUBTFUL = 12;
 const TYPES = { srt: "application/x-subrip", vtt: "text/vtt", json: "application/json" };
-const UNPLAYED =
-  "This browser cannot play this kind of recording. Its text and its times are right all the same.";
+const UNPLAYED = "This browser cannot play this recording; a transcript of it does not need that.";
 const DOUBTS = {
   transcribe: (count) => (count === 1 ? "One word may be misheard:" : `${count} words may be misheard:`),
   align: (count) =>
@@ -86,6 +85,7 @@ export class Transcript extends EventTarget {
     return new SegmentView(segment, {
       task: this.#task,
       onSeek: (seconds) => this.#hear(seconds),
+      onOpen: () => this.audio.pause(), // the first click of two has let it play
       onEdit: (edited) => this.#edited(edited, index),
     });
   }

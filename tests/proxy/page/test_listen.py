@@ -131,11 +131,14 @@ def test_an_edit_keeps_the_times_and_is_in_every_file_and_there_after_a_reload(p
     assert listen.locator("audio").evaluate("audio => audio.src").startswith("blob:")
 
 
-def test_an_edit_can_be_left_as_it_was(page, listen, recording):
+def test_an_edit_can_be_left_as_it_was(page, listen, recording, axe, shots):
     choose(listen, recording)
     before = words(listen)
     listen.locator(".words [data-start]").nth(1).dblclick()
     page.keyboard.type("nothing of that")
+    assert listen.locator("audio").evaluate("audio => audio.paused")
+    axe(page)
+    shots.take(page, "listen-edit")
     page.keyboard.press("Escape")
     assert words(listen) == before
 
@@ -215,11 +218,15 @@ def test_a_file_of_two_gigabytes_is_refused_before_it_is_sent(page, listen, tmp_
     page.get_by_text(re.compile(r"film.wav has 2,000 MB, and \d+ MB at most can be sent")).first.wait_for()
 
 
-def test_a_file_that_only_looks_like_a_recording_has_the_servers_sentence(page, listen, complaints):
+def test_a_file_that_only_looks_like_a_recording_has_the_servers_sentence(
+    page, listen, complaints, axe, shots
+):
     complaints.expect("status of 422")
     choose(listen, {"name": "damaged.wav", "mimeType": "audio/wav", "buffer": b"no audio at all"})
-    listen.get_by_text("Damaged.wav: this is not an audio file that can be read").wait_for()
+    listen.get_by_text("damaged.wav: This is not an audio file that can be read").wait_for()
     assert listen.get_by_role("button", name="Try again").is_visible()
+    axe(page)
+    shots.take(page, "listen-damaged")
 
 
 def test_a_recording_that_is_chosen_while_an_earlier_one_is_opened_again_is_heard(page, listen, recording):
@@ -294,7 +301,7 @@ def sent_events(state: str, message: str) -> dict:
     return {"status": 200, "content_type": "text/event-stream", "body": body}
 
 
-def test_a_machine_that_is_off_can_be_started_and_the_recording_waits_for_it(page, recording):
+def test_a_machine_that_is_off_can_be_started_and_the_recording_waits_for_it(page, recording, axe, shots):
     states = ["off"]
     page.route("**/api/events", lambda route: route.fulfill(**sent_events(states[-1], "The machine is off.")))
     page.route("**/api/start", lambda route: (states.append("ready"), route.fulfill(status=202, json={})))
@@ -302,6 +309,8 @@ def test_a_machine_that_is_off_can_be_started_and_the_recording_waits_for_it(pag
     listen = page.locator("#listen")
     choose(listen, recording)
     listen.get_by_text("It goes on by itself when the machine is ready").wait_for()
+    axe(page)
+    shots.take(page, "listen-off")
     listen.get_by_role("button", name="Start the machine").click()
     assert "three" in words(listen)
 

@@ -146,11 +146,9 @@ class Speak {
     }
     this.maker.stop();
     await this.player.pause();
-    const sentences = this.#sentences(text);
     this.#place = { index: 0, offsetS: 0 };
-    await this.#show(sentences);
-    this.maker.start(this.#track);
-    await this.resume();
+    const shown = this.#show(this.#sentences(text));
+    await Promise.all([shown, this.resume()]);
     this.text.scrollIntoView({ block: "nearest" });
   }
 
@@ -158,7 +156,7 @@ class Speak {
   async resume() {
     this.#to("playing");
     this.maker.place = this.#place;
-    if (!this.maker.working) this.maker.start(this.#track);
+    this.maker.start(this.#track);
     const fed = this.feeder.start(this.#track, this.#place);
     await Promise.all([fed, this.player.play()]).catch((error) => this.#broken(error));
     this.#frame();

@@ -73,8 +73,8 @@ class Speak {
     this.files = section("Files", this.transport.files);
     this.transport.row.append(this.sentenceBar.root);
     this.#reveal();
-    const composer = element("div", { class: "panel stack" }, this.composer.text, acts);
-    const heard = element("div", { class: "stack" }, this.notice, this.spoken, this.transport.root);
+    const composer = element("div", { class: "panel stack" }, this.composer.text, acts, this.notice);
+    const heard = element("div", { class: "stack" }, this.spoken, this.transport.root);
     const voice = section("Voice and style", this.composer.choices);
     this.#page.root.append(element("div", { class: "columns" }, composer, voice, heard, this.files));
   }
@@ -174,11 +174,7 @@ class Speak {
     await this.player.stop();
     this.away.hide();
     this.downloads.drop();
-    this.#place = { index: 0, offsetS: 0 };
-    this.reading.said(null, []);
-    this.transport.at(0);
-    this.#to("idle");
-    this.#save();
+    this.#rewind();
   }
 
   #seek(place) {
@@ -194,8 +190,13 @@ class Speak {
   #ended() {
     if (!this.feeder.finished || this.#state !== "playing") return;
     this.player.pause();
+    this.#rewind();
+  }
+
+  #rewind() {
     this.#place = { index: 0, offsetS: 0 };
     this.reading.said(null, []);
+    this.transport.at(0);
     this.#to("idle");
     this.#save();
   }

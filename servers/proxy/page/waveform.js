@@ -25,9 +25,10 @@ export function barsOf(track, seconds, count) {
   const bars = new Array(count).fill(null);
   track.starts.forEach((start, index) => {
     const { peaks, rate } = track.sentences[index].take;
+    const barAt = (n) => Math.floor(((start + (n * SAMPLES_PER_PEAK) / rate) / seconds) * count);
     peaks.forEach((peak, n) => {
-      const bar = Math.floor(((start + (n * SAMPLES_PER_PEAK) / rate) / seconds) * count);
-      if (bar < count) bars[bar] = Math.max(bars[bar] ?? 0, peak);
+      const end = Math.min(count, Math.max(barAt(n) + 1, barAt(n + 1)));
+      for (let bar = barAt(n); bar < end; bar += 1) bars[bar] = Math.max(bars[bar] ?? 0, peak);
     });
   });
   return bars;

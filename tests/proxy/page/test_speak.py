@@ -123,7 +123,7 @@ def test_several_voices_speak_in_one_text(speaking):
     ]
 
 
-def test_a_sentence_that_fails_says_why_and_the_others_go_on(speaking, complaints):
+def test_a_sentence_that_fails_says_why_and_the_others_go_on(speaking, complaints, axe, shots):
     complaints.expect("status of 4")
     speaking.speak("One is here.\n[nobody at all] Two is not.\n[default]\nThree is here.")
     speaking.until_heard()
@@ -132,6 +132,8 @@ def test_a_sentence_that_fails_says_why_and_the_others_go_on(speaking, complaint
     first, _, third = speaking.bodies
     speaking.bodies[:] = [first, third]
     assert np.array_equal(speaking.given(), np.concatenate(speaking.server_said()))
+    axe(speaking.page)
+    shots.take(speaking.page, "speak-failed")
     speaking.bodies.clear()
     fault.get_by_role("button", name="Try again").click()
     speaking.until("() => document.querySelector('#speak .fault button')")

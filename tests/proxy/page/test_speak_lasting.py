@@ -129,7 +129,9 @@ def test_what_is_being_made_is_cancelled_by_its_job(speaking, leave):
     assert speaking.page.evaluate("window.deleted") == [["/api/queue/job-7", True]]
 
 
-def test_a_machine_that_is_off_is_said_and_the_speech_goes_on_once_it_is_there(speaking, complaints):
+def test_a_machine_that_is_off_is_said_and_the_speech_goes_on_once_it_is_there(
+    speaking, complaints, axe, shots
+):
     complaints.expect("status of 503")
     off = {
         "error": {
@@ -142,6 +144,8 @@ def test_a_machine_that_is_off_is_said_and_the_speech_goes_on_once_it_is_there(s
     speaking.page.route("**/api/speech*", lambda route: route.fulfill(status=503, json=off))
     speaking.speak(SENTENCES[0])
     speaking.page.get_by_text("The machine is off. The speech goes on by itself once it is there.").wait_for()
+    axe(speaking.page)
+    shots.take(speaking.page, "speak-off")
     speaking.page.unroute("**/api/speech*")
     speaking.page.evaluate(
         """async () => {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.proxy.page.speaking import RATE, SENTENCES
+from tests.proxy.page.speaking import RATE, SENTENCES, TEXT
 
 
 def test_downloads_are_the_files_that_they_say(speaking):
@@ -67,3 +67,19 @@ def test_a_sentence_is_said_again_and_the_new_take_kept_or_taken_back(speaking):
     speaking.button("Speak").click()
     speaking.until("() => window.player.playing")
     assert len(speaking.bodies) == 3
+
+
+def test_what_was_spoken_just_so_is_not_made_again(speaking):
+    """Of a text that was changed only what is new is asked for; another speed makes all anew."""
+    speaking.speak()
+    speaking.until_heard()
+    speaking.bodies.clear()
+    speaking.speak(TEXT.replace("Nobody", "Somebody"))
+    speaking.until_heard()
+    assert [body["input"] for _, _, body in speaking.bodies] == ["Somebody was there."]
+    assert speaking.words() == TEXT.replace("Nobody", "Somebody").split()
+    speaking.page.get_by_role("combobox", name="Speed of speech").select_option("2")
+    speaking.bodies.clear()
+    speaking.speak("Nobody was there.")
+    speaking.until_heard()
+    assert [body["speed"] for _, _, body in speaking.bodies] == [2]

@@ -43,7 +43,7 @@ export class Composer extends EventTarget {
 
   /** As it was left. */
   restore({ text, settings, book }) {
-    if (text) this.area.value = text;
+    if (text && !this.area.value) this.area.value = text;
     if (book) this.#offer(book);
     if (!settings) return;
     this.style.value = settings.style;

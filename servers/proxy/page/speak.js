@@ -20,6 +20,7 @@ import { expectedSeconds } from "./waveform.js";
 
 const TICK_MS = 200;
 const SAVE_EVERY_MS = 2000;
+const SAVE_AFTER_MS = 400;
 
 /** Builds the tab in `root`, with what was there before a reload. */
 export async function start(page) {
@@ -35,6 +36,8 @@ class Speak {
   #track = new Track([]);
   #place = { index: 0, offsetS: 0 };
   #savedAt = 0;
+  #saving = null;
+  #restored = false;
   #drawn = true;
   /** The sentence that is being said again. */
   #saying = null;
@@ -351,6 +354,7 @@ class Speak {
     const script = await this.#kept.script();
     const book = await this.#page.keep.get("scripts", "book");
     this.composer.restore({ text: script?.text, settings: script?.settings, book });
+    this.#restored = true;
     if (script) await this.#goOn(script);
     await this.#load();
   }
@@ -377,11 +381,13 @@ class Speak {
   }
 
   #saveSoon() {
-    if (performance.now() - this.#savedAt > SAVE_EVERY_MS) this.#save();
-    else this.#savedAt ||= 1;
+    clearTimeout(this.#saving);
+    this.#saving = setTimeout(() => this.#save(), SAVE_AFTER_MS);
   }
 
   #save() {
+    if (!this.#restored) return; // a page that goes before it was there must not forget what was
+    clearTimeout(this.#saving);
     this.#savedAt = performance.now();
     this.#kept.saveScript({
       text: this.composer.area.value, settings: this.composer.settings, sentences: this.#track.sentences,

@@ -29,6 +29,24 @@ def test_a_reload_keeps_text_takes_words_and_position(speaking):
     assert total - rest == pytest.approx(held * RATE, abs=RATE / 2)
 
 
+def test_what_was_only_written_is_there_after_a_reload_too(speaking):
+    text = speaking.page.get_by_role("textbox", name="Text")
+    text.fill("Not spoken yet.")
+    speaking.page.evaluate(
+        """async () => {
+          const { keep } = await import("/page/keep.js");
+          const ends = performance.now() + 20000;
+          while ((await keep.get("scripts", "current"))?.text !== "Not spoken yet.") {
+            if (performance.now() > ends) throw new Error("it was not kept");
+            await new Promise(requestAnimationFrame);
+          }
+        }"""
+    )
+    speaking.open()
+    speaking.until("() => document.querySelector('#speak textarea').value === 'Not spoken yet.'")
+    assert not speaking.button("Resume").is_visible()
+
+
 def test_what_was_not_finished_goes_on_after_a_reload(speaking):
     text = " ".join(f"This is sentence number {n}." for n in range(40))
     speaking.speak(text)
@@ -156,3 +174,14 @@ def test_a_machine_that_is_off_is_said_and_the_speech_goes_on_once_it_is_there(
     speaking.until_heard()
     assert np.array_equal(speaking.given(), *speaking.server_said())
     assert speaking.page.get_by_text("The machine is off.").count() == 0
+
+
+def test_a_reload_within_a_reload_forgets_nothing(speaking):
+    speaking.speak()
+    speaking.until_heard()
+    for _ in range(3):
+        speaking.page.goto("about:blank")
+        speaking.page.goto("/#speak", wait_until="commit")
+    speaking.open()
+    speaking.until_made()
+    assert speaking.words() == TEXT.split()

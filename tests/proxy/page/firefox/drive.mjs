@@ -35,25 +35,32 @@ async function opened(browser, report) {
   return page;
 }
 
-/** Each frame's lit word, until the last one was lit. */
-function litWords(last) {
+/** The words in the order in which they were lit, until the last one was, or for as long as one waits. */
+function litWords([last, withinMs]) {
+  const lit = () => document.querySelector("#speak [data-start][aria-current=true]")?.textContent;
   return new Promise((resolve) => {
     const seen = [];
-    const frame = () => {
-      const lit = document.querySelector("#speak [data-start][aria-current=true]");
-      if (lit && seen.at(-1) !== lit.textContent) seen.push(lit.textContent);
-      if (seen.at(-1) === last) resolve(seen);
-      else requestAnimationFrame(frame);
+    const changes = new MutationObserver(() => {
+      const word = lit();
+      if (word && seen.at(-1) !== word) seen.push(word);
+      if (word === last) end();
+    });
+    const end = () => {
+      changes.disconnect();
+      clearTimeout(timer);
+      resolve(seen);
     };
-    frame();
+    const timer = setTimeout(end, withinMs);
+    changes.observe(document.querySelector("#speak"), { subtree: true, attributeFilter: ["aria-current"] });
   });
 }
 
 async function speak(page, report) {
   await page.goto(`${url}/#speak`);
   await page.locator("::-p-aria([name='Text'][role='textbox'])").fill(text);
+  const lit = page.evaluate(litWords, [text.split(" ").at(-1), WITHIN_MS]);
   await page.locator("::-p-aria([name='Speak'][role='button'])").click();
-  report.lit = await page.evaluate(litWords, text.split(" ").at(-1));
+  report.lit = await lit;
   report.heard = await page.evaluate(() => ({
     peak: window.heard.peak,
     clocks: window.heard.contexts.map((context) => [context.state, context.currentTime]),
@@ -71,19 +78,33 @@ async function listen(page, report) {
   await page.waitForSelector("#listen [data-start][aria-current=true]");
 }
 
+/** Whether the microphone's meter moves within that time. */
+function loudness(withinMs) {
+  const until = performance.now() + withinMs;
+  return new Promise((resolve) => {
+    const look = () => {
+      const loud = document.querySelector("#listen meter").value > 0.1;
+      if (loud || performance.now() > until) resolve(loud);
+      else setTimeout(look, 50);
+    };
+    look();
+  });
+}
+
 /** Firefox's own microphone of tests gives a tone. */
 async function record(page, report) {
   await page.locator("::-p-aria([name='Record'][role='button'])").click();
   await page.waitForSelector("#listen meter");
-  for (let loud = false; !loud;) loud = await page.$eval("#listen meter", (meter) => meter.value > 0.1);
+  report.loud = await page.evaluate(loudness, WITHIN_MS);
   report.recorded = await page.$eval("#listen [role=timer]", (timer) => timer.textContent);
   await page.locator("::-p-aria([name='Discard'][role='button'])").click();
   await page.waitForSelector("::-p-aria([name='Record'][role='button'])");
 }
 
-const report = { said: [], asked: [], lit: [], heard: null, transcript: [], recorded: null };
+const report = { said: [], asked: [], lit: [], heard: null, transcript: [], loud: false, recorded: null };
 const browser = await puppeteer.launch({
   browser: "firefox",
+  protocolTimeout: 2 * WITHIN_MS,
   executablePath: program,
   extraPrefsFirefox: {
     "media.autoplay.default": 0,

@@ -92,8 +92,8 @@ function randomName() {
 }
 
 /**
- * The sentences that are asked for, each with the takes of one of `before` that asks for the very same, or with
- * a new one: {sentences, unused}. What failed is tried anew.
+ * The sentences that are asked for, each with the takes of one of `before` that asks for the very same, or
+ * with a new one: {sentences, unused}. What failed is tried anew.
  */
 export function taken(asked, before) {
   const left = new Map();

@@ -1,4 +1,4 @@
-// When words are said by a voice that does not tell: the server that listens hears it, one sentence at a time.
+// When words are said by a voice that does not tell: the server that listens hears it, sentence by sentence.
 
 import { wavHeader } from "./download.js";
 

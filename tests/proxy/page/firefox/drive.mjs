@@ -93,6 +93,7 @@ function loudness(withinMs) {
 
 /** Firefox's own microphone of tests gives a tone. */
 async function record(page, report) {
+  await page.goto(`${url}/#listen`);
   await page.locator("::-p-aria([name='Record'][role='button'])").click();
   await page.waitForSelector("#listen meter");
   report.loud = await page.evaluate(loudness, WITHIN_MS);
@@ -113,8 +114,11 @@ const browser = await puppeteer.launch({
   },
 });
 try {
-  const page = await opened(browser, report);
-  for (const part of [speak, listen, record]) await part(page, report);
+  for (const part of [speak, listen, record]) {
+    const page = await opened(browser, report);
+    await part(page, report);
+    await page.close();
+  }
 } finally {
   await browser.close();
 }

@@ -112,6 +112,7 @@ def recording(appliance: Appliance, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     api = pytest.importorskip("playwright.sync_api", reason="the page's tests need the package playwright")
+    api.expect.set_options(timeout=LONGEST_MS)
     with api.sync_playwright() as playwright:
         yield playwright
 

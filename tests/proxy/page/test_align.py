@@ -8,6 +8,7 @@ import re
 import pytest
 
 from tests.proxy.page.conftest import SAID
+from tests.proxy.page.watched import requests_of
 
 OTHER = "Please bring two tickets, a map of the city, and something warm to drink."
 
@@ -72,13 +73,16 @@ def test_what_is_still_needed_is_said(page, align, recording):
 
 
 def test_a_text_that_is_too_long_has_its_sentence_before_it_is_sent(page, align, recording):
-    page.on("request", lambda request: pytest.fail(request.url) if "api/align" in request.url else None)
+    asked = requests_of(page)
     align.get_by_role("textbox", name="Text of the recording").fill("word " * 200_000)
     align.locator("input[type=file]").set_input_files(recording)
     align.get_by_role("heading", name="news.wav").wait_for()
     align.get_by_role("button", name="Align", exact=True).click()
     sentence = re.compile("The text has 999,999 characters, and [0-9,]+ are aligned at most")
     page.get_by_text(sentence).first.wait_for()
+    page.evaluate("fetch('/api/queue')")
+    assert "queue" in asked
+    assert "align" not in asked
 
 
 def test_the_text_the_recording_and_the_words_are_there_after_a_reload(page, align, recording):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.acceptance.processes import free_port
 from tests.proxy.page.conftest import running_proxy
-from tests.proxy.page.watched import until
+from tests.proxy.page.watched import requests_of, until
 
 PLAYED_S = 2.5
 CONNECTION = r"ERR_INTERNET_DISCONNECTED|ERR_FAILED|ERR_ABORTED"
@@ -68,30 +68,34 @@ def test_a_recording_that_is_dropped_is_heard(page, listen, recording):
     assert listen.get_by_role("heading", name="dropped.wav").is_visible()
 
 
-FRAMES = """(seconds) => new Promise((resolve) => {
+LIGHTS = """() => {
   const audio = document.querySelector("#listen audio");
-  const seen = [];
-  const frame = () => {
+  window.lit = [];
+  new MutationObserver(() => {
     const lit = document.querySelector("#listen [data-start][aria-current=true]");
-    seen.push([audio.currentTime, lit ? Number(lit.dataset.start) : null]);
-    if (audio.currentTime < seconds && !audio.ended) requestAnimationFrame(frame);
-    else resolve(seen);
-  };
-  requestAnimationFrame(frame);
-})"""
+    const start = lit && Number(lit.dataset.start);
+    if (lit && window.lit.at(-1)?.[0] !== start) window.lit.push([start, audio.currentTime]);
+  }).observe(document.querySelector("#listen"), { subtree: true, attributeFilter: ["aria-current"] });
+}"""
 
 
 def test_a_click_plays_from_a_word_and_the_words_light_up_as_they_are_said(page, listen, recording):
+    """In order and never before they are said, and most of them soon after: a machine that is busy draws
+    late, and may leave some out.
+    """
     choose(listen, recording)
     words(listen)
     starts = [float(span.get_attribute("data-start")) for span in listen.locator(".words [data-start]").all()]
+    page.evaluate(LIGHTS)
     listen.locator(".words [data-start]").nth(2).click()
-    seen = page.evaluate(FRAMES, starts[2] + PLAYED_S)
-    assert seen[-1][0] >= starts[2] + PLAYED_S
-    assert len({lit for _, lit in seen}) > 4
-    for at, lit in seen:
-        right = {max(s for s in starts if s <= max(t, starts[0])) for t in (at - 0.06, at, at + 0.001)}
-        assert lit in right, f"at {at:.3f} s"
+    until(page, "(end) => document.querySelector('#listen audio').currentTime >= end", starts[2] + PLAYED_S)
+    seen = page.evaluate("window.lit")
+    rest = iter(starts[2:])
+    assert all(start in rest for start, _ in seen), seen
+    assert len(seen) > 3
+    late = sorted(at - start for start, at in seen)
+    assert late[0] >= -0.001
+    assert late[len(late) // 2] < 0.1
 
 
 def test_a_sentence_can_be_heard_with_the_keyboard_alone(page, listen, recording):
@@ -201,9 +205,12 @@ def test_that_there_is_no_microphone_is_said(launch, open_page):
     ],
 )
 def test_a_file_that_is_no_recording_is_refused_before_it_is_sent(page, listen, name, content, sentence):
-    page.on("request", lambda request: pytest.fail(request.url) if "transcribe" in request.url else None)
+    asked = requests_of(page)
     choose(listen, {"name": name, "mimeType": mime(name), "buffer": content})
     page.get_by_text(sentence).first.wait_for()
+    page.evaluate("fetch('/api/queue')")
+    assert "queue" in asked
+    assert "transcribe" not in asked
 
 
 def mime(name: str) -> str:
@@ -214,8 +221,12 @@ def test_a_file_of_two_gigabytes_is_refused_before_it_is_sent(page, listen, tmp_
     film = tmp_path / "film.wav"
     with film.open("wb") as file:
         file.truncate(2_000_000_000)
+    asked = requests_of(page)
     choose(listen, film)
     page.get_by_text(re.compile(r"film.wav has 2,000 MB, and \d+ MB at most can be sent")).first.wait_for()
+    page.evaluate("fetch('/api/queue')")
+    assert "queue" in asked
+    assert "transcribe" not in asked
 
 
 def test_a_file_that_only_looks_like_a_recording_has_the_servers_sentence(

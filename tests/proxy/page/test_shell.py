@@ -92,7 +92,7 @@ def test_the_hash_names_the_tab_and_back_goes_to_the_one_before(page):
     tab(page, "Machine").click()
     assert page.evaluate("location.hash") == "#machine"
     page.go_back()
-    assert selected(page) == "Listen"
+    expect(tab(page, "Listen")).to_have_attribute("aria-selected", "true")
     page.goto("/#nonsense")
     page.reload()
     assert selected(page) == "Speak"

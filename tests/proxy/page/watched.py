@@ -85,6 +85,13 @@ def until(page: Page, expression: str, argument: object = None, within_s: float 
         page.wait_for_timeout(20)
 
 
+def requests_of(page: Page) -> list[str]:
+    """The last parts of the paths that the page asks for from now on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path.rpartition("/")[2]))
+    return asked
+
+
 def closed(context: BrowserContext) -> None:
     """Its open requests end with it, and a page that has crashed is no second failure."""
     try:

@@ -65,6 +65,13 @@ def http_url(name: str, url: object) -> str:
         raise ValueError(f"{name}: has to be text")
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"{name}: {url} has to start with http:// or https://")
+    try:
+        parts = urlsplit(url)
+        is_whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError as error:
+        raise ValueError(f"{name}: {url} is no URL: {error}") from None
+    if not is_whole:
+        raise ValueError(f"{name}: {url} names no host")
     return url.rstrip("/")
 
 

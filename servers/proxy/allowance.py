@@ -1,7 +1,7 @@
 """What each visitor and each address has used today, by UTC: characters spoken and aligned, MB of recordings.
 
-It is counted before the work, and given back where nothing was done. A request that is sent again by its name
-(Idempotency-Key) is counted once, and where it has become larger by the difference.
+It is counted before the work, and given back where nothing was done. A request that was worked on and is sent
+again by its name (Idempotency-Key) is counted once, and where it has become larger by the difference.
 """
 
 from __future__ import annotations
@@ -67,9 +67,10 @@ class Allowances:
         if not self.limits:
             return
         try:
+            file.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(file)) as db:
                 db.executescript(TABLES)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise SettingsError(f"{file}: {error}: let data_dir be writable") from None
 
     def take(self, visitor: Visitor, use: Use, name: str | None = None) -> Charge:
@@ -88,16 +89,25 @@ class Allowances:
                     self._check(added, _used(db, day, who, kind), kind, limit)
                     amounts.append((who, kind, added))
             charge = Charge(day, name, tuple(amounts))
-            _add(db, charge, visitor, 1)
+            _add(db, charge, 1)
         return charge
 
-    def give_back(self, visitor: Visitor, charge: Charge) -> None:
+    def settle(self, visitor: Visitor, charge: Charge) -> None:
+        """It was worked on: by its name it may be sent again. Not before, or two that are sent at once would
+        be one, and that one given back.
+        """
+        if charge.amounts and charge.name:
+            with self._writing() as db:
+                for who, kind, amount in charge.amounts:
+                    if who == _key(visitor):
+                        row = (charge.day, who, charge.name, kind, amount)
+                        db.execute(f"insert into named values (?, ?, ?, ?, ?) {SUM}", row)
+
+    def give_back(self, charge: Charge) -> None:
         """Nothing was done for it."""
         if charge.amounts:
             with self._writing() as db:
-                _add(db, charge, visitor, -1)
-                db.execute("delete from used where amount <= 0")
-                db.execute("delete from named where amount <= 0")
+                _add(db, charge, -1)
 
     def left(self, visitor: Visitor) -> dict[str, float | None]:
         """Of each kind; None is without limit."""
@@ -184,9 +194,6 @@ def _named(db: sqlite3.Connection, day: str, visitor: Visitor, name: str | None,
     return 0.0 if row is None else float(row[0])
 
 
-def _add(db: sqlite3.Connection, charge: Charge, visitor: Visitor, sign: int) -> None:
+def _add(db: sqlite3.Connection, charge: Charge, sign: int) -> None:
     for who, kind, amount in charge.amounts:
         db.execute(f"insert into used values (?, ?, ?, ?) {SUM}", (charge.day, who, kind, sign * amount))
-        if charge.name and who == _key(visitor):
-            row = (charge.day, who, charge.name, kind, sign * amount)
-            db.execute(f"insert into named values (?, ?, ?, ?, ?) {SUM}", row)

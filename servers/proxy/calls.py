@@ -61,6 +61,8 @@ class Call:
         """`whose` is what people call whom it is to. The connection's timeout is for connecting."""
         self.whose = whose
         self._connection = connection
+        self._sock: socket.socket | None = None
+        """The connection itself lets go of it once the head of a last reply has come."""
         self._response: HTTPResponse | None = None
         self._lock = threading.Lock()
         self._aborted = self._closed = False
@@ -72,6 +74,7 @@ class Call:
         """
         with self._failures(connecting=True):
             self._connection.connect()
+        self._sock = self._connection.sock
         self._check()
         self._connection.timeout = timeout_s
         self._set_timeout(timeout_s)
@@ -122,10 +125,10 @@ class Call:
         """Nobody wants it any more: whoever waits for it is woken, and the other side is told."""
         with self._lock:
             self._aborted = True
-            if not self._closed and self._connection.sock is not None:
+            if not self._closed and self._sock is not None:
                 with suppress(OSError):  # it has gone already
                     # not the method of a TLS socket, which is no other thread's
-                    socket.socket.shutdown(self._connection.sock, socket.SHUT_RDWR)
+                    socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         with self._lock:
@@ -146,8 +149,8 @@ class Call:
         return self._response
 
     def _set_timeout(self, timeout_s: float) -> None:
-        if self._connection.sock is not None:
-            self._connection.sock.settimeout(timeout_s)
+        if self._sock is not None:
+            self._sock.settimeout(timeout_s)
 
     def _check(self) -> None:
         with self._lock:

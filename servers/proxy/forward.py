@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from flask import Response, g, request
 
-from servers.errors import InvalidRequest, NothingRecognised, UpstreamFailed
+from servers.errors import InvalidRequest, JobCancelled, JobExpired, NothingRecognised, UpstreamFailed
 from servers.jobs.request import IDEMPOTENCY_KEY, LONGEST_KEY
 from servers.proxy.allowance import Charge, Use, allowances
 from servers.proxy.calls import Answer, Body, Call
@@ -42,7 +42,8 @@ PASSED_BACK = (
     "Retry-After",
 )
 NOT_DONE = frozenset({400, 403, 404, 405, 408, 409, 410, 413, 415, 422, 429, 502, 503, 507})
-"""Statuses of work that was not begun."""
+"""Statuses of work that was not begun, but for these codes of errors:"""
+BEGUN = frozenset({JobCancelled.code, JobExpired.code, NothingRecognised.code})
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,20 @@ def forward(errand: Errand) -> Response:
     who, name = visitor(), named_request(visitor())
     with ExitStack() as until_sent:
         until_sent.callback(streams().enter(who))
-        charge = allowances().take(who, errand.use, name)
+        charge = allowances().take(who, errand.use, name and f"{errand.path} {name}")
         call = until_sent.enter_context(errand.upstream.call())
         on_leave()(call.abort)
         try:
             _send(errand, call, name)
         except UpstreamFailed:
-            if not call.aborted:  # who leaves has had it worked on
-                allowances().give_back(who, charge)
+            if call.aborted:  # who leaves has had it worked on
+                allowances().settle(who, charge)
+            else:
+                allowances().give_back(charge)
             raise
         if call.status >= 400:
             return _refused(call, who, charge)
+        allowances().settle(who, charge)
         response = Response(call.chunks(), call.status, _headers(call, errand.kinds))
         response.call_on_close(until_sent.pop_all().close)
         return response
@@ -121,8 +125,10 @@ def _send(errand: Errand, call: Call, name: str | None) -> None:
 
 def _refused(call: Call, who: Visitor, charge: Charge) -> Response:
     answer = call.answer(patience_s())
-    if call.status in NOT_DONE and _error_code(answer) != NothingRecognised.code:
-        allowances().give_back(who, charge)
+    if call.status in NOT_DONE and _error_code(answer) not in BEGUN:
+        allowances().give_back(charge)
+    else:
+        allowances().settle(who, charge)
     return passed_on(answer)
 
 
@@ -135,7 +141,7 @@ def _headers(call: Call, kinds: Collection[str]) -> dict[str, str]:
         told = kind.partition(";")[0] or "what has no type"
         raise UpstreamFailed(f"{call.whose} answered {told}, and not as a Skylark server does")
     found = {name: call.headers[name.lower()] for name in PASSED_BACK if name.lower() in call.headers}
-    return found | {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return found | {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def _error_code(answer: Answer) -> str | None:

@@ -27,6 +27,8 @@ ANYWHERE = frozenset({"/health", "/ready"})
 """Paths that are answered by whatever name: a load balancer asks by the address."""
 OPERATORS = frozenset({"/metrics"})
 """Paths that are nobody's beyond this machine."""
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "Via")
+"""What a server in front adds: with none that is known of, those behind it would pass for this machine's."""
 TOKENLESS = frozenset({"/api/tts-generate", "/api/generate_batch"})
 """Clients from before the page call these as they are: with JSON, which no foreign page can send unasked."""
 EMBEDDED = "/page/status.js"
@@ -100,6 +102,11 @@ class Guard:
             raise WrongHost(
                 "the page is not served by this name: its address is that of proxy.public_url, or this "
                 "machine's own, http://127.0.0.1"
+            )
+        if not (self._is_public or self.proxy.trusted_proxies) and any(map(request.headers.get, FORWARDED)):
+            raise WrongHost(
+                "a server in front passes this on, and behind it may be anybody: say in proxy.public_url at "
+                "which address, and in proxy.trusted_proxies how many such servers there are"
             )
         if self._is_public and request.path in OPERATORS:
             raise NotFound(f"there is no {request.path}")

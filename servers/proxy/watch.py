@@ -128,8 +128,9 @@ class Watch:
         self._asked_at = self._ticks()
         if self._thread is None and not self._ending.is_set():
             self._bell.clear()
-            self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="watch", daemon=True)
+            thread.start()  # it waits for the lock; where none can be started, the next who asks tries again
+            self._thread = thread
 
     def _is_fresh(self) -> bool:
         return self._ticks() - self._looked_at <= self._every_s + LOOK_S

@@ -19,7 +19,6 @@ from servers.web.openapi import operation
 
 bp = Blueprint("welcome", __name__)
 HEALTH_S = 3.0
-"""A probe has few threads, which no upstream may hold for long."""
 
 
 @bp.get("/api/visitor")

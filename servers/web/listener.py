@@ -210,7 +210,9 @@ class Listener:
 
     def submit(self, exchange: Exchange, environ: Environ) -> None:
         """Gives a complete request to a thread, when one is free."""
-        (self._probe_threads if _is_probe(environ) else self._threads).submit(exchange.run, environ)
+        (self._probe_threads if _is_probe(environ, self.app.name) else self._threads).submit(
+            exchange.run, environ
+        )
 
     def call_for_gone(self, call: Callable[[], object]) -> None:
         """Calls it in a thread that neither requests nor probes use."""
@@ -251,7 +253,7 @@ def _logged(call: Callable[[], object]) -> None:
         log.error("what a client left could not be cleared up", exc_info=error, extra={"action": "error"})
 
 
-def _is_probe(environ: Environ) -> bool:
+def _is_probe(environ: Environ, server: str) -> bool:
     """With the server's name in front or without it."""
     *before, name = environ["PATH_INFO"].split("/")
-    return name in PROBES and len(before) <= 2 and environ["REQUEST_METHOD"] in ("GET", "HEAD")
+    return name in PROBES and before in ([""], ["", server]) and environ["REQUEST_METHOD"] in ("GET", "HEAD")

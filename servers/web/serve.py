@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from servers.settings import ROOT, Door, Settings, SettingsError, settings
@@ -37,6 +38,8 @@ def serve(
         if not address.startswith(UNIX):
             check(address.rpartition(":")[0], settings())
         command += ["--bind", address]
+    if folder := os.environ.get("TMPDIR"):  # in a container's volume, which is empty at first
+        Path(folder).mkdir(parents=True, exist_ok=True)
     os.umask(0o077)  # what people say, and the socket, are their owner's alone
     os.execv(sys.executable, [*command, "--threads", str(threads), factory])
 

@@ -108,7 +108,7 @@ def test_a_server_is_a_port_and_the_next_or_a_path_for_each(server, urls):
     ("server", "says"),
     [
         ("gpu:7000", "--server: gpu:7000 has to start with http://"),
-        ("http://gpu:x", "--server: Port could not"),
+        ("http://gpu:x", "--server: http://gpu:x is no URL: Port could not"),
     ],
 )
 def test_a_server_that_is_no_url_is_wrong_usage(server, says):

@@ -80,7 +80,7 @@ def test_there_is_more_on_the_next_day(kept, clock):
 
 
 def test_days_that_are_over_are_forgotten(kept, clock, tmp_path):
-    kept.take(ANN, Use(characters=1), "name")
+    kept.settle(ANN, kept.take(ANN, Use(characters=1), "name"))
     clock.now = NOON + timedelta(days=1)
     kept.take(BEN, Use(characters=1))
     with sqlite3.connect(tmp_path / "proxy.sqlite3") as db:
@@ -97,21 +97,25 @@ def test_it_is_kept_over_a_restart(kept, tmp_path, clock):
 
 def test_a_request_that_is_sent_again_is_counted_once(kept):
     for _ in range(3):
-        kept.take(ANN, Use(characters=60), "take/1")
+        kept.settle(ANN, kept.take(ANN, Use(characters=60), "take/1"))
     assert left(kept) == 40
-    kept.take(ANN, Use(characters=70), "take/1")
+    kept.settle(ANN, kept.take(ANN, Use(characters=70), "take/1"))
     assert left(kept) == 30
     kept.take(BEN, Use(characters=60), "take/1")
     assert left(kept, BEN) == 40
 
 
-def test_what_was_not_done_is_given_back(kept, tmp_path):
-    charge = kept.take(ANN, Use(characters=60), "take/1")
-    kept.give_back(ANN, charge)
+def test_of_two_of_one_name_at_once_the_one_that_is_done_is_counted(kept):
+    refused = kept.take(ANN, Use(characters=40), "take/1")
+    done = kept.take(ANN, Use(characters=40), "take/1")
+    kept.settle(ANN, done)
+    kept.give_back(refused)
+    assert left(kept) == 60
+
+
+def test_what_was_not_done_is_given_back(kept):
+    kept.give_back(kept.take(ANN, Use(characters=60), "take/1"))
     assert left(kept) == 100
-    with sqlite3.connect(tmp_path / "proxy.sqlite3") as db:
-        assert db.execute("select day from used union all select day from named").fetchall() == []
-    db.close()
     kept.take(ANN, Use(characters=60), "take/1")
     assert left(kept) == 40
 
@@ -135,14 +139,18 @@ def test_many_at_once_do_not_have_more_together(kept):
 
 def test_without_limits_nothing_is_kept(tmp_path, clock):
     kept = Allowances(tmp_path / "none.sqlite3", Proxy(), clock)
-    kept.give_back(ANN, kept.take(ANN, Use(characters=10**9)))
+    kept.give_back(kept.take(ANN, Use(characters=10**9)))
     assert kept.left(ANN) == {"characters": None, "recording_mb": None}
     assert not (tmp_path / "none.sqlite3").exists()
 
 
 def test_a_file_that_cannot_be_made_is_named(tmp_path, clock):
     with pytest.raises(SettingsError, match="unable to open"):
-        Allowances(tmp_path / "nowhere" / "proxy.sqlite3", LIMITS, clock)
+        Allowances(tmp_path, LIMITS, clock)
+
+
+def test_its_folder_is_made(tmp_path, clock):
+    assert left(Allowances(tmp_path / "new" / "proxy.sqlite3", LIMITS, clock)) == 100
 
 
 def test_a_file_that_was_spoilt_is_a_typed_error(kept, tmp_path):
@@ -217,7 +225,12 @@ def test_what_the_server_refuses_costs_nothing(browser, toy, status):
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [("422 Unprocessable", "nothing_recognised"), ("500 Error", "backend_failed")]
+    ("status", "code"),
+    [
+        ("422 Unprocessable", "nothing_recognised"),
+        ("409 Conflict", "job_cancelled"),
+        ("500 Error", "backend_failed"),
+    ],
 )
 def test_what_failed_after_its_work_is_counted(browser, toy, status, code):
     error = json.dumps({"error": {"code": code, "message": "no"}}).encode()

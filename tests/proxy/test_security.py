@@ -70,6 +70,14 @@ def test_a_foreign_page_is_refused(browser, toy, origin, path):
     assert "Access-Control-Allow-Origin" not in reply.headers
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "Via"])
+def test_whom_an_unknown_server_in_front_lets_in_does_not_pass_for_this_machines(browser, toy, header):
+    reply = browser.post("/api/speech", {header: "203.0.113.9"}, json=TEXT)
+    assert (reply.status_code, code(reply)) == (421, "wrong_host")
+    assert "proxy.public_url" in reply.json["error"]["message"]
+    assert toy.asked == []
+
+
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
 def test_a_browser_that_names_no_origin_is_judged_by_the_site(browser, site):
     reply = browser.client.post(

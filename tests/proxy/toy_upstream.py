@@ -33,9 +33,9 @@ class Talk:
         self.sock.sendall(data)
 
     def head(self, kind: str, status: str = "200 OK", more: str = "") -> None:
-        self.send(
-            f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{more}Transfer-Encoding: chunked\r\n\r\n".encode()
-        )
+        """As Skylark's servers answer who asks for one reply alone."""
+        framed = f"{more}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self.send(f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{framed}".encode())
 
     def chunk(self, data: bytes) -> None:
         self.send(b"%x\r\n%b\r\n" % (len(data), data))

@@ -46,7 +46,7 @@ export class Hearing extends EventTarget {
     this.input = new RecordingInput({
       ...page,
       beside,
-      onRecording: (blob, name) => this.take(blob, name).then(onTaken),
+      onRecording: async (blob, name) => (await this.take(blob, name)) && onTaken(),
     });
     this.progress = new Progress({
       verb,
@@ -80,7 +80,7 @@ export class Hearing extends EventTarget {
     await this.#list();
   }
 
-  /** A new recording: it is kept and can be heard, and is not sent yet. */
+  /** A new recording: kept and to be heard, not sent yet. False where another was opened meanwhile. */
   async take(audio, name) {
     this.#leave();
     const entry = {
@@ -104,6 +104,7 @@ export class Hearing extends EventTarget {
       });
     });
     await this.#list();
+    return this.entry === entry;
   }
 
   /** One that is kept. */

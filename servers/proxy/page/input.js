@@ -6,6 +6,7 @@ import { MicrophoneError, Recorder } from "./recorder.js";
 
 const NO_AUDIO = /^(text|image|font|model)\/|^application\/(pdf|zip|json|xml|epub\+zip|msword|vnd\.)/;
 const MEGABYTE = 1_000_000;
+const ENDING_S = 1; // what a microphone may still give until it has ended, and the form around it
 
 const megabytes = (bytes) =>
   (bytes / MEGABYTE).toLocaleString("en", { maximumFractionDigits: bytes < 10 * MEGABYTE ? 1 : 0 });
@@ -31,6 +32,23 @@ export function refusal({ name, size, type }, limits) {
 }
 
 /**
+ * What a recording from the microphone may have: the shortest of the limits, and how it is called.
+ * @param {{max_audio_s: ?number, max_body_mb: ?number, recording_mb_left: ?number}} limits null is none
+ * @param {number} bytesPerS
+ * @returns {{seconds: number, why: string}}
+ */
+export function longest(limits, bytesPerS) {
+  const ofMegabytes = (most) => ((most ?? Infinity) * MEGABYTE) / bytesPerS;
+  const each = [
+    { seconds: limits.max_audio_s ?? Infinity, why: "the longest that is heard at once" },
+    { seconds: ofMegabytes(limits.max_body_mb), why: "the largest that can be sent at once" },
+    { seconds: ofMegabytes(limits.recording_mb_left), why: "all that is left for you today" },
+  ];
+  const { seconds, why } = each.reduce((least, one) => (one.seconds < least.seconds ? one : least));
+  return { seconds: Math.max(0, seconds - ENDING_S), why };
+}
+
+/**
  * The place to drop on, and the microphone, with whatever else goes `beside` that. `onRecording(blob,
  * name)` gets what was not refused.
  */
@@ -39,6 +57,7 @@ export class RecordingInput {
   #say;
   #onRecording;
   #recorder = null;
+  #most = longest({}, 1);
 
   constructor({ root, api, say, onRecording, beside = [] }) {
     this.#api = api;
@@ -102,7 +121,9 @@ export class RecordingInput {
       "aria-label": "Level of the microphone",
     });
     this.meter = element("div", { class: "row grow", hidden: true }, this.time, this.level);
-    return element("div", { class: "row grow" }, this.record, this.finish, this.meter, this.discard);
+    this.saved = element("a", { hidden: true }, "Save the recording as a file");
+    const buttons = [this.record, this.finish, this.meter, this.discard, this.saved];
+    return element("div", { class: "row grow" }, ...buttons);
   }
 
   #takeDrops(root) {
@@ -133,19 +154,24 @@ export class RecordingInput {
     this.input.value = ""; // the same file can be chosen again
   }
 
-  /** What cannot be asked about limits is left to the server, which says more. */
   async #offer(blob, name) {
-    const limits = await this.#api.visitor({ fresh: true }).then(
+    const refused = refusal({ name, size: blob.size, type: blob.type }, await this.#limits());
+    if (refused) this.#say(refused, { kind: "bad" });
+    else this.#onRecording(blob, name);
+    return !refused;
+  }
+
+  /** What cannot be asked about limits is left to the server, which says more. */
+  #limits() {
+    return this.#api.visitor({ fresh: true }).then(
       (visitor) => visitor.limits,
       () => ({}),
     );
-    const refused = refusal({ name, size: blob.size, type: blob.type }, limits);
-    if (refused) this.#say(refused, { kind: "bad" });
-    else this.#onRecording(blob, name);
   }
 
   async #record() {
     this.record.disabled = true;
+    this.#save(null);
     try {
       this.#recorder = await Recorder.start();
     } catch (error) {
@@ -155,6 +181,8 @@ export class RecordingInput {
     } finally {
       this.record.disabled = false;
     }
+    const { bytesPerS } = this.#recorder;
+    this.#limits().then((limits) => (this.#most = longest(limits, bytesPerS)));
     this.#recorder.addEventListener("level", ({ detail }) => this.#show(detail));
     this.#recorder.addEventListener("lost", () => this.#lost());
     addEventListener("beforeunload", asks);
@@ -171,14 +199,32 @@ export class RecordingInput {
   #show({ peak, seconds }) {
     this.time.textContent = clock(seconds);
     this.level.value = Math.sqrt(peak); // speech at a good level fills about half
+    if (this.#recorder && seconds >= this.#most.seconds) this.#full();
+  }
+
+  async #full() {
+    this.#say(`The recording has ended at ${clock(this.#most.seconds)}: that is ${this.#most.why}.`, {
+      kind: "warn",
+    });
+    await this.#finish();
   }
 
   async #finish() {
     const now = new Date();
     const wav = await this.#end();
     const time = [now.getHours(), now.getMinutes()].map((part) => String(part).padStart(2, "0")).join(".");
-    if (wav.size > 44) await this.#offer(wav, `Recording ${now.toLocaleDateString("sv")} ${time}.wav`);
-    else this.#say("Nothing was recorded: speak for a second at least.", { kind: "warn" });
+    const name = `Recording ${now.toLocaleDateString("sv")} ${time}.wav`;
+    if (wav.size <= 44) this.#say("Nothing was recorded: speak for a second at least.", { kind: "warn" });
+    else if (!(await this.#offer(wav, name))) this.#save(wav, name);
+  }
+
+  /** What was said cannot be chosen again as a file can: where it cannot be sent, it is handed out as one. */
+  #save(wav, name) {
+    if (this.saved.href) URL.revokeObjectURL(this.saved.href);
+    this.saved.hidden = !wav;
+    if (!wav) return this.saved.removeAttribute("href");
+    Object.assign(this.saved, { href: URL.createObjectURL(wav), download: name });
+    return this.saved.focus();
   }
 
   async #lost() {

@@ -24,16 +24,17 @@ export class MicrophoneError extends Error {}
  */
 export class Recorder extends EventTarget {
   #stream;
-  #context;
+  #context = null;
   #chunks = [];
   #samples = 0;
 
   /** Asks for the microphone and begins. @returns {Promise<Recorder>} @throws {MicrophoneError} */
   static async start() {
     const stream = await microphone();
-    const { context, source } = listening(stream);
-    const recorder = new Recorder(stream, context);
+    const recorder = new Recorder(stream);
     try {
+      const { context, source } = listening(stream);
+      recorder.#context = context;
       await context.audioWorklet.addModule(new URL("capture.js", import.meta.url));
       await context.resume();
       recorder.#listen(source);
@@ -44,14 +45,18 @@ export class Recorder extends EventTarget {
     return recorder;
   }
 
-  constructor(stream, context) {
+  constructor(stream) {
     super();
     this.#stream = stream;
-    this.#context = context;
   }
 
   get seconds() {
     return this.#samples / this.#context.sampleRate;
+  }
+
+  /** So many of its wav. */
+  get bytesPerS() {
+    return 2 * this.#context.sampleRate;
   }
 
   /** @returns {Promise<Blob>} a wav of all that was said */
@@ -84,7 +89,7 @@ export class Recorder extends EventTarget {
       track.onended = null;
       track.stop();
     }
-    await this.#context.close();
+    await this.#context?.close();
   }
 }
 
@@ -102,14 +107,20 @@ const unusable = (error) =>
 
 /** At the rate that models listen at; at the microphone's own where the browser cannot convert (Firefox). */
 function listening(stream) {
-  const context = new AudioContext({ sampleRate: RATE_HZ });
+  try {
+    return withSource(new AudioContext({ sampleRate: RATE_HZ }), stream);
+  } catch (error) {
+    if (error.name !== "NotSupportedError") throw error;
+    return withSource(new AudioContext(), stream);
+  }
+}
+
+function withSource(context, stream) {
   try {
     return { context, source: context.createMediaStreamSource(stream) };
   } catch (error) {
     context.close();
-    if (error.name !== "NotSupportedError") throw error;
-    const own = new AudioContext();
-    return { context: own, source: own.createMediaStreamSource(stream) };
+    throw error;
   }
 }
 

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import wave
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,64 @@ def test_the_microphone_is_heard(page, launch, open_page, recording, shots):
             assert recorded.getnframes() >= 4 * 16_000
 
 
+@contextmanager
+def recording_with(limits, launch, open_page, recording):
+    """The tab Listen of a visitor with these limits, while it records what is in the file."""
+
+    def limited(route):
+        response = route.fetch()
+        told = response.json()
+        route.fulfill(response=response, json={**told, "limits": {**told["limits"], **limits}})
+
+    with (
+        launch(f"--use-file-for-fake-audio-capture={recording}") as browser,
+        open_page(browser, permissions=["microphone"]) as page,
+    ):
+        page.route("**/api/visitor", limited)
+        page.goto("/#listen")
+        listen = page.locator("#listen")
+        listen.get_by_role("button", name="Record", exact=True).click()
+        until(page, "document.querySelector('#listen meter').value > 0.1")
+        yield listen
+        page.unroute_all(behavior="ignoreErrors")
+
+
+def test_the_microphone_ends_at_the_longest_that_is_heard(launch, open_page, recording):
+    with recording_with({"max_audio_s": 5}, launch, open_page, recording) as listen:
+        listen.page.get_by_text("The recording has ended at 0:04: that is the longest").first.wait_for()
+        assert "three" in words(listen)
+
+
+def test_what_was_recorded_and_cannot_be_sent_is_handed_out_as_a_file(launch, open_page, recording):
+    limits: dict[str, float] = {}
+    with recording_with(limits, launch, open_page, recording) as listen:
+        limits["recording_mb_left"] = 0.001  # another tab has used the rest
+        listen.get_by_role("button", name="Stop recording").click()
+        listen.page.get_by_text("are left for you today: come back tomorrow").first.wait_for()
+        with listen.page.expect_download() as download:
+            listen.get_by_role("link", name="Save the recording as a file").click()
+        with wave.open(str(download.value.path())) as recorded:
+            assert recorded.getnframes() > 0
+
+
+BROKEN_CONTEXT = """window.tracks = [];
+const given = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wish) => {
+  const stream = await given(wish);
+  window.tracks.push(...stream.getTracks());
+  return stream;
+};
+AudioContext.prototype.createMediaStreamSource = () => { throw new Error("no source"); };"""
+
+
+def test_a_microphone_that_cannot_be_used_is_let_go_and_said(page):
+    page.add_init_script(BROKEN_CONTEXT)
+    page.goto("/#listen")
+    page.locator("#listen").get_by_role("button", name="Record", exact=True).click()
+    page.get_by_text("The microphone cannot be used (no source)").first.wait_for()
+    assert page.evaluate("window.tracks.map((track) => track.readyState)") == ["ended"]
+
+
 def test_a_microphone_that_is_refused_is_said_to_be(page, listen):
     page.context.clear_permissions()
     listen.get_by_role("button", name="Record", exact=True).click()
@@ -238,6 +297,27 @@ def test_a_file_that_only_looks_like_a_recording_has_the_servers_sentence(
     assert listen.get_by_role("button", name="Try again").is_visible()
     axe(page)
     shots.take(page, "listen-damaged")
+
+
+def test_of_two_recordings_that_come_at_once_the_last_is_sent_and_once(page, listen, recording):
+    asked = requests_of(page)
+    data = page.evaluate_handle(
+        """async (bytes) => ["one.wav", "two.wav"].map((name) => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(bytes)], name, {type: "audio/wav"}));
+          return data;
+        })""",
+        list(recording.read_bytes()),
+    )
+    page.evaluate(
+        """(each) => each.forEach((dataTransfer) =>
+          document.querySelector("#listen .drop").dispatchEvent(
+            new DragEvent("drop", { dataTransfer, bubbles: true })))""",
+        data,
+    )
+    listen.get_by_role("button", name="two.wav", exact=True).wait_for()
+    assert "three" in words(listen)
+    assert asked.count("transcribe") == 1
 
 
 def test_a_recording_that_is_chosen_while_an_earlier_one_is_opened_again_is_heard(page, listen, recording):

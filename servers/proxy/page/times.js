@@ -13,7 +13,8 @@ export function clock(atS, now = Date.now()) {
 /** @param {number} seconds @returns {string} such as "5 min ago" */
 export function ago(seconds) {
   if (seconds < 60) return "just now";
-  return seconds < 3600
-    ? `${Math.round(seconds / 60)}\u00a0min\u00a0ago`
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60
+    ? `${minutes}\u00a0min\u00a0ago`
     : `${Math.round(seconds / 3600)}\u00a0h\u00a0ago`;
 }

@@ -2,6 +2,7 @@
 
 import { element } from "./element.js";
 
+const CAN_START = ["off", "failed"];
 const THERE = new Set(["ready", "busy", "loading"]);
 
 /** Calls `onBack` when the machine says that it is there. `root` is where the notice stands. */
@@ -46,17 +47,27 @@ export class Away {
     const goesOn = element("p", {}, `${message} The speech goes on by itself once it is there.`);
     const box = element("div", { class: "notice warn stack tight" }, goesOn);
     this.#page.root.append(box);
-    if (!coming && this.#page.machine.status?.machine) this.#offerStart(box);
+    const { status } = this.#page.machine;
+    if (!coming && status?.machine && CAN_START.includes(status.state)) this.#offerStart(box);
   }
 
   async #offerStart(box) {
-    const { api, say } = this.#page;
     // who cannot be asked cannot be asked to start either
-    const { may_start: may } = await api.visitor().catch(() => ({ may_start: false }));
+    const { may_start: may } = await this.#page.api.visitor().catch(() => ({ may_start: false }));
     if (!may) return;
-    const start = () => api.post("/api/start", {}).catch((error) => say(error.message, { kind: "bad" }));
-    const press = { type: "button", class: "primary", onclick: start };
+    const press = { type: "button", class: "primary", onclick: () => this.#start(button) };
     const button = element("button", press, "Start the machine");
     box.append(element("div", {}, button));
+  }
+
+  async #start(button) {
+    const { api, machine, say } = this.#page;
+    button.disabled = true;
+    try {
+      machine.startsAs(await api.post("/api/start", {}));
+    } catch (error) {
+      button.disabled = false;
+      say(error.message, { kind: "bad" });
+    }
   }
 }

@@ -133,6 +133,7 @@ export class Hearing extends EventTarget {
   /** Sends the recording, with the fields as they are now. */
   async send() {
     this.#leave();
+    if (this.entry.state === "sent" && this.entry.job) this.#end({ ...this.entry });
     const before = ownJobs(this.#page.machine.queue, this.#task).map((job) => job.id);
     await this.#change({
       fields: this.#fields(),
@@ -180,6 +181,11 @@ export class Hearing extends EventTarget {
     this.#leave();
     this.progress.fail("It was cancelled.");
     await this.#change({ state: "failed" });
+    await this.#end(entry);
+  }
+
+  /** Nobody wants it any more: with a key its job would go on without its client. */
+  async #end(entry) {
     const job = await this.#jobOf(entry);
     if (job)
       await this.#page.api
@@ -277,6 +283,7 @@ export class Hearing extends EventTarget {
   }
 
   async #delete(entry) {
+    if (entry.state === "sent") this.#end(entry);
     if (entry.id === this.entry?.id) {
       this.#leave();
       this.transcript.clear();

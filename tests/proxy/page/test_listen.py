@@ -416,6 +416,14 @@ def test_what_is_cancelled_is_not_computed_any_more(page, listen, recording, app
     listen.get_by_text("It was cancelled").wait_for()
 
 
+def test_what_is_deleted_is_not_computed_any_more(page, listen, recording, appliance, tmp_path):
+    choose(listen, repeated(recording, 60, tmp_path))
+    listen.get_by_text("Words are being recognised").wait_for()
+    with page.expect_response(lambda response: response.request.method == "DELETE") as told:
+        listen.get_by_role("button", name="Delete long.wav").click()
+    assert appliance.jobs.wait(told.value.url.rpartition("/")[2], timeout_s=60)["status"] == "cancelled"
+
+
 def test_a_recording_that_is_deleted_is_gone(page, listen, recording):
     choose(listen, recording)
     words(listen)

@@ -2,13 +2,12 @@
 
 import { element, icon, ICONS } from "./element.js";
 import { RecordingInput } from "./input.js";
-import { newJob, ownJobs, recognised } from "./recognition.js";
+import { isPassing, newJob, ownJobs, recognised, soonFound } from "./recognition.js";
 import { Progress } from "./progress.js";
 import { Recordings } from "./recordings.js";
 import { sentence, worded } from "./scores.js";
 import { Transcript } from "./transcript.js";
 
-const CANCEL_S = 30;
 const NONE = "Your last recordings will be here. They stay in this browser.";
 
 /**
@@ -52,7 +51,7 @@ export class Hearing extends EventTarget {
       verb,
       mayStart: () => this.#mayStart,
       onCancel: () => this.#cancel(),
-      onAgain: () => this.send(),
+      onAgain: () => (this.entry.goesOn ? this.#resume() : this.send()),
       onStart: () => this.#start(),
     });
     this.transcript = new Transcript({ ...page, task, actions });
@@ -147,6 +146,13 @@ export class Hearing extends EventTarget {
     await this.#run();
   }
 
+  /** Where only its connection was lost: by its key the same job is found, and is not counted twice. */
+  async #resume() {
+    this.#leave();
+    await this.#change({ state: "sent" });
+    await this.#run();
+  }
+
   async #run() {
     const { entry } = this;
     const ending = (this.#ending = new AbortController());
@@ -163,7 +169,7 @@ export class Hearing extends EventTarget {
     } catch (error) {
       if (ending.signal.aborted) return; // somebody else has said what comes instead
       this.progress.fail((error.param === "file" ? `${name}: ` : "") + sentence(error.message));
-      await this.#change({ state: "failed" });
+      await this.#change({ state: "failed", goesOn: isPassing(error) });
     } finally {
       if (this.#ending === ending) this.#ending = null;
     }
@@ -180,33 +186,19 @@ export class Hearing extends EventTarget {
     const { entry } = this;
     this.#leave();
     this.progress.fail("It was cancelled.");
-    await this.#change({ state: "failed" });
+    await this.#change({ state: "failed", goesOn: false });
     await this.#end(entry);
   }
 
   /** Nobody wants it any more: with a key its job would go on without its client. */
   async #end(entry) {
-    const job = await this.#jobOf(entry);
+    const { machine } = this.#page;
+    const { before } = entry;
+    const job = entry.job ?? (await soonFound(machine, () => newJob(machine.queue, this.#task, before)));
     if (job)
       await this.#page.api
         .delete(`/api/queue/${job}`)
         .catch((error) => this.#page.say(error.message, { kind: "warn" }));
-  }
-
-  /** A job that was sent just now may not be in the queue that was told last. */
-  #jobOf(entry) {
-    const { machine } = this.#page;
-    const look = () => entry.job ?? newJob(machine.queue, this.#task, entry.before);
-    if (look()) return Promise.resolve(look());
-    return new Promise((resolve) => {
-      const end = () => {
-        machine.removeEventListener("queue", told);
-        resolve(look());
-      };
-      const told = () => look() && end();
-      machine.addEventListener("queue", told);
-      setTimeout(end, CANCEL_S * 1000);
-    });
   }
 
   #find() {

@@ -5,6 +5,7 @@ import { uploading } from "./upload.js";
 
 const TRIES = 8;
 const LONGEST_WAIT_S = 120;
+const FOUND_S = 30;
 const SERVES = ["ready", "busy", "loading"];
 const AGAIN = ["unreachable", "engine_unavailable", "queue_full", "upstream_unreachable"];
 
@@ -18,9 +19,11 @@ const AGAIN = ["unreachable", "engine_unavailable", "queue_full", "upstream_unre
 export function retryWaitS(error, attempt) {
   if (!(error instanceof ApiError) || attempt >= TRIES) return null; // 1
   if (error.retryAfterS !== null) return error.retryAfterS <= LONGEST_WAIT_S ? error.retryAfterS : null; // 2
-  const passing = AGAIN.includes(error.code) || [502, 503].includes(error.status);
-  return passing ? Math.min(30, 2 ** (attempt - 1)) : null; // 3, 4
+  return isPassing(error) ? Math.min(30, 2 ** (attempt - 1)) : null; // 3, 4
 }
+
+/** Whether the same request may still have its reply: its job goes on, and is found by its key. */
+export const isPassing = (error) => AGAIN.includes(error.code) || [502, 503].includes(error.status);
 
 /**
  * @typedef {Object} Stage where a recognition is
@@ -39,15 +42,20 @@ export function retryWaitS(error, attempt) {
  * @throws {ApiError} AbortError where it was ended
  */
 export async function recognised(wish) {
-  for (let attempt = 1; ; attempt += 1) {
+  let [attempt, lost] = [1, 0];
+  for (;;) {
     if (await machineServes(wish)) attempt = 1;
     try {
       return await heard(wish);
     } catch (error) {
-      const waitS = retryWaitS(error, attempt);
+      // a page that has no connection waits for it as long as one likes: that is no attempt
+      const isLost = error.code === "unreachable" && wish.machine.connected === false;
+      lost = isLost ? lost + 1 : 0;
+      const waitS = retryWaitS(error, isLost ? Math.min(lost, TRIES - 1) : attempt);
       if (waitS === null) throw error;
+      if (!isLost) attempt += 1;
       wish.tell({ stage: "again", message: error.message, waitS });
-      await pause(waitS, wish.signal);
+      await pause(waitS, wish);
     }
   }
 }
@@ -103,18 +111,21 @@ function machineServes({ machine, signal, tell }) {
   });
 }
 
-/** That long, or until the browser says that it is connected again. */
-function pause(seconds, signal) {
+/** That long, or until the browser or the machine says that it is connected again. */
+function pause(seconds, { machine, signal }) {
   return new Promise((resolve, reject) => {
     const over = AbortSignal.timeout(seconds * 1000);
     const end = (settle) => {
       removeEventListener("online", done);
+      machine.removeEventListener("connection", connected);
       signal.removeEventListener("abort", ended);
       settle();
     };
     const done = () => end(resolve);
+    const connected = ({ detail }) => detail.connected && done();
     const ended = () => end(() => reject(new DOMException("It was ended.", "AbortError")));
     addEventListener("online", done);
+    machine.addEventListener("connection", connected);
     over.addEventListener("abort", done);
     signal.addEventListener("abort", ended);
   });
@@ -133,6 +144,24 @@ export function newJob(queue, task, before) {
     (job) => !before.includes(job.id) && ["queued", "running"].includes(job.status),
   );
   return found?.id ?? null;
+}
+
+/**
+ * The id that `look` finds in the queue, now or soon: a job that was sent just now may not be in the one that
+ * was told last.
+ * @returns {Promise<?string>}
+ */
+export function soonFound(machine, look) {
+  if (look()) return Promise.resolve(look());
+  return new Promise((resolve) => {
+    const end = () => {
+      machine.removeEventListener("queue", told);
+      resolve(look());
+    };
+    const told = () => look() && end();
+    machine.addEventListener("queue", told);
+    setTimeout(end, FOUND_S * 1000);
+  });
 }
 
 /** This visitor's jobs of a task, whatever has become of them. */

@@ -14,8 +14,7 @@ export class Downloads {
   /** Of one sentence only, or of the whole track. */
   want({ format, only, language }, track) {
     this.#wanted = { format, only, language, begun: false };
-    if (only) return;
-    this.#page.maker.all = true;
+    this.#page.maker.all = !only;
     this.#page.maker.start(track);
   }
 
@@ -27,9 +26,9 @@ export class Downloads {
 
   /** Shows how far it is, and begins it once nothing is missing. */
   tell(track) {
-    const { progress, get } = this.#page.transport;
+    const { progress, get, cancel } = this.#page.transport;
     const wanted = this.#wanted;
-    progress.hidden = !wanted;
+    cancel.hidden = progress.hidden = !wanted;
     get.disabled = wanted !== null;
     if (!wanted) return;
     const sentences = wanted.only ? [wanted.only] : track.sentences;

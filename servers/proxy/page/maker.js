@@ -14,8 +14,8 @@ const HOPELESS = new Set(["allowance_used", "upstream_refused"]);
 const AWAY_S = 20;
 
 /**
- * Events, each with the sentence in `detail`: `audio` and `words` as they come, `done`, `failed` with the
- * error in its take, `reset` where it was cancelled; and `away` with the error, `back`, and `gaveup` with it.
+ * Events, each with the take in `detail`: `audio` and `words` as they come, `done`, `failed` with the error
+ * in it, `reset` where it was cancelled; and `away` with the error, `back`, and `gaveup` with it.
  */
 export class Maker extends EventTarget {
   #api;
@@ -43,18 +43,26 @@ export class Maker extends EventTarget {
     return this.#working.size > 0;
   }
 
+  /** How many are being made; those that only wait to be cancelled are in nobody's way. */
+  get #busy() {
+    return [...this.#working.values()].filter(({ cancelled }) => !cancelled).length;
+  }
+
   start(track) {
     this.#track = track;
     this.#running = true;
     this.#failures = 0;
-    // what was to be cancelled, and has not been yet, is wanted again
-    for (const work of this.#working.values()) work.cancelled = work.abort.signal.aborted;
+    const wanted = new Set(track.sentences.map(({ take }) => take));
+    // what was to be cancelled, and has not been yet, is wanted again where it is still in the text
+    for (const [take, work] of this.#working) {
+      if (wanted.has(take)) work.cancelled = work.abort.signal.aborted;
+    }
     this.tick();
   }
 
   /** Looks whether there is something to make. */
   tick() {
-    while (this.#running && !this.away && this.#working.size < AT_ONCE) {
+    while (this.#running && !this.away && this.#busy < AT_ONCE) {
       const sentence = nextToMake(this.#track.sentences, this.place, { aheadS: AHEAD_S, all: this.all });
       if (!sentence) return;
       this.#make(sentence, sentence.take);
@@ -64,7 +72,12 @@ export class Maker extends EventTarget {
   /** Once more, by other lots; resolves with the new take once it is whole. Throws why it is not. */
   async again(sentence) {
     const take = new Take({ seed: crypto.getRandomValues(new Uint32Array(1))[0] });
-    await this.#speak(sentence, take, () => {});
+    try {
+      await this.#speak(sentence, take, newWork(), () => {});
+    } catch (error) {
+      this.#kept.deleteTake(take);
+      throw error;
+    }
     return take;
   }
 
@@ -98,23 +111,23 @@ export class Maker extends EventTarget {
 
   async #make(sentence, take) {
     take.state = "making";
+    const work = newWork();
     try {
-      await this.#speak(sentence, take, (name) => this.#tell(name, sentence));
+      await this.#speak(sentence, take, work, (name) => this.#tell(name, take));
       this.#failures = 0;
-      this.#tell("done", sentence);
+      this.#tell("done", take);
     } catch (error) {
-      this.#failed(sentence, take, error);
+      this.#failed(take, work, error);
     }
     this.tick();
   }
 
-  async #speak(sentence, take, tell) {
-    const work = { abort: new AbortController(), cancelled: false };
+  async #speak(sentence, take, work, tell) {
     this.#working.set(take, work);
     try {
       await this.#kept.saveTake(take);
       await this.#receive(sentence, take, work, tell);
-      await this.#kept.saveTake(take);
+      if (!work.cancelled) await this.#kept.saveTake(take);
     } finally {
       this.#working.delete(take);
     }
@@ -141,10 +154,10 @@ export class Maker extends EventTarget {
     }
   }
 
-  #failed(sentence, take, error) {
-    if (error.name === "AbortError" || (take.restored && error.code === "job_cancelled")) {
+  #failed(take, work, error) {
+    if (work.cancelled || (take.restored && error.code === "job_cancelled")) {
       take.reset();
-      this.#tell("reset", sentence);
+      this.#tell("reset", take);
       return;
     }
     if (isAway(error)) {
@@ -155,7 +168,7 @@ export class Maker extends EventTarget {
     Object.assign(take, { state: "failed", error });
     this.#kept.saveTake(take);
     this.#failures += 1;
-    this.#tell("failed", sentence);
+    this.#tell("failed", take);
     if (this.#failures >= MOST_FAILURES || HOPELESS.has(error.code)) {
       this.stop();
       this.#tell("gaveup", error);
@@ -171,4 +184,8 @@ export class Maker extends EventTarget {
   #tell(name, detail = null) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+function newWork() {
+  return { abort: new AbortController(), cancelled: false };
 }

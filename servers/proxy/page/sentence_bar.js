@@ -23,7 +23,14 @@ export class SentenceBar extends EventTarget {
     const text = `Sentence ${index + 1} of ${count}`;
     if (this.which.textContent !== text) this.which.textContent = text;
     this.again.disabled = busy || sentence.take.state !== "done";
-    this.keep.hidden = this.takeBack.hidden = !sentence.other;
+    this.#offer(Boolean(sentence.other));
+  }
+
+  /** The focus goes on to what is left. */
+  #offer(choice) {
+    const focused = document.activeElement;
+    if (!choice && (focused === this.keep || focused === this.takeBack)) this.again.focus();
+    this.keep.hidden = this.takeBack.hidden = !choice;
   }
 
   #tell(name) {

@@ -39,6 +39,7 @@ class Speak {
   #saving = null;
   #restored = false;
   #drawn = true;
+  #picture = null;
   /** The sentence that is being said again. */
   #saying = null;
 
@@ -59,7 +60,8 @@ class Speak {
     this.away = new Away({ root: this.notice, api, machine, say }, () => this.#back());
     const { maker, transport } = this;
     this.downloads = new Downloads({ api, say, kept: this.#kept, maker, transport });
-    this.timing = new Timing({ api, say, kept: this.#kept }, (sentence) => this.#timed(sentence));
+    const isWanted = (take) => this.#indexOf(take) >= 0;
+    this.timing = new Timing({ api, say, kept: this.#kept }, { isWanted, onTimed: (take) => this.#timed(take) });
     this.#listen();
     setInterval(() => this.#tick(), TICK_MS);
   }
@@ -100,9 +102,10 @@ class Speak {
     const made = sentences.filter(({ take }) => take.complete).length;
     const working = this.maker.working && made < sentences.length;
     const hungry = this.player.end - this.player.position < 0.02 && !this.feeder.finished;
-    let text = working ? `${made} of ${sentences.length} sentences are made` : "";
-    if (hungry && this.#state === "playing") text = "Waiting for the voice…";
-    if (this.transport.state.textContent !== text) this.transport.state.textContent = text;
+    this.transport.tell({
+      made: working ? `${made} of ${sentences.length} sentences are made` : "",
+      state: hungry && this.#state === "playing" ? "Waiting for the voice…" : "",
+    });
     this.#toldOfSentence();
     this.downloads.tell(this.#track);
   }
@@ -117,12 +120,13 @@ class Speak {
 
   #listen() {
     const { transport, player, maker, composer } = this;
-    const of = (event) => this.#track.sentences.indexOf(event.detail);
+    const of = (event) => this.#indexOf(event.detail);
     transport.addEventListener("toggle", () => (this.#state === "playing" ? this.pause() : this.resume()));
     transport.addEventListener("stop", () => this.stop());
     transport.addEventListener("seek", ({ detail }) => this.#seek(this.#track.placeOf(detail)));
     transport.addEventListener("speed", ({ detail }) => (this.player.speed = detail));
     transport.addEventListener("download", ({ detail }) => this.#download(detail));
+    transport.addEventListener("drop", () => this.#dropDownload());
     this.sentenceBar.addEventListener("again", () => this.#again());
     this.sentenceBar.addEventListener("keep", () => this.#decide(true));
     this.sentenceBar.addEventListener("takeback", () => this.#decide(false));
@@ -148,6 +152,7 @@ class Speak {
       return;
     }
     this.maker.stop();
+    this.downloads.drop();
     await this.player.pause();
     this.#place = { index: 0, offsetS: 0 };
     const shown = this.#show(this.#sentences(text));
@@ -214,7 +219,8 @@ class Speak {
     if (this.#state !== "playing") return;
     this.#place = this.feeder.place;
     this.#mark();
-    requestAnimationFrame(() => this.#frame());
+    cancelAnimationFrame(this.#picture); // who asks for another one while it plays has one still
+    this.#picture = requestAnimationFrame(() => this.#frame());
   }
 
   #mark() {
@@ -252,12 +258,16 @@ class Speak {
     if (this.#state === "playing") this.feeder.feed().catch((error) => this.#broken(error));
     if (name === "done" || name === "failed") this.#told();
     const sentence = this.#track.sentences[index];
-    if (name === "done" && sentence.take.words.length === 0) this.timing.want(sentence);
+    if (name === "done" && isWordless(sentence)) this.timing.want(sentence);
   }
 
-  #timed(sentence) {
-    const index = this.#track.sentences.indexOf(sentence);
-    if (index >= 0) this.reading.update(index, this.#track);
+  #timed(take) {
+    this.reading.update(this.#indexOf(take), this.#track);
+  }
+
+  /** By its take: who speaks a text again has its takes in sentences of another list. */
+  #indexOf(take) {
+    return this.#track.sentences.findIndex((sentence) => sentence.take === take);
   }
 
   /** What is said just so already has its takes; the takes of what is not said any more are deleted. */
@@ -290,7 +300,9 @@ class Speak {
     this.#changed(index, "reset");
     this.maker.place = this.#place;
     this.maker.start(this.#track);
-    if (index < this.#place.index) this.#seek({ index, offsetS: 0 });
+    // what is given to the player may be past it already
+    if (this.#state !== "idle") this.#seek(index < this.#place.index ? { index, offsetS: 0 } : this.#place);
+    this.transport.toggle.focus();
   }
 
   async #again() {
@@ -300,6 +312,10 @@ class Speak {
     this.#toldOfSentence();
     try {
       const take = await this.maker.again(sentence);
+      if (this.#track.sentences[index] !== sentence) { // another text is spoken by now
+        this.#forget(take);
+        return;
+      }
       this.#forget(sentence.other);
       this.#choose(index, take, sentence.take);
       await this.resume();
@@ -338,8 +354,18 @@ class Speak {
     this.#told();
   }
 
+  /** What is not heard either is not made any further. */
+  #dropDownload() {
+    this.downloads.drop();
+    if (this.#state === "idle") this.maker.stop();
+    this.#told();
+    this.transport.get.focus();
+  }
+
   #gaveUp(error) {
     this.#page.say(`The speech has stopped: ${error.message}`, { kind: "bad" });
+    this.downloads.drop();
+    if (this.#state === "playing") this.pause();
     this.#told();
   }
 
@@ -370,6 +396,7 @@ class Speak {
     this.#to(begun ? "paused" : "idle");
     if (begun) this.#mark();
     if (running) this.maker.start(this.#track);
+    sentences.filter(isWordless).forEach((sentence) => this.timing.want(sentence));
   }
 
   async #load() {
@@ -405,6 +432,10 @@ class Speak {
     this.maker.stop({ leaving: true });
     if (this.#state === "playing") this.pause();
   }
+}
+
+function isWordless({ take }) {
+  return take.state === "done" && take.words.length === 0 && take.length > 0;
 }
 
 function section(name, ...parts) {

@@ -4,11 +4,12 @@ import { ApiError, api, events } from "./api.js";
 
 /** A connection is tried again so often without anything new, after so many milliseconds. */
 const PAUSES_MS = [250, 500, 1000, 2000, 4000, 8000, 8000, 8000];
+/** What passes by itself, if not soon: another one is asked only after a while. */
+const BUSY = ["engine_unavailable", "queue_full", "too_many_streams"];
 /** Nobody is there who could speak, and who comes by himself. */
-const AWAY = new Set(["machine_off", "upstream_unreachable", "unreachable"]);
+const AWAY = new Set(["machine_off", "upstream_unreachable", "unreachable", ...BUSY]);
 /** What passes soon. */
-const PASSING = new Set(
-  ["unreachable", "broken_off", "engine_unavailable", "queue_full", "too_many_streams"]);
+const PASSING = new Set(["unreachable", "broken_off", ...BUSY]);
 
 /** Whether the machine, or the way to it, has to be waited for. */
 export function isAway(error) {

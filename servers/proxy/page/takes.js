@@ -39,6 +39,7 @@ export class Take {
 
   /** All of it in one piece. */
   samples() {
+    if (!this.loaded) throw new Error("The samples of this take are not in memory.");
     if (this.#pieces.length !== 1) {
       const whole = new Int16Array(this.length);
       this.#pieces.reduce((at, piece) => (whole.set(piece, at), at + piece.length), 0);
@@ -144,6 +145,12 @@ export class Kept {
       await this.#keep.put("takes", take.id, about);
       if (samples) this.#used(take);
     });
+  }
+
+  /** What was learnt of it since; its samples stay as they are kept. */
+  saveAbout(take) {
+    const about = take.about();
+    return this.#write(() => this.#keep.put("takes", take.id, about));
   }
 
   deleteTake(take) {

@@ -2,20 +2,17 @@
 
 import { FORMATS } from "./download.js";
 import { element, field, icon, ICONS } from "./element.js";
+import { clock } from "./scores.js";
 import { Waveform } from "./waveform.js";
 
 const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3];
+/** What the one button does in each state. */
+const TOGGLES = { idle: "Play", playing: "Pause", paused: "Resume" };
 const STEP_S = 0.1;
 const ARROW_S = 3;
 const PAGE_S = 15;
 
-/** Minutes and seconds. */
-export function clock(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}
-
-/** Events: `toggle`, `stop`, `seek` with seconds, `speed` with a factor, `download` with {format, part}. */
+/** Events: `toggle`, `stop`, `seek` with seconds, `speed` with a factor, `download` with {format, part}, `drop` of it. */
 export class Transport extends EventTarget {
   #heard = "";
   #expected = 0;
@@ -34,6 +31,7 @@ export class Transport extends EventTarget {
     this.canvas.addEventListener("click", (event) => tell("seek", this.#under(event)));
     this.waveform = new Waveform(this.canvas);
     this.time = element("span", { class: "number quiet-text" }, "0:00");
+    this.made = element("span", { class: "quiet-text" }); // silent: it changes with every sentence
     this.state = element("span", { class: "quiet-text", role: "status" });
     this.speed = chooser(SPEEDS.map((each) => [String(each), `${each} ×`]), "1");
     this.speed.setAttribute("aria-label", "Playback speed");
@@ -42,12 +40,18 @@ export class Transport extends EventTarget {
     this.show("idle");
   }
 
-  /** idle, playing, or paused. */
+  /** idle, playing, or paused. The focus stays in the bar. */
   show(state) {
-    const playing = state === "playing";
-    this.toggle.replaceChildren(icon(playing ? ICONS.pause : ICONS.play), playing ? "Pause" : "Resume");
-    this.toggle.hidden = state === "idle";
+    const picture = state === "playing" ? ICONS.pause : ICONS.play;
+    this.toggle.replaceChildren(icon(picture), TOGGLES[state]);
+    if (state === "idle" && this.stop === document.activeElement) this.toggle.focus();
     this.stop.hidden = state === "idle";
+  }
+
+  /** One line on what is going on: `made` is only to be seen, `state` is said to screen readers too. */
+  tell({ made, state }) {
+    if (this.made.textContent !== made) this.made.textContent = made;
+    if (this.state.textContent !== state) this.state.textContent = state;
   }
 
   /** What there is: of `expected` seconds so many can be heard. */
@@ -75,10 +79,13 @@ export class Transport extends EventTarget {
     this.format = chooser(FORMATS, "wav");
     this.get = element("button", { type: "button", onclick: get }, icon(ICONS.down), "Download");
     this.progress = element("progress", { max: 1, hidden: true, "aria-label": "Made for the download" });
+    const drop = { type: "button", hidden: true, onclick: () => tell("drop"), "aria-label": "Cancel the download" };
+    this.cancel = element("button", drop, "Cancel");
     const choices = [field("Part", this.part), field("Format", this.format)];
     this.files = element("div", { class: "stack" }, element("div", { class: "choices" }, choices),
-      this.get, this.progress);
-    this.row = element("div", { class: "row" }, this.toggle, this.stop, this.time, this.speed, this.state);
+      this.get, this.progress, this.cancel);
+    this.row = element("div", { class: "row" }, this.toggle, this.stop, this.time, this.speed,
+      this.made, this.state);
     return element("div", { class: "bar stack tight transport" },
       element("div", { class: "timeline" }, this.canvas, this.slider), this.row);
   }

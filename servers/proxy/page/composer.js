@@ -42,9 +42,9 @@ export class Composer extends EventTarget {
   }
 
   /** As it was left. */
-  restore({ text, settings, book }) {
+  restore({ text, settings, book, chapter }) {
     if (text && !this.area.value) this.area.value = text;
-    if (book) this.#offer(book);
+    if (book) this.#offer(book, chapter);
     if (!settings) return;
     this.style.value = settings.style;
     this.speed.value = String(settings.speed);
@@ -119,11 +119,12 @@ export class Composer extends EventTarget {
     this.styleHint.textContent = refusal ?? "How it is to be said, in words.";
   }
 
-  #offer(book) {
+  #offer(book, chapter = "0") {
     this.#book = book;
     this.chapters.hidden = book.chapters.length < 2;
     const options = book.chapters.map(({ title }, index) => option({ label: title, value: String(index) }));
     this.chapter.replaceChildren(...options);
+    this.chapter.value = chapter;
   }
 
   #choose(index) {

@@ -190,7 +190,8 @@ export function faultOf({ message, machine }) {
 /** What the proxy says of it, where that is more than the word above it, and who speaks and listens. Pure. */
 export function messageOf({ state, message, tts, whisperx }) {
   const told = sentence(message);
-  const by = (service, does) => service?.ok && `${service.model ?? service.backend} ${does}`;
+  const by = (service, does) =>
+    service?.ok && `${service.voice ?? service.model} ${does} (${service.backend})`;
   const serve = [by(tts, "speaks"), by(whisperx, "listens")].filter(Boolean).join(", ");
   return [told !== `${stateWord(state)}.` && told, serve && `${serve}.`].filter(Boolean).join(" ");
 }

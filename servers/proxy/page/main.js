@@ -14,6 +14,13 @@ const NOTHING_KEPT =
 const tabs = TABS.map((name) => document.getElementById(`tab-${name}`));
 const machine = machineAt(undefined, { before: () => api.visitor() });
 
+/* ---- Files dropped where nobody takes them ---- */
+
+/** Without this the browser would open the file in place of the page. */
+for (const name of ["dragover", "drop"]) {
+  addEventListener(name, (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault());
+}
+
 /* ---- Messages ---- */
 
 /**

@@ -61,7 +61,8 @@ class Speak {
     const { maker, transport } = this;
     this.downloads = new Downloads({ api, say, kept: this.#kept, maker, transport });
     const isWanted = (take) => this.#indexOf(take) >= 0;
-    this.timing = new Timing({ api, say, kept: this.#kept }, { isWanted, onTimed: (take) => this.#timed(take) });
+    const onTimed = (take) => this.#timed(take);
+    this.timing = new Timing({ api, say, kept: this.#kept }, { isWanted, onTimed });
     this.#listen();
     setInterval(() => this.#tick(), TICK_MS);
   }
@@ -379,7 +380,8 @@ class Speak {
   async restore() {
     const script = await this.#kept.script();
     const book = await this.#page.keep.get("scripts", "book");
-    this.composer.restore({ text: script?.text, settings: script?.settings, book });
+    this.composer.restore({ text: script?.text, settings: script?.settings, book,
+      chapter: script?.chapter });
     this.#restored = true;
     if (script) await this.#goOn(script);
     await this.#load();
@@ -417,7 +419,8 @@ class Speak {
     clearTimeout(this.#saving);
     this.#savedAt = performance.now();
     this.#kept.saveScript({
-      text: this.composer.area.value, settings: this.composer.settings, sentences: this.#track.sentences,
+      text: this.composer.area.value, settings: this.composer.settings, chapter: this.composer.chapter.value,
+      sentences: this.#track.sentences,
       place: this.#place, running: this.#state !== "idle", speed: this.player.speed,
     });
     if (this.composer.book !== this.savedBook) {

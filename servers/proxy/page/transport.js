@@ -12,7 +12,10 @@ const STEP_S = 0.1;
 const ARROW_S = 3;
 const PAGE_S = 15;
 
-/** Events: `toggle`, `stop`, `seek` with seconds, `speed` with a factor, `download` with {format, part}, `drop` of it. */
+/**
+ * Events: `toggle`, `stop`, `seek` with seconds, `speed` with a factor, `download` with {format, part}, and
+ * `drop` where it is not wanted any more.
+ */
 export class Transport extends EventTarget {
   #heard = "";
   #expected = 0;
@@ -79,8 +82,8 @@ export class Transport extends EventTarget {
     this.format = chooser(FORMATS, "wav");
     this.get = element("button", { type: "button", onclick: get }, icon(ICONS.down), "Download");
     this.progress = element("progress", { max: 1, hidden: true, "aria-label": "Made for the download" });
-    const drop = { type: "button", hidden: true, onclick: () => tell("drop"), "aria-label": "Cancel the download" };
-    this.cancel = element("button", drop, "Cancel");
+    const drop = { type: "button", hidden: true, onclick: () => tell("drop") };
+    this.cancel = element("button", drop, "Cancel the download");
     const choices = [field("Part", this.part), field("Format", this.format)];
     this.files = element("div", { class: "stack" }, element("div", { class: "choices" }, choices),
       this.get, this.progress, this.cancel);

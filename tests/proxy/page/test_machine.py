@@ -188,7 +188,7 @@ def test_resident_models_are_told_with_their_memory(page, stand_in):
     )
     expect(models.get_by_role("listitem").nth(1)).to_have_text(re.compile(r"large-v3\s*loading\s*800 MB"))
     expect(models).to_contain_text("Not loaded: espeak-ng.")
-    expect(page.get_by_text("espeak-ng speaks, espeak-ng listens.")).to_be_visible()
+    expect(page.get_by_text("espeak-ng speaks (espeak), espeak-ng listens (espeak).")).to_be_visible()
 
 
 def test_what_the_queue_was_is_not_shown_of_a_machine_that_is_off(page, stand_in):

@@ -73,9 +73,13 @@ def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Result | Resp
 
 
 def _streamed(jobs: Request, format: Format) -> Response:
-    """{"progress": fraction | null} about once a second, at last {"result": …} or {"error": …}."""
+    """{"progress": fraction | null} about once a second, at last {"result": …} or {"error": …}.
+    Its X-Job-Id is what the job is cancelled by.
+    """
     lines = (dumps(line) + b"\n" for line in _lines(jobs, format, request_id()))
-    return lines_reply(lines, lambda: jobs.__exit__())
+    reply = lines_reply(lines, lambda: jobs.__exit__())
+    reply.headers["X-Job-Id"] = jobs.job_ids[0]
+    return reply
 
 
 def _lines(jobs: Request, format: Format, request_id: str) -> Iterator[dict[str, Any]]:

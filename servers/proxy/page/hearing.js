@@ -23,6 +23,7 @@ export class Hearing extends EventTarget {
   #mayStart = false;
   #audio = null;
   #ending = null;
+  #sent = 0;
   entry = null;
 
   /** The one that is open. */
@@ -65,7 +66,6 @@ export class Hearing extends EventTarget {
       this.none,
       this.list,
     );
-    page.machine.addEventListener("queue", () => this.#find());
   }
 
   /** What a reload has interrupted goes on: the newest recording is opened again, if nobody was quicker. */
@@ -133,6 +133,7 @@ export class Hearing extends EventTarget {
   async send() {
     this.#leave();
     if (this.entry.state === "sent" && this.entry.job) this.#end({ ...this.entry });
+    this.#sent += 1;
     const before = ownJobs(this.#page.machine.queue, this.#task).map((job) => job.id);
     await this.#change({
       fields: this.#fields(),
@@ -160,7 +161,9 @@ export class Hearing extends EventTarget {
     const { name, fields, key } = entry;
     const tell = (stage) => ending.signal.aborted || this.progress.show(stage);
     try {
-      const wish = { api, machine, path: `/api/${this.#task}`, recording: this.#audio, name, fields, key };
+      const onJob = (id) => (entry.job = id ?? entry.job);
+      const path = `/api/${this.#task}`;
+      const wish = { api, machine, path, recording: this.#audio, name, fields, key, onJob };
       const result = worded(await recognised({ ...wish, signal: ending.signal, tell }));
       if (ending.signal.aborted) return;
       this.progress.hide();
@@ -194,16 +197,14 @@ export class Hearing extends EventTarget {
   async #end(entry) {
     const { machine } = this.#page;
     const { before } = entry;
-    const job = entry.job ?? (await soonFound(machine, () => newJob(machine.queue, this.#task, before)));
+    const sent = this.#sent;
+    // one that was sent just now may not have its id yet; what is sent after it is not meant
+    const look = () => (sent === this.#sent ? newJob(machine.queue, this.#task, before) : null);
+    const job = entry.job ?? (await soonFound(machine, look));
     if (job)
       await this.#page.api
         .delete(`/api/queue/${job}`)
         .catch((error) => this.#page.say(error.message, { kind: "warn" }));
-  }
-
-  #find() {
-    if (this.entry?.state === "sent")
-      this.entry.job ??= newJob(this.#page.machine.queue, this.#task, this.entry.before);
   }
 
   async #start() {

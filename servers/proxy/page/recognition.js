@@ -37,7 +37,8 @@ export const isPassing = (error) => AGAIN.includes(error.code) || [502, 503].inc
 
 /**
  * @param {{api, machine, path: string, recording: Blob, name: string, fields: Object<string, string>,
- *   key: string, signal: AbortSignal, tell: function(Stage): void}} wish
+ *   key: string, signal: AbortSignal, tell: function(Stage): void,
+ *   onJob: function(?string): void}} wish the id of its job is told once it is known
  * @returns {Promise<Object>} what the server heard
  * @throws {ApiError} AbortError where it was ended
  */
@@ -60,7 +61,7 @@ export async function recognised(wish) {
   }
 }
 
-async function heard({ api, path, recording, name, fields, key, signal, tell }) {
+async function heard({ api, path, recording, name, fields, key, signal, tell, onJob }) {
   const body = new FormData();
   for (const [field, value] of Object.entries(fields)) body.append(field, value);
   body.append("file", recording, name);
@@ -72,6 +73,7 @@ async function heard({ api, path, recording, name, fields, key, signal, tell }) 
       tell(fraction < 1 ? { stage: "sending", fraction } : { stage: "waiting" }),
     ),
   });
+  onJob(response.headers.get("X-Job-Id"));
   for await (const line of lines(response)) {
     if (line.error) throw new ApiError({ ...line.error });
     if (line.result) return line.result;

@@ -17,7 +17,8 @@ export class KeepError extends Error {
   }
 }
 
-const FULL = "This browser has no more room for Skylark: delete takes or recordings that you no longer need.";
+const FULL =
+  "This browser has no more room for Skylark: delete recordings under Listen, or speak a shorter text.";
 const memory = new Map();
 let opened = null;
 

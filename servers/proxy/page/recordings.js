@@ -58,9 +58,10 @@ export class Recordings {
    */
   async add(entry, audio) {
     if (entry.bytes > MOST_BYTES) return false;
-    for (const old of tooMany([...(await this.#entries()), entry], entry.id)) await this.delete(old.id);
     await this.#keep.put("recordings", `audio ${entry.id}`, audio);
     await this.change(entry);
+    // not before the new one is there: where it cannot be kept, none is lost
+    for (const old of tooMany(await this.#entries(), entry.id)) await this.delete(old.id);
     return true;
   }
 

@@ -184,6 +184,7 @@ class Connection {
   }
 }
 
+const AT_WORK = ["Ready", "Busy", "Loading"];
 const machines = new Map();
 
 /** The one Machine of each proxy: the page and its signs share it, as whoever asks first makes it. */
@@ -227,6 +228,7 @@ class SkylarkStatus extends HTMLElement {
   #parts = null;
   #tick = null;
   #listening = null;
+  #works = false;
 
   connectedCallback() {
     this.#parts ??= this.#build();
@@ -259,7 +261,7 @@ class SkylarkStatus extends HTMLElement {
     left.setAttribute("aria-hidden", "true");
     const pill = span("pill", span("dot"), told, left);
     root.append(pill);
-    return { pill, word, stage, left };
+    return { pill, told, word, stage, left };
   }
 
   #changed(status) {
@@ -269,6 +271,9 @@ class SkylarkStatus extends HTMLElement {
 
   #show() {
     const { word, kind, stage } = signOf(this.#machine.status, this.#machine.connected);
+    const works = AT_WORK.includes(word); // it goes from one of these to another with each job
+    this.#parts.told.setAttribute("aria-live", works && this.#works ? "off" : "polite");
+    this.#works = works;
     put(this.#parts.word, word);
     put(this.#parts.stage, stage ? ` ${stage}` : "");
     this.#parts.pill.className = `pill ${kind}`;

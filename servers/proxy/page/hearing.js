@@ -248,7 +248,10 @@ export class Hearing extends EventTarget {
   async #list() {
     const entries = await this.#recordings.list(this.#task);
     this.none.hidden = entries.length > 0;
+    const buttons = () => [...this.list.querySelectorAll("button")];
+    const at = buttons().indexOf(document.activeElement);
     this.list.replaceChildren(...entries.map((entry) => this.#row(entry)));
+    if (at >= 0) (buttons()[at] ?? buttons().at(-1) ?? this.input.input).focus(); // its successor
   }
 
   #row(entry) {

@@ -16,6 +16,7 @@ const STARTABLE = ["off", "failed"];
 export class Progress {
   #verb;
   #mayStart;
+  #held = false;
 
   /** @param {{verb: string, mayStart: function(): boolean, onCancel, onAgain, onStart}} how */
   constructor({ verb, mayStart, onCancel, onAgain, onStart }) {
@@ -42,6 +43,7 @@ export class Progress {
 
   /** @param {import("./recognition.js").Stage} stage */
   show(stage) {
+    this.#hold();
     this.#kind(stage.stage === "off" || stage.stage === "again" ? "warn" : "");
     const said = SENTENCES[stage.stage]?.(stage) ?? this.#verb;
     if (this.sentence.textContent !== said) this.sentence.textContent = said; // once, to a screen reader
@@ -55,17 +57,32 @@ export class Progress {
     );
     this.cancel.hidden = false;
     this.again.hidden = true;
+    this.#focus(this.cancel);
   }
 
   /** It has ended without a transcript; why, in a sentence. */
   fail(message) {
+    this.#hold();
     this.#kind("bad");
     this.sentence.textContent = message;
     this.bar.hidden = this.start.hidden = this.cancel.hidden = true;
     this.again.hidden = false;
+    this.#focus(this.again);
+  }
+
+  /** Of a button that goes away the focus goes on to the one that comes in its place. */
+  #focus(next) {
+    const { activeElement: active, body } = document;
+    if (this.#held && (active === body || (this.element.contains(active) && active.hidden))) next.focus();
+    this.#held = false;
+  }
+
+  #hold() {
+    this.#held ||= this.element.contains(document.activeElement);
   }
 
   hide() {
+    this.#hold();
     this.element.hidden = true;
     this.sentence.textContent = "";
   }

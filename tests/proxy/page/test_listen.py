@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.acceptance.processes import free_port
 from tests.proxy.page.conftest import running_proxy
@@ -414,6 +415,7 @@ def test_what_is_cancelled_is_not_computed_any_more(page, listen, recording, app
     assert told.value.ok
     assert appliance.jobs.wait(told.value.url.rpartition("/")[2], timeout_s=60)["status"] == "cancelled"
     listen.get_by_text("It was cancelled").wait_for()
+    expect(listen.get_by_role("button", name="Try again")).to_be_focused()
 
 
 def test_what_is_deleted_is_not_computed_any_more(page, listen, recording, appliance, tmp_path):
@@ -439,6 +441,8 @@ def test_earlier_recordings_can_be_opened_again(page, listen, recording):
         choose(listen, {"name": name, "mimeType": "audio/wav", "buffer": recording.read_bytes()})
         listen.get_by_role("heading", name=name).wait_for()
         words(listen)
-    listen.get_by_role("button", name="one.wav", exact=True).click()
+    one = listen.get_by_role("button", name="one.wav", exact=True)
+    one.press("Enter")
     listen.get_by_role("heading", name="one.wav").wait_for()
+    expect(one).to_be_focused()
     assert "three" in words(listen)

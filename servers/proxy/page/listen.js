@@ -61,6 +61,7 @@ function useInAlign({ transcript, recording, entry }) {
     language: transcript.result.language,
   });
   location.hash = "#align";
+  document.getElementById("tab-align").focus(); // the button is hidden with its tab
 }
 
 /** Only whisperx tells speakers apart. */

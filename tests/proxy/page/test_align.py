@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.proxy.page.conftest import SAID
 from tests.proxy.page.watched import requests_of
@@ -121,6 +122,7 @@ def test_what_listen_has_heard_and_a_reader_has_edited_goes_to_align(page, recor
     page.keyboard.type("Good morning, and welcome.")
     page.keyboard.press("Enter")
     listen.get_by_role("button", name="Use this in Align").click()
+    expect(page.get_by_role("tab", name="Align")).to_be_focused()
     align.locator(".segment").first.wait_for()
     assert page.get_by_role("tab", name="Align").get_attribute("aria-selected") == "true"
     assert align.locator(".words [data-start]").all_text_contents()[:4] == [

@@ -105,6 +105,20 @@ def test_the_skip_link_leads_to_the_content_and_keeps_the_tab(page):
     assert selected(page) == "Listen"
 
 
+DROPPED_BESIDE = """() => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File(["words"], "notes.txt"));
+  const drop = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+  return !document.body.dispatchEvent(drop);
+}"""
+
+
+def test_a_file_that_is_dropped_beside_the_place_for_it_does_not_take_the_page_away(page):
+    page.goto("/#listen")
+    page.get_by_role("tabpanel", name="Listen").locator(".drop").wait_for()
+    assert page.evaluate(DROPPED_BESIDE)
+
+
 def test_the_title_says_which_tab_it_is(page):
     page.goto("/#machine")
     assert page.title() == "Machine · Skylark"

@@ -232,6 +232,18 @@ def test_the_seconds_that_are_left_are_seen_and_not_read_out_one_by_one(page, st
     expect(pill(page)).to_have_text("Starting Booting")
 
 
+def test_the_pill_reads_out_a_change_of_state_and_not_each_job(page, stand_in):
+    stand_in.told(machine=None, state="ready")
+    page.goto("/")
+    expect(pill(page)).to_have_text("Ready")
+    stand_in.told(state="busy")
+    expect(pill(page)).to_have_text("Busy")
+    expect(pill(page)).to_have_attribute("aria-live", "off")
+    stand_in.told(state="unreachable")
+    expect(pill(page)).to_have_text("Unreachable")
+    expect(pill(page)).to_have_attribute("aria-live", "polite")
+
+
 def test_another_page_embeds_the_sign_and_hears_of_changes(browser, stand_in):
     there = {"elsewhere": page_with_sign(stand_in.url)}
     with standing_in(pages=there) as other, opened(browser, other.url, "request to another origin") as page:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -23,12 +22,11 @@ from servers.jobs.store import Store
 from tests.acceptance.processes import Engine, running_engine
 
 NOW = time.time()
-A_TRAINING = {
-    "model_type": "counting",
-    "model": "counter",
-    "preemptible": True,
-    "payload": {"task": "train", "steps": 9, "log": os.devnull},
-}
+
+
+def a_training(folder: Path) -> Job:
+    payload = {"task": "train", "steps": 9, "log": str(folder / "steps")}
+    return a_job(model_type="counting", model="counter", preemptible=True, payload=payload)
 
 
 def a_job(**fields) -> Job:
@@ -179,8 +177,8 @@ def test_a_job_whose_recording_is_gone_does_not_keep_the_others(machine, caplog)
     assert lost.id not in {item["id"] for item in machine.waiting()}
 
 
-def test_what_a_training_has_saved_goes_with_it(machine, next_engine):
-    job = a_job(**A_TRAINING)
+def test_what_a_training_has_saved_goes_with_it(machine, next_engine, tmp_path):
+    job = a_training(tmp_path)
     saves = machine.saves.folder(job.id)
     (saves / "step").write_text("7")
     (saves / "layers").mkdir()
@@ -192,8 +190,8 @@ def test_what_a_training_has_saved_goes_with_it(machine, next_engine):
     assert next_engine.ended(job.id)["result"]["resumed"] is True
 
 
-def test_what_is_said_to_be_saved_elsewhere_is_refused(machine, next_engine):
-    job = a_job(**A_TRAINING)
+def test_what_is_said_to_be_saved_elsewhere_is_refused(machine, next_engine, tmp_path):
+    job = a_training(tmp_path)
     machine.accept(job)
     machine.copy_out()
     key = f"accepted/{job.id}"

@@ -116,14 +116,6 @@ function listenToTabs() {
   });
 }
 
-/* ---- Files that are dropped ---- */
-
-/** One that is dropped beside the place for it would take the page's place. */
-function keepPage() {
-  const stay = (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault();
-  for (const each of ["dragover", "drop"]) addEventListener(each, stay);
-}
-
 /* ---- Start ---- */
 
 async function startTab(name) {
@@ -148,7 +140,6 @@ async function startTab(name) {
 async function start() {
   document.getElementById("sign").append(element("skylark-status")); // not before the machine is made
   listenToTabs();
-  keepPage();
   show(asked() ?? TABS[0]);
   const first = shown();
   await startTab(first);

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from servers.settings import ROOT
+from tests.acceptance.processes import eventually
 from tests.supervision.appliances import Appliances
 
 from .terminal import Terminal
@@ -103,6 +104,7 @@ def test_for_the_servers_of_a_file_a_page_is_served_until_ctrl_c(home, browser):
         connection.request("GET", "/")
         assert re.search(rb"<title>.*Skylark", connection.getresponse().read())
         connection.close()
+        eventually(lambda: browser.exists() and browser.read_text() != "", "a browser is opened", 60)
         assert terminal.interrupt() == 0
     finally:
         terminal.close()

@@ -21,6 +21,8 @@ APPLICATION_ID = "application_id"
 OPERATORS = ("priority", "output", "s3")
 """Fields that are not for strangers: who goes first, and what goes into the operator's bucket."""
 MEGABYTE = 1_000_000
+MOST_JSON_BYTES = 32 * MEGABYTE
+"""JSON is in memory several times while it is read and written again; a large recording comes as a form."""
 PIECE = 65_536
 
 

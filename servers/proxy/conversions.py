@@ -12,9 +12,9 @@ from pydantic import Field
 from servers.audio.encode import BYTES_PER_SAMPLE, check_format, encode_file, nearest_rate
 from servers.errors import AudioTooLong, MalformedBody, StorageFailed, TooLarge, TooManyStreams
 from servers.limits import check_audio
-from servers.proxy.bodies import MEGABYTE
+from servers.proxy.bodies import MOST_JSON_BYTES
 from servers.proxy.failures import OF_CHANGES
-from servers.proxy.streams import streams
+from servers.proxy.streams import in_hand, streams
 from servers.proxy.visitors import visitor
 from servers.settings import settings
 from servers.speech import Noun, Word
@@ -28,7 +28,6 @@ from servers.web.query import Query
 bp = Blueprint("conversions", __name__)
 IN_MEMORY = 1_048_576
 PIECE = 65_536
-MOST_SUBTITLE_BYTES = 32 * MEGABYTE
 WRITERS = {"srt": srt, "vtt": vtt}
 
 
@@ -93,12 +92,13 @@ def encode() -> Response:
     "Timed words as subtitles",
     body=Subtitles,
     replies=tuple(CONTENT_TYPES.values()),
-    errors=(*OF_CHANGES, TooLarge),
+    errors=(*OF_CHANGES, TooLarge, TooManyStreams),
 )
 def subtitles() -> Response:
-    request.max_content_length = MOST_SUBTITLE_BYTES
-    asked = json_body(Subtitles)
-    made = WRITERS[asked.format](cues(asked.words, asked.text, asked.language))
+    request.max_content_length = MOST_JSON_BYTES
+    with in_hand():
+        asked = json_body(Subtitles)
+        made = WRITERS[asked.format](cues(asked.words, asked.text, asked.language))
     return Response(made, content_type=CONTENT_TYPES[asked.format])
 
 

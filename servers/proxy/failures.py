@@ -15,7 +15,14 @@ from servers.errors import (
 )
 from servers.web.failures import Kinds
 
-OF_ASKING: Kinds = (WrongHost, UpstreamFailed, UpstreamRefused, UpstreamUnreachable, DeadlineExceeded)
+OF_ASKING: Kinds = (
+    WrongHost,
+    TooManyStreams,
+    UpstreamFailed,
+    UpstreamRefused,
+    UpstreamUnreachable,
+    DeadlineExceeded,
+)
 OF_CHANGES: Kinds = (WrongHost, ForeignOrigin, ForgedRequest)
 """Of what is no GET."""
-OF_WORK: Kinds = (*OF_ASKING, *OF_CHANGES, AllowanceUsed, TooManyStreams)
+OF_WORK: Kinds = (*OF_ASKING, *OF_CHANGES, AllowanceUsed)

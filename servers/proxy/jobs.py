@@ -13,6 +13,7 @@ from servers.proxy.exposure import is_public
 from servers.proxy.failures import OF_ASKING, OF_CHANGES
 from servers.proxy.machine import watch
 from servers.proxy.questions import reply_of
+from servers.proxy.streams import in_hand
 from servers.proxy.upstream import Upstream, upstreams
 from servers.proxy.visitors import visitor
 from servers.settings import settings
@@ -38,11 +39,18 @@ def queue() -> Response:
 def cancel(job_id: UUID) -> dict[str, Any]:
     """One's own; and where the page is not public, any."""
     engine = _engine()
-    if is_public(settings().proxy) and _job(engine, job_id).application_id != visitor().application_id:
-        raise Forbidden("this job is another visitor's: only who has sent a job may cancel it")
-    cancelled = _read(reply_of(engine.request("POST", f"/jobs/{job_id}/cancel")))
+    with in_hand():
+        if is_public(settings().proxy):
+            _check_own(_job(engine, job_id))
+        cancelled = _read(reply_of(engine.request("POST", f"/jobs/{job_id}/cancel")))
     watch().look_soon()
     return cancelled.shown(visitor().application_id)
+
+
+def _check_own(job: Job) -> None:
+    """Those without a cookie are told apart by an address alone, which many may share. Raises Forbidden."""
+    if not visitor().has_cookie or job.application_id != visitor().application_id:
+        raise Forbidden("this job is not this visitor's: only the browser that has sent a job may cancel it")
 
 
 def _engine() -> Upstream:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from servers.errors import Forbidden
 from servers.proxy.allowance import Use
-from servers.proxy.bodies import Form, length_of, sent_mb, visitors_json
+from servers.proxy.bodies import MOST_JSON_BYTES, Form, length_of, sent_mb, visitors_json
 from servers.proxy.failures import OF_WORK
 from servers.proxy.forward import Errand, forward
 from servers.proxy.upstream import upstreams
@@ -43,6 +43,7 @@ def _heard(path: str) -> Response:
         use = Use(length_of(form.fields.get("text")), sent_mb())
         body = form.pieces()
         return forward(Errand(upstream, path, KINDS, body, form.content_type, form.length, use))
+    request.max_content_length = MOST_JSON_BYTES
     fields = visitors_json()
     content = dumps(fields)
     use = Use(length_of(fields.get("text")), sent_mb())

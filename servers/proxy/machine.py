@@ -14,7 +14,7 @@ from servers.proxy.answers import Queue
 from servers.proxy.exposure import is_public
 from servers.proxy.failures import OF_ASKING, OF_CHANGES
 from servers.proxy.questions import look, reply_of
-from servers.proxy.streams import streams
+from servers.proxy.streams import in_hand, streams
 from servers.proxy.upstream import upstreams
 from servers.proxy.visitors import visitor
 from servers.proxy.watch import Seen, Watch
@@ -83,7 +83,8 @@ def start() -> tuple[dict[str, Any], int]:
         raise MayNotStart("visitors may not start the machine here: ask whoever runs this page")
     body = json.dumps({"why": WHY, "hold_s": HOLD_S}).encode()
     headers = {"Content-Type": "application/json"}
-    answer = machine.request("POST", "/start", headers=headers, body=body, timeout_s=START_S)
+    with in_hand():
+        answer = machine.request("POST", "/start", headers=headers, body=body, timeout_s=START_S)
     told = reply_of(answer)
     watch().look_soon()
     return _for(told, public=_public()), 202

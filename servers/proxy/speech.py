@@ -13,9 +13,10 @@ from servers.errors import Forbidden
 from servers.openai.server_sent_events import EVENTS
 from servers.openai.speech_body import SpeechBody
 from servers.proxy.allowance import Use
-from servers.proxy.bodies import MEGABYTE, length_of, visitors_json
+from servers.proxy.bodies import MEGABYTE, MOST_JSON_BYTES, length_of, visitors_json
 from servers.proxy.failures import OF_ASKING, OF_WORK
 from servers.proxy.forward import Errand, forward, passed_on
+from servers.proxy.streams import in_hand
 from servers.proxy.upstream import upstreams
 from servers.web.failures import OF_LOADING, OF_SPEAKING
 from servers.web.lines import LINES
@@ -57,6 +58,7 @@ def speech() -> Response:
     "Speak texts, all in one reply: as /generate_batch", headers=NAMED, replies=BATCH, errors=OF_VISITORS
 )
 def tts_generate() -> Response:
+    request.max_content_length = MOST_JSON_BYTES
     body = visitors_json()
     texts = body.get("texts")
     characters = sum(map(length_of, texts)) if isinstance(texts, list) else 0
@@ -69,7 +71,8 @@ def tts_generate() -> Response:
 def voices() -> dict[str, Any] | Response:
     model = request.args.get("model")
     query = "" if model is None else f"?{urlencode({'model': model})}"
-    answer = upstreams().tts.request("GET", f"/v1/voices{query}")
+    with in_hand():
+        answer = upstreams().tts.request("GET", f"/v1/voices{query}")
     return answer.json() if answer.status == 200 else passed_on(answer)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from flask import Flask, current_app
 
 from servers.errors import TooManyStreams
-from servers.proxy.visitors import Visitor
+from servers.proxy.visitors import Visitor, visitor
 from servers.settings import Proxy
 
 EXTENSION = "skylark.streams"
@@ -59,3 +60,13 @@ def streams() -> Streams:
     """The current app's."""
     found: Streams = current_app.extensions[EXTENSION]
     return found
+
+
+@contextmanager
+def in_hand() -> Iterator[None]:
+    """Counts the current request among its visitor's replies, while it works. Raises TooManyStreams."""
+    leave = streams().enter(visitor())
+    try:
+        yield
+    finally:
+        leave()

@@ -257,3 +257,11 @@ def test_a_body_that_cannot_be_is_refused_here(browser, toy, body, status, name)
     reply = browser.post("/api/speech", data=body, content_type="application/json")
     assert (reply.status_code, code(reply)) == (status, name)
     assert toy.asked == []
+
+
+@pytest.mark.parametrize("path", ["/api/tts-generate", "/api/transcribe", "/api/subtitles"])
+def test_json_that_would_fill_the_memory_is_not_read(browser, toy, path):
+    body = b'{"audio": "' + b"x" * 33_000_000 + b'"}'
+    reply = browser.post(path, data=body, content_type="application/json")
+    assert (reply.status_code, code(reply)) == (413, "too_large")
+    assert toy.asked == []

@@ -6,8 +6,10 @@ import json
 from hashlib import sha256
 
 import pytest
+from flask import request
 from flask.testing import FlaskClient
 
+from servers.proxy.visitors import of_app
 from tests.proxy.conftest import AT_PUBLIC, PUBLIC
 from tests.proxy.stood_in import ONE, OTHER, job, queue, refusal
 
@@ -81,6 +83,16 @@ def test_of_the_public_each_cancels_their_own_jobs_alone(stranger, stood_in, toy
     assert (refused.status_code, refused.json["error"]["code"]) == (403, "forbidden")
     assert posted(toy) == []
     assert stranger.cancel(ONE).status_code == 200
+
+
+def test_of_the_public_who_has_no_cookie_cancels_nothing(make_app, stood_in, toy):
+    app = make_app(**PUBLIC)
+    with app.test_request_context(**AT_PUBLIC):
+        shared = of_app(app).of(request).application_id
+    has(stood_in, job(ONE, application_id=shared))
+    reply = app.test_client().delete(f"/api/queue/{ONE}", **AT_PUBLIC)
+    assert (reply.status_code, reply.json["error"]["code"]) == (403, "forbidden")
+    assert posted(toy) == []
 
 
 def test_without_its_token_a_browser_cancels_nothing(visitor, stood_in, toy):

@@ -20,7 +20,7 @@ from servers.settings import Proxy, settings
 from servers.web import cors
 from servers.web.auth import ADMITS
 from servers.web.keys import is_loopback
-from servers.web.openapi import JSON
+from servers.web.openapi import JSON, style_source
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 ANYWHERE = frozenset({"/health", "/ready"})
@@ -45,7 +45,7 @@ CSP = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
-        "style-src 'self'",
+        f"style-src 'self' {style_source()}",
         "img-src 'self' data:",
         "media-src 'self' blob:",
         "connect-src 'self'",

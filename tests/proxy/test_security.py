@@ -7,6 +7,7 @@ import json
 import pytest
 
 from servers.web.auth import ADMITS
+from servers.web.openapi import style_source
 from tests.proxy.browsing import ORIGIN, Browser
 from tests.proxy.conftest import KEY
 
@@ -191,8 +192,8 @@ def test_every_reply_has_the_headers_that_a_browser_goes_by(client):
     for path in ("/", "/page/style.css", "/api/visitor", "/nowhere", "/api/speech"):
         headers = client.get(path).headers
         assert headers["Content-Security-Policy"] == (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-            "media-src 'self' blob:; connect-src 'self'; worker-src 'self'; frame-ancestors 'none'; "
+            f"default-src 'none'; script-src 'self'; style-src 'self' {style_source()}; "
+            "img-src 'self' data:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; frame-ancestors 'none'; "
             "base-uri 'none'; form-action 'none'"
         )
         assert headers["X-Content-Type-Options"] == "nosniff"

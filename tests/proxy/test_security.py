@@ -193,8 +193,8 @@ def test_every_reply_has_the_headers_that_a_browser_goes_by(client):
         headers = client.get(path).headers
         assert headers["Content-Security-Policy"] == (
             f"default-src 'none'; script-src 'self'; style-src 'self' {style_source()}; "
-            "img-src 'self' data:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; frame-ancestors 'none'; "
-            "base-uri 'none'; form-action 'none'"
+            "img-src 'self' data:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; "
+            "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
         )
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "no-referrer"

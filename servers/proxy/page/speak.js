@@ -42,6 +42,8 @@ class Speak {
   #picture = null;
   /** The sentence that is being said again. */
   #saying = null;
+  /** The one that was said again last. */
+  #retaken = null;
 
   constructor({ root, api, keep, machine, say }) {
     this.#page = { root, api, keep, machine, say };
@@ -111,8 +113,14 @@ class Speak {
     this.downloads.tell(this.#track);
   }
 
+  /** Which sentence the bar is about: one that was said again until that is decided, else the one heard. */
+  get #shown() {
+    const said = this.#retaken?.other ? this.#track.sentences.indexOf(this.#retaken) : -1;
+    return said >= 0 ? said : this.#place.index;
+  }
+
   #toldOfSentence() {
-    const { index } = this.#place;
+    const index = this.#shown;
     const { sentences } = this.#track;
     this.sentenceBar.show(sentences[index], index, sentences.length, this.#saying === sentences[index]);
   }
@@ -307,7 +315,7 @@ class Speak {
   }
 
   async #again() {
-    const { index } = this.#place;
+    const index = this.#shown;
     const sentence = this.#track.sentences[index];
     this.#saying = sentence;
     this.#toldOfSentence();
@@ -319,6 +327,7 @@ class Speak {
       }
       this.#forget(sentence.other);
       this.#choose(index, take, sentence.take);
+      this.#retaken = sentence;
       await this.resume();
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -331,8 +340,9 @@ class Speak {
 
   /** Keeps the new take, or goes back to the one before it; the other is deleted. */
   #decide(keepIt) {
-    const { index } = this.#place;
+    const index = this.#shown;
     const { take, other } = this.#track.sentences[index];
+    if (!other) return;
     this.#forget(keepIt ? other : take);
     if (!keepIt) this.#choose(index, other, null);
     this.#track.sentences[index].other = null;

@@ -69,6 +69,19 @@ def test_a_sentence_is_said_again_and_the_new_take_kept_or_taken_back(speaking):
     assert len(speaking.bodies) == 3
 
 
+def test_a_new_take_can_be_judged_once_the_next_sentence_has_begun(speaking):
+    speaking.speak()
+    speaking.until_made()
+    speaking.page.locator("#speak [data-start]", has_text="morning").click()
+    speaking.button("Say again").click()
+    speaking.button("Take back").wait_for()
+    speaking.page.evaluate("window.marks.length = 0")
+    speaking.until("() => window.marks.some(([word]) => word.startsWith('bright'))")
+    speaking.page.get_by_text("Sentence 1 of 4").wait_for()
+    speaking.button("Take back").click()
+    speaking.button("Take back").wait_for(state="hidden")
+
+
 def test_what_was_spoken_just_so_is_not_made_again(speaking):
     """Of a text that was changed only what is new is asked for; another speed makes all anew."""
     speaking.speak()

@@ -50,8 +50,23 @@ class Answer:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise UpstreamFailed(f"{self.whose} answered {self.status}, and not as a Skylark server does")
+            raise self.not_ours()
         return found
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """That of a Skylark server, {"code", "message", …}; None where it is none of ours."""
+        try:
+            error = self.json().get("error")
+        except UpstreamFailed:  # a load balancer's own page
+            return None
+        is_ours = isinstance(error, dict) and all(
+            isinstance(error.get(name), str) for name in ("code", "message")
+        )
+        return error if is_ours else None
+
+    def not_ours(self) -> UpstreamFailed:
+        return UpstreamFailed(f"{self.whose} answered {self.status}, and not as a Skylark server does")
 
 
 class Call:

@@ -6,7 +6,6 @@ the job.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -97,9 +96,9 @@ def named_request(who: Visitor) -> str | None:
 
 def passed_on(answer: Answer) -> Response:
     """An upstream's error in its own shape. Raises UpstreamFailed for what is no error of Skylark's."""
-    g.error_code = _error_code(answer)
-    if g.error_code is None:
-        raise UpstreamFailed(f"{answer.whose} answered {answer.status}, and not as a Skylark server does")
+    if answer.error is None:
+        raise answer.not_ours()
+    g.error_code = answer.error["code"]
     response = Response(answer.content, answer.status, content_type=JSON)
     if (wait := answer.headers.get("retry-after")) is not None:
         response.headers["Retry-After"] = wait
@@ -125,7 +124,7 @@ def _send(errand: Errand, call: Call, name: str | None) -> None:
 
 def _refused(call: Call, who: Visitor, charge: Charge) -> Response:
     answer = call.answer(patience_s())
-    if call.status in NOT_DONE and _error_code(answer) not in BEGUN:
+    if call.status in NOT_DONE and (answer.error or {}).get("code") not in BEGUN:
         allowances().give_back(charge)
     else:
         allowances().settle(who, charge)
@@ -142,13 +141,3 @@ def _headers(call: Call, kinds: Collection[str]) -> dict[str, str]:
         raise UpstreamFailed(f"{call.whose} answered {told}, and not as a Skylark server does")
     found = {name: call.headers[name.lower()] for name in PASSED_BACK if name.lower() in call.headers}
     return found | {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-
-
-def _error_code(answer: Answer) -> str | None:
-    """None where it is no error of Skylark's."""
-    try:
-        error = json.loads(answer.content)["error"]
-        code, message = error["code"], error["message"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return code if isinstance(code, str) and isinstance(message, str) else None

@@ -37,9 +37,9 @@ def reply_of(answer: Answer) -> dict[str, Any]:
     found = answer.json()
     if answer.status < 400:
         return found
-    if (error := _error_in(found)) is None:
-        raise UpstreamFailed(f"{answer.whose} answered {answer.status}, and not as a Skylark server does")
-    raise SkylarkError.from_dict(error)
+    if answer.error is None:
+        raise answer.not_ours()
+    raise SkylarkError.from_dict(answer.error)
 
 
 def _health(door: Upstream) -> Health | Fault:
@@ -91,22 +91,6 @@ def fault_of(answer: Answer) -> Fault | None:
     if answer.status == 403:
         return Fault.REFUSED
     if answer.status >= 500:
-        return Fault.OFF if _code_of(answer) == MACHINE_OFF else Fault.SILENT
+        is_off = answer.error is not None and answer.error["code"] == MACHINE_OFF
+        return Fault.OFF if is_off else Fault.SILENT
     return Fault.GARBLED if answer.status >= 400 else None
-
-
-def _code_of(answer: Answer) -> str | None:
-    try:
-        error = _error_in(answer.json())
-    except UpstreamFailed:  # a load balancer's own page
-        return None
-    return None if error is None else error["code"]
-
-
-def _error_in(body: dict[str, Any]) -> dict[str, Any] | None:
-    """The error of a reply of ours."""
-    error = body.get("error")
-    is_ours = isinstance(error, dict) and all(
-        isinstance(error.get(name), str) for name in ("code", "message")
-    )
-    return error if is_ours else None

@@ -68,15 +68,22 @@ def appliance() -> Iterator[Appliance]:
 @contextmanager
 def running_proxy(appliance: Appliance, **settings: str) -> Iterator[Proxy]:
     """One beside that appliance, with whatever other settings a test wants."""
-    port = settings.get("SKYLARK_PROXY__PORT", str(free_port()))
     environment = {
         "SKYLARK_DATA_DIR": str(appliance.folder),
         **EMBEDDED,
         **{door.port_variable: str(appliance.ports[door.name]) for door in DOORS},
-        "SKYLARK_PROXY__PORT": port,
         **settings,
     }
-    process = Process("servers.proxy", environment, appliance.folder / "logs" / f"proxy-{port}.log")
+    with serving(environment, appliance.folder / "logs") as proxy:
+        yield proxy
+
+
+@contextmanager
+def serving(environment: dict[str, str], logs: Path) -> Iterator[Proxy]:
+    """A proxy with these settings; at a port of its own, where they name none."""
+    port = environment.get("SKYLARK_PROXY__PORT", str(free_port()))
+    environment = {**environment, "SKYLARK_PROXY__PORT": port}
+    process = Process("servers.proxy", environment, logs / f"proxy-{port}.log")
     try:
         url = f"http://127.0.0.1:{port}"
         eventually(lambda: _answers(url, process), "the proxy answers", START_S)

@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import requests
 from playwright.sync_api import expect
 
-from tests.acceptance.processes import START_S, Process, eventually, free_port
 from tests.cli.stand_in_machine import Machine
-from tests.proxy.page.conftest import LONGEST_MS
+from tests.proxy.page.conftest import LONGEST_MS, serving
 from tests.proxy.page.stand_in_proxy import page_with_sign, standing_in
 from tests.proxy.page.test_shell import opened
 from tests.proxy.stood_in import DOOR, StoodIn, refusal
@@ -58,29 +56,14 @@ def proxy_before(cloud: Cloud, folder: Path, **settings: str) -> Iterator[str]:
     urls = {"server_url": "/tts", "whisper_url": "/whisperx", "jobs_url": "", "machine_url": "/machine"}
     told = {name: f"{cloud.toy.url}{path}" for name, path in urls.items()}
     config.write_text(json.dumps(told | {"api_key": KEY}))
-    port = free_port()
     environment = {
         "SKYLARK_DATA_DIR": str(folder),
         "SKYLARK_PROXY__SERVER_CONFIG": str(config),
-        "SKYLARK_PROXY__PORT": str(port),
         "SKYLARK_PROXY__STATUS_EVERY_S": "0.2",
         **settings,
     }
-    process = Process("servers.proxy", environment, folder / "proxy.log")
-    try:
-        url = f"http://127.0.0.1:{port}"
-        eventually(lambda: _answers(url, process), "the proxy answers", START_S)
-        yield url
-    finally:
-        process.end()
-
-
-def _answers(url: str, process: Process) -> bool:
-    assert process.process.is_running(), process.log.read_text()
-    try:
-        return requests.get(url, timeout=10).ok
-    except requests.ConnectionError:
-        return False
+    with serving(environment, folder) as proxy:
+        yield proxy.url
 
 
 def test_it_is_started_from_the_page_and_followed_until_it_is_ready(browser, cloud, tmp_path):

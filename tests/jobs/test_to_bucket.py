@@ -234,13 +234,32 @@ def test_who_goes_away_leaves_nothing_of_what_is_not_whole(bucket: InMemory) -> 
     assert bucket.asked == ["begin", "part 2", "part 3", "abort"]
 
 
-def test_outcomes_that_nobody_asks_for_any_more_are_aborted(bucket: InMemory) -> None:
+class WhileTheNext(InMemory):
+    """Takes a whole object once a long one is begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun = threading.Event()
+
+    def begin(self, key: str, content_type: str) -> str:
+        self._begun.set()
+        return super().begin(key, content_type)
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        assert self._begun.wait(30)
+        super().put(key, body, content_type)
+
+
+def test_outcomes_that_nobody_asks_for_any_more_are_aborted() -> None:
+    bucket = WhileTheNext()
     destination = Destination(bucket, "wav", "", [None] * 3, TODAY)  # type: ignore[arg-type]
-    asked = Asked((0, chunk()), (0, RESULT), (1, LONG), (1, RESULT))
+    still = [(1, HowFar(None))] * 1_000_000
+    asked = Asked((0, chunk()), (0, RESULT), (1, LONG), *still)
     outcomes = uploaded(asked, destination)  # type: ignore[arg-type]
     next(outcomes)
     outcomes.close()
     assert list(bucket.objects) == ["2026-11-30/id-0.wav"]
+    assert bucket.asked[-1] == "abort"
 
 
 # what was made before

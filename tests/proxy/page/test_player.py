@@ -192,17 +192,21 @@ def test_it_waits_where_there_is_nothing_yet_and_goes_on_without_a_sample_lost(r
 
 
 def test_twice_as_fast_takes_half_the_time(run):
-    """By the context's clock; the page's may be late."""
+    """By the clock of what is heard: a loaded machine's device holds back more and more."""
     found = run(
         """
         const player = new Player();
+        const heard = () => {
+          const { currentTime, outputLatency, baseLatency } = player.context;
+          return [currentTime - (outputLatency || baseLatency), player.position];
+        };
         player.speed = 2;
         player.append(noise(96000));
         await player.play();
         await until(() => player.position > 0.5, "it plays");
-        const before = [player.context.currentTime, player.position];
+        const before = heard();
         await until(() => player.position > 2.5, "it goes on");
-        const after = [player.context.currentTime, player.position];
+        const after = heard();
         await player.close();
         return (after[1] - before[1]) / (after[0] - before[0]);
         """

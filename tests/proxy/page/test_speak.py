@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from tests.proxy.page.speaking import CURRENT, SENTENCES, TEXT, Speaking
 
@@ -154,7 +155,7 @@ def test_voice_language_and_speed_go_with_the_request_and_stay(speaking):
     (_, _, body), *_ = speaking.bodies
     assert (body["voice"], body["model"], body["speed"]) == ("de", "espeak/espeak-ng", 1.5)
     speaking.open()
-    assert voice.input_value() == '["espeak/espeak-ng","de"]'
+    expect(voice).to_have_value('["espeak/espeak-ng","de"]')
     assert speaking.page.get_by_role("textbox", name="Style").is_disabled()
     assert speaking.page.get_by_text("This voice speaks in one style only.").is_visible()
 

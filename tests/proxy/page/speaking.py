@@ -6,7 +6,7 @@ from base64 import b64decode
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Locator, Page, Request
+from playwright.sync_api import Locator, Page, Request, expect
 
 Samples = NDArray[np.int16]
 TEXT = (
@@ -22,8 +22,15 @@ SENTENCES = [
 RATE = 24_000
 WATCH = """async () => {
   const { Player } = await import("/page/player.js");
-  Object.assign(window, { given: [], marks: [] });
-  const append = Player.prototype.append;
+  Object.assign(window, { given: [], marks: [], plays: 0 });
+  const { append, play } = Player.prototype;
+  const { get } = Object.getOwnPropertyDescriptor(Player.prototype, "position");
+  let looked = 0;
+  Object.defineProperty(Player.prototype, "position", { get() { return (looked = get.call(this)); } });
+  Player.prototype.play = function () {
+    window.plays += 1;
+    return play.call(this);
+  };
   Player.prototype.append = function (samples, rate) {
     window.player = this;
     for (const sample of samples) window.given.push(sample);
@@ -32,7 +39,10 @@ WATCH = """async () => {
   new MutationObserver((changes) => {
     for (const { target } of changes) {
       if (target.getAttribute("aria-current") !== "true") continue;
-      window.marks.push([target.textContent, Number(target.dataset.start), window.player?.position]);
+      const words = [...target.closest(".sentence").querySelectorAll("[data-start]")];
+      const begun = (seconds) => words.findLast(({ dataset }) => Number(dataset.start) <= seconds);
+      const due = [begun(looked - 0.001), begun(looked + 0.001)]; // a span's time is told to the millisecond
+      window.marks.push([target.textContent, due.includes(target)]);
     }
   }).observe(document.getElementById("speak"), { subtree: true, attributeFilter: ["aria-current"] });
 }"""
@@ -60,19 +70,46 @@ class Speaking:
             self.bodies.append((request.url.partition("?")[2], key, request.post_data_json))
 
     def open(self) -> Speaking:
-        """Also again, after a reload."""
+        """Also again, after a reload: until what was kept is there, and then who can speak."""
         self.page.goto("about:blank")
         self.page.goto("/#speak")
         self.button("Speak").wait_for()
         self.page.evaluate(WATCH)
+        voice = self.page.get_by_role("combobox", name="Voice", exact=True)
+        expect(voice.locator("option[value*=espeak]")).not_to_have_count(0)
         return self
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 
+    @property
+    def text(self) -> Locator:
+        return self.page.get_by_role("textbox", name="Text")
+
+    @property
+    def words(self) -> Locator:
+        """Those that have their times."""
+        return self.page.locator("#speak [data-start]")
+
+    @property
+    def current(self) -> Locator:
+        """The word that is lit."""
+        return self.page.locator(CURRENT)
+
     def speak(self, text: str = TEXT) -> None:
-        self.page.get_by_role("textbox", name="Text").fill(text)
-        self.button("Speak").click()
+        """Until it plays, or waits for what it plays."""
+        self.text.fill(text)
+        self.plays_by("Speak")
+
+    def plays_by(self, name: str) -> None:
+        """That button: what was heard before it has no part in what is waited for then."""
+        before = self.page.evaluate("window.plays")
+        self.button(name).click()
+        self.until("(before) => window.plays > before", before)
+
+    def pause(self) -> None:
+        self.button("Pause").click()
+        self.button("Resume").wait_for()
 
     def until(self, true: str, arg: object = None) -> None:
         self.page.wait_for_function(true, arg=arg)
@@ -103,9 +140,6 @@ class Speaking:
 
     def position(self) -> float:
         return self.page.evaluate("window.player.position")
-
-    def words(self) -> list[str]:
-        return self.page.locator("#speak [data-start]").all_inner_texts()
 
     def downloaded(self, format: str, part: str = "all") -> bytes:
         self.page.get_by_role("combobox", name="Format").select_option(format)

@@ -8,58 +8,55 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.proxy.page.speaking import CURRENT, SENTENCES, TEXT, Speaking
+from tests.proxy.page.speaking import SENTENCES, TEXT, Speaking
 
 STARTS = "(spans) => spans.map((span) => span.dataset.start)"
+FRAMES = "async () => { for (let n = 0; n < 30; n += 1) await new Promise(requestAnimationFrame); }"
 
 
-def test_the_samples_that_are_heard_are_those_of_the_server(speaking):
-    """To the last bit and in order, while the context's time moves; each word is there, as it is written."""
-    speaking.speak()
-    speaking.page.locator(CURRENT).wait_for()
-    before = speaking.page.evaluate("[window.player.context.state, window.player.context.currentTime]")
-    speaking.until_heard()
-    assert before[0] == "running"
-    assert speaking.page.evaluate("window.player.context.currentTime") > before[1]
-    assert np.array_equal(speaking.given(), np.concatenate(speaking.server_said()))
-    assert speaking.words() == TEXT.split()
+def lit_as_they_are_said(speaking: Speaking) -> None:
+    """Each word that was lit is the last that had begun where the page looked at the player's clock, and they
+    come in order; a machine that is busy draws seldom, and leaves some out.
+    """
+    marks = speaking.page.evaluate("window.marks")
+    assert all(due for _, due in marks), marks
+    rest = iter(TEXT.split())
+    assert all(word in rest for word, _ in marks), marks
+    assert len(marks) > 3
 
 
-def test_words_light_up_in_order_and_at_their_time(speaking):
-    """Each once, never before its time, and half of them and more within 60 ms of it by the player's clock: a
-    machine that is busy draws late, and that is not the page's doing.
+def test_the_samples_that_are_heard_are_those_of_the_server_and_words_light_up(speaking):
+    """To the last bit and in order, while the context's time moves; each word is there, as it is written, and
+    lit while it is said.
     """
     speaking.speak()
+    speaking.current.wait_for()
+    speaking.until("() => window.player.context.state === 'running'")
+    before = speaking.page.evaluate("window.player.context.currentTime")
     speaking.until_heard()
-    marks = speaking.page.evaluate("window.marks")
-    words = [word for word, _, _ in marks]
-    assert len(words) > 0.8 * len(TEXT.split())
-    rest = iter(TEXT.split())
-    assert all(word in rest for word in words)
-    late = sorted(position - start for _, start, position in marks)
-    assert late[0] >= -0.001
-    assert late[len(late) // 2] < 0.06
+    assert speaking.page.evaluate("window.player.context.currentTime") > before
+    assert np.array_equal(speaking.given(), np.concatenate(speaking.server_said()))
+    expect(speaking.words).to_have_text(TEXT.split())
+    lit_as_they_are_said(speaking)
 
 
 def test_a_click_on_a_word_seeks_to_it(speaking):
     speaking.speak()
+    speaking.pause()
     speaking.until_made()
-    speaking.button("Pause").click()
-    speaking.button("Resume").wait_for()
-    word = speaking.page.locator("#speak [data-start]", has_text="somebody")
+    word = speaking.words.filter(has_text="somebody")
     word.click()
     start = float(word.get_attribute("data-start"))
     assert speaking.position() == pytest.approx(start, abs=0.001)
-    assert speaking.page.locator(CURRENT).inner_text() == "somebody"
+    expect(speaking.current).to_have_text("somebody")
     speaking.button("Resume").click()
     speaking.until("(start) => window.player.position > start + 0.1", start)
 
 
 def test_the_keyboard_seeks_with_the_slider(speaking):
     speaking.speak()
+    speaking.pause()
     speaking.until_made()
-    speaking.button("Pause").click()
-    speaking.button("Resume").wait_for()
     slider = speaking.page.get_by_role("slider", name="Position")
     before = speaking.position()
     slider.focus()
@@ -67,7 +64,7 @@ def test_the_keyboard_seeks_with_the_slider(speaking):
     assert speaking.position() == pytest.approx(before + 3, abs=0.11)
     slider.press("Home")
     assert speaking.position() == 0
-    assert "of" in slider.get_attribute("aria-valuetext")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^0:00 of"))
 
 
 def test_a_voice_that_does_not_tell_when_its_words_are_said_is_listened_to(speaking):
@@ -79,9 +76,8 @@ def test_a_voice_that_does_not_tell_when_its_words_are_said_is_listened_to(speak
 
     speaking.page.route("**/api/speech*", wordless)
     speaking.speak(SENTENCES[1])
-    speaking.page.locator("#speak [data-start]").first.wait_for()
-    assert speaking.words() == SENTENCES[1].split()
-    starts = [float(each) for each in speaking.page.locator("#speak [data-start]").evaluate_all(STARTS)]
+    expect(speaking.words).to_have_text(SENTENCES[1].split())
+    starts = [float(each) for each in speaking.words.evaluate_all(STARTS)]
     assert starts == sorted(starts)
     assert 0 < starts[-1] < speaking.page.evaluate("window.player.end")
 
@@ -89,15 +85,12 @@ def test_a_voice_that_does_not_tell_when_its_words_are_said_is_listened_to(speak
 def test_pause_holds_the_word_and_resume_goes_on(speaking):
     speaking.speak()
     speaking.until("() => window.player?.position > 0.5")
-    speaking.button("Pause").click()
-    speaking.button("Resume").wait_for()
+    speaking.pause()
     held = speaking.position()
-    word = speaking.page.locator(CURRENT).inner_text()
-    speaking.page.evaluate(
-        "async () => { for (let n = 0; n < 30; n += 1) await new Promise(requestAnimationFrame); }"
-    )
+    word = speaking.current.inner_text()
+    speaking.page.evaluate(FRAMES)
     assert speaking.position() == pytest.approx(held, abs=0.001)
-    assert speaking.page.locator(CURRENT).inner_text() == word
+    assert speaking.current.inner_text() == word
     speaking.button("Resume").click()
     speaking.until("(held) => window.player.position > held + 0.2", held)
 
@@ -106,12 +99,9 @@ def test_on_plain_http_scheduled_buffers_play_the_same(page):
     page.add_init_script("delete BaseAudioContext.prototype.audioWorklet;")
     speaking = Speaking(page).open()
     speaking.speak()
-    speaking.page.locator(CURRENT).wait_for()
     speaking.until_heard()
     assert np.array_equal(speaking.given(), np.concatenate(speaking.server_said()))
-    late = sorted(position - start for _, start, position in page.evaluate("window.marks"))
-    assert late[0] >= -0.001
-    assert late[len(late) // 2] < 0.06
+    lit_as_they_are_said(speaking)
 
 
 def test_several_voices_speak_in_one_text(speaking):
@@ -119,10 +109,7 @@ def test_several_voices_speak_in_one_text(speaking):
     speaking.until_heard()
     assert [body.get("voice") for _, _, body in speaking.bodies] == [None, "en-GB-scotland", None]
     assert np.array_equal(speaking.given(), np.concatenate(speaking.server_said()))
-    assert speaking.page.locator("#speak .speaker").all_inner_texts() == [
-        "EN-GB-SCOTLAND",
-        "THE CHOSEN VOICE",
-    ]
+    expect(speaking.page.locator("#speak .speaker")).to_have_text(["en-GB-SCOTLAND", "The chosen voice"])
 
 
 def test_a_sentence_that_fails_says_why_and_the_others_go_on(speaking, complaints, axe, shots):
@@ -130,15 +117,15 @@ def test_a_sentence_that_fails_says_why_and_the_others_go_on(speaking, complaint
     speaking.speak("One is here.\n[nobody at all] Two is not.\n[default]\nThree is here.")
     speaking.until_heard()
     fault = speaking.page.locator("#speak .fault", has_text="This sentence was not spoken")
-    assert "nobody at all" in fault.inner_text()
+    expect(fault).to_contain_text("nobody at all")
     first, _, third = speaking.bodies
     speaking.bodies[:] = [first, third]
     assert np.array_equal(speaking.given(), np.concatenate(speaking.server_said()))
     axe(speaking.page)
     shots.take(speaking.page, "speak-failed")
     speaking.bodies.clear()
-    fault.get_by_role("button", name="Try again").click()
-    speaking.until("() => document.querySelector('#speak .fault button')")
+    fault.get_by_role("button", name="Try again").click()  # which is away then, and comes again
+    fault.get_by_role("button", name="Try again").wait_for()
     assert [body["input"] for _, _, body in speaking.bodies] == ["Two is not."]
 
 
@@ -156,16 +143,15 @@ def test_voice_language_and_speed_go_with_the_request_and_stay(speaking):
     assert (body["voice"], body["model"], body["speed"]) == ("de", "espeak/espeak-ng", 1.5)
     speaking.open()
     expect(voice).to_have_value('["espeak/espeak-ng","de"]')
-    assert speaking.page.get_by_role("textbox", name="Style").is_disabled()
-    assert speaking.page.get_by_text("This voice speaks in one style only.").is_visible()
+    expect(speaking.page.get_by_role("textbox", name="Style")).to_be_disabled()
+    expect(speaking.page.get_by_text("This voice speaks in one style only.")).to_be_visible()
 
 
 def test_a_text_without_words_and_one_of_a_megabyte_have_their_sentence(speaking):
-    speaking.speak("  ")
+    speaking.text.fill("  ")
+    speaking.button("Speak").click()
     speaking.page.get_by_text("There is nothing to say yet").wait_for()
-    speaking.page.get_by_role("textbox", name="Text").evaluate(
-        "(area) => { area.value = 'word '.repeat(210000); }"
-    )
+    speaking.text.evaluate("(area) => { area.value = 'word '.repeat(210000); }")
     speaking.button("Speak").click()
     speaking.page.get_by_text("1,050,000 characters, and 300,000 are possible at once").wait_for()
     assert speaking.bodies == []
@@ -184,17 +170,17 @@ def test_of_three_thousand_words_two_change_at_once(speaking):
         }"""
     )
     speaking.speak(text)
-    speaking.until("() => window.player?.position > 6")
-    assert 1 <= speaking.page.evaluate("window.most") <= 2
-    assert speaking.page.locator("#speak .sentence").count() == 24 * 16
+    speaking.until("() => window.player?.position > 3 && window.most >= 1")
+    assert speaking.page.evaluate("window.most") <= 2
+    expect(speaking.page.locator("#speak .sentence")).to_have_count(24 * 16)
 
 
 def test_the_tab_has_no_barriers_and_looks_as_it_should(speaking, axe, shots):
     axe(speaking.page)
     shots.take(speaking.page, "speak-empty")
     speaking.speak()
+    speaking.pause()
     speaking.until_made()
-    speaking.button("Pause").click()
-    speaking.page.locator("#speak [data-start]", has_text="clocks").click()
+    speaking.words.filter(has_text="clocks").click()
     axe(speaking.page)
     shots.take(speaking.page, "speak-paused")

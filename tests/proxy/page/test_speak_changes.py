@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from playwright.sync_api import Route
+from playwright.sync_api import Route, expect
 
 from tests.proxy.page.speaking import SENTENCES, Speaking
+from tests.proxy.page.watched import until
 
 SPEECH = "**/api/speech*"
-TAKES = """async () => (await (await import("/page/keep.js")).keep.all("takes")).map(({ key }) => key)"""
+ONE_TAKE = """async () => {
+  const takes = await (await import("/page/keep.js")).keep.all("takes");
+  return takes.length === 2 && takes[1].key === `${takes[0].key}/audio`;
+}"""
 
 
 class Gate:
@@ -50,7 +54,7 @@ def test_speak_twice_lights_up_the_words_of_the_first(speaking, gate):
     speaking.button("Speak").click()
     gate.open()
     speaking.until_heard()
-    assert speaking.words() == SENTENCES[1].split()
+    expect(speaking.words).to_have_text(SENTENCES[1].split())
     assert len(speaking.bodies) == 1
 
 
@@ -66,6 +70,4 @@ def test_another_text_waits_for_nothing_of_the_first(speaking, gate, complaints)
     assert asked == [SENTENCES[0], SENTENCES[1], SENTENCES[3]]
     del speaking.bodies[:2]
     assert np.array_equal(speaking.given(), *speaking.server_said())
-    takes = speaking.page.evaluate(TAKES)
-    assert len(takes) == 2
-    assert takes[1] == f"{takes[0]}/audio"
+    until(speaking.page, ONE_TAKE)

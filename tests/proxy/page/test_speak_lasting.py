@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
-from tests.proxy.page.speaking import CURRENT, RATE, SENTENCES, TEXT
+from tests.proxy.page.speaking import RATE, SENTENCES, TEXT
+from tests.proxy.page.watched import until
+
+KEPT_TEXT = "async () => (await (await import('/page/keep.js')).keep.get('scripts', 'current'))?.text"
 
 
 def test_a_reload_keeps_text_takes_words_and_position(speaking):
@@ -13,38 +17,27 @@ def test_a_reload_keeps_text_takes_words_and_position(speaking):
     speaking.speak()
     speaking.until_made()
     speaking.until("() => window.player.position > 2.5")
-    speaking.button("Pause").click()
-    speaking.button("Resume").wait_for()
-    held, words = speaking.position(), speaking.words()
+    speaking.pause()
+    held, words = speaking.position(), speaking.words.all_inner_texts()
     speaking.bodies.clear()
     speaking.open()
     speaking.button("Resume").wait_for()
-    assert speaking.page.get_by_role("textbox", name="Text").input_value() == TEXT
-    assert speaking.words() == words
-    speaking.button("Resume").click()
+    expect(speaking.text).to_have_value(TEXT)
+    expect(speaking.words).to_have_text(words)
+    speaking.plays_by("Resume")
     speaking.until_heard()
     assert speaking.bodies == []
     rest = speaking.page.evaluate("window.given.length")
-    total = sum(len(b) for b in [speaking.downloaded("wav")[44:]]) // 2
+    total = len(speaking.downloaded("wav")[44:]) // 2
     assert total - rest == pytest.approx(held * RATE, abs=RATE / 2)
 
 
 def test_what_was_only_written_is_there_after_a_reload_too(speaking):
-    text = speaking.page.get_by_role("textbox", name="Text")
-    text.fill("Not spoken yet.")
-    speaking.page.evaluate(
-        """async () => {
-          const { keep } = await import("/page/keep.js");
-          const ends = performance.now() + 20000;
-          while ((await keep.get("scripts", "current"))?.text !== "Not spoken yet.") {
-            if (performance.now() > ends) throw new Error("it was not kept");
-            await new Promise(requestAnimationFrame);
-          }
-        }"""
-    )
+    speaking.text.fill("Not spoken yet.")
+    until(speaking.page, f"async () => await ({KEPT_TEXT})() === 'Not spoken yet.'")
     speaking.open()
-    speaking.until("() => document.querySelector('#speak textarea').value === 'Not spoken yet.'")
-    assert not speaking.button("Resume").is_visible()
+    expect(speaking.text).to_have_value("Not spoken yet.")
+    expect(speaking.button("Resume")).to_be_hidden()
 
 
 def test_what_was_not_finished_goes_on_after_a_reload(speaking):
@@ -52,7 +45,7 @@ def test_what_was_not_finished_goes_on_after_a_reload(speaking):
     speaking.speak(text)
     speaking.until_made(2)
     speaking.open()
-    speaking.button("Resume").click()
+    speaking.plays_by("Resume")
     speaking.until("() => window.given.length > 24000 * 4")
     given = speaking.given()
     whole = np.frombuffer(speaking.downloaded("wav")[44:], "<i2")
@@ -82,7 +75,7 @@ def test_a_connection_that_breaks_is_gone_on_with_at_the_very_sample(speaking):
     assert (len(queries), len(keys)) == (3, 1)
     assert queries[0] == ""
     assert queries[-1].startswith("from=")
-    assert speaking.words() == SENTENCES[1].split()
+    expect(speaking.words).to_have_text(SENTENCES[1].split())
 
 
 def test_without_a_network_it_waits_and_goes_on(speaking, complaints):
@@ -105,7 +98,7 @@ def test_after_stop_nothing_more_is_asked(speaking):
     asked = len(speaking.bodies)
     assert asked < 60
     assert speaking.position() == 0
-    assert speaking.page.locator(CURRENT).count() == 0
+    expect(speaking.current).to_have_count(0)
     speaking.page.evaluate(
         "async () => { for (let n = 0; n < 40; n += 1) await new Promise(requestAnimationFrame); }"
     )
@@ -144,6 +137,7 @@ def test_what_is_being_made_is_cancelled_by_its_job(speaking, leave):
     else:
         speaking.page.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide'))")
     speaking.until("() => window.broken === 1")
+    speaking.until("() => window.deleted.length === 1")
     assert speaking.page.evaluate("window.deleted") == [["/api/queue/job-7", True]]
 
 
@@ -173,7 +167,7 @@ def test_a_machine_that_is_off_is_said_and_the_speech_goes_on_once_it_is_there(
     )
     speaking.until_heard()
     assert np.array_equal(speaking.given(), *speaking.server_said())
-    assert speaking.page.get_by_text("The machine is off.").count() == 0
+    expect(speaking.page.get_by_text("The machine is off.")).to_have_count(0)
 
 
 def test_a_reload_within_a_reload_forgets_nothing(speaking):
@@ -184,4 +178,4 @@ def test_a_reload_within_a_reload_forgets_nothing(speaking):
         speaking.page.goto("/#speak", wait_until="commit")
     speaking.open()
     speaking.until_made()
-    assert speaking.words() == TEXT.split()
+    expect(speaking.words).to_have_text(TEXT.split())

@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 import soundfile
+from playwright.sync_api import expect
 
 from tests.proxy.page.speaking import RATE, SENTENCES, TEXT
 
@@ -40,9 +41,9 @@ def test_a_zip_has_every_sentence_and_the_text(speaking):
 
 def test_one_sentence_can_be_downloaded_alone(speaking):
     speaking.speak()
+    speaking.pause()
     speaking.until_made()
-    speaking.button("Pause").click()
-    speaking.page.locator("#speak [data-start]", has_text="Nobody").click()
+    speaking.words.filter(has_text="Nobody").click()
     samples, _ = soundfile.read(io.BytesIO(speaking.downloaded("wav", "one")), dtype="int16")
     assert np.array_equal(samples, speaking.server_said()[2])
 
@@ -51,31 +52,33 @@ def test_a_sentence_is_said_again_and_the_new_take_kept_or_taken_back(speaking):
     """The new one has a name and lots of its own, and is heard; taken back, the one before is there again."""
     speaking.speak(SENTENCES[0])
     speaking.until_heard()
-    speaking.button("Say again").click()
-    speaking.button("Take back").wait_for()
+    speaking.plays_by("Say again")
+    speaking.until_heard()
     first, second = speaking.bodies
     assert first[1] != second[1]
     assert "seed" not in first[2]
     assert isinstance(second[2]["seed"], int)
     speaking.button("Take back").click()
     speaking.button("Take back").wait_for(state="hidden")
+    speaking.plays_by("Resume")
     speaking.until_heard()
-    speaking.button("Say again").click()
+    speaking.plays_by("Say again")
     speaking.button("Keep").click()
     speaking.button("Keep").wait_for(state="hidden")
     speaking.until_heard()
-    speaking.button("Speak").click()
-    speaking.until("() => window.player.playing")
+    speaking.plays_by("Speak")
+    speaking.until_heard()
     assert len(speaking.bodies) == 3
 
 
 def test_a_new_take_can_be_judged_once_the_next_sentence_has_begun(speaking):
     speaking.speak()
+    speaking.pause()
     speaking.until_made()
-    speaking.page.locator("#speak [data-start]", has_text="morning").click()
-    speaking.button("Say again").click()
-    speaking.button("Take back").wait_for()
+    speaking.words.filter(has_text="morning").click()
     speaking.page.evaluate("window.marks.length = 0")
+    speaking.plays_by("Say again")
+    speaking.button("Take back").wait_for()
     speaking.until("() => window.marks.some(([word]) => word.startsWith('bright'))")
     speaking.page.get_by_text("Sentence 1 of 4").wait_for()
     speaking.button("Take back").click()
@@ -90,7 +93,8 @@ def test_what_was_spoken_just_so_is_not_made_again(speaking):
     speaking.speak(TEXT.replace("Nobody", "Somebody"))
     speaking.until_heard()
     assert [body["input"] for _, _, body in speaking.bodies] == ["Somebody was there."]
-    assert speaking.words() == TEXT.replace("Nobody", "Somebody").split()
+    words = TEXT.replace("Nobody", "Somebody").split()
+    expect(speaking.words).to_have_text(words)
     speaking.page.get_by_role("combobox", name="Speed of speech").select_option("2")
     speaking.bodies.clear()
     speaking.speak("Nobody was there.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,8 +55,8 @@ def page(browser, stand_in):
         yield page
 
 
-def selected(page):
-    return page.get_by_role("tab", selected=True).inner_text()
+def selected(page, name):
+    expect(page.get_by_role("tab", selected=True)).to_have_text(name)
 
 
 def tab(page, name):
@@ -70,39 +71,39 @@ def test_the_arrows_home_and_end_go_from_tab_to_tab(page):
         ("ArrowLeft", "Machine"), ("Home", "Speak"),
     ]:  # fmt: skip
         page.keyboard.press(key)
-        assert selected(page) == reached
-        assert page.evaluate("document.activeElement.textContent") == reached
-        assert page.get_by_role("tabpanel", name=reached).is_visible()
-        assert page.get_by_role("tabpanel").count() == 1
+        selected(page, reached)
+        expect(tab(page, reached)).to_be_focused()
+        expect(page.get_by_role("tabpanel", name=reached)).to_be_visible()
+        expect(page.get_by_role("tabpanel")).to_have_count(1)
 
 
 def test_the_tabs_are_one_stop_of_the_tab_key(page):
     page.goto("/#align")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
+    expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Align"
+    expect(tab(page, "Align")).to_be_focused()
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.getAttribute('role')") != "tab"
+    expect(page.locator(":focus")).not_to_have_role("tab")
 
 
 def test_the_hash_names_the_tab_and_back_goes_to_the_one_before(page):
     page.goto("/#listen")
-    assert selected(page) == "Listen"
+    selected(page, "Listen")
     tab(page, "Machine").click()
-    assert page.evaluate("location.hash") == "#machine"
+    expect(page).to_have_url(re.compile("/#machine$"))
     page.go_back()
-    expect(tab(page, "Listen")).to_have_attribute("aria-selected", "true")
+    selected(page, "Listen")
     page.goto("/#nonsense")
     page.reload()
-    assert selected(page) == "Speak"
+    selected(page, "Speak")
 
 
 def test_the_skip_link_leads_to_the_content_and_keeps_the_tab(page):
     page.goto("/#listen")
     page.get_by_role("link", name="Skip to the content").press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
-    assert selected(page) == "Listen"
+    selected(page, "Listen")
 
 
 DROPPED_BESIDE = """() => {
@@ -121,7 +122,7 @@ def test_a_file_that_is_dropped_beside_the_place_for_it_does_not_take_the_page_a
 
 def test_the_title_says_which_tab_it_is(page):
     page.goto("/#machine")
-    assert page.title() == "Machine · Skylark"
+    expect(page).to_have_title("Machine · Skylark")
 
 
 @pytest.mark.parametrize("name", TABS)
@@ -146,8 +147,9 @@ def test_what_has_the_focus_is_seen_in_both_schemes(page):
         page.goto("/")
         tab(page, "Speak").focus()
         page.keyboard.press("ArrowRight")
-        style = "getComputedStyle(document.activeElement)"
-        assert page.evaluate(f"[{style}.outlineStyle, {style}.outlineWidth]") == ["solid", "3px"]
+        expect(tab(page, "Listen")).to_be_focused()
+        expect(tab(page, "Listen")).to_have_css("outline-style", "solid")
+        expect(tab(page, "Listen")).to_have_css("outline-width", "3px")
 
 
 def test_nothing_moves_where_motion_is_reduced(page):
@@ -169,11 +171,11 @@ def test_a_browser_that_keeps_nothing_is_told_so_once(browser, stand_in):
         page.goto("/")
         toast = page.locator(".toast", has_text="keeps nothing")
         toast.wait_for()
-        assert page.get_by_role("alert").inner_text().startswith("This browser keeps nothing")
-        assert toast.count() == 1
+        expect(page.get_by_role("alert")).to_have_text(re.compile("^This browser keeps nothing"))
+        expect(toast).to_have_count(1)
         toast.get_by_role("button", name="Put away").press("Enter")
-        assert toast.count() == 0
-        assert page.evaluate("document.activeElement.id") == "content"
+        expect(toast).to_have_count(0)
+        expect(page.locator("#content")).to_be_focused()
 
 
 def test_a_tab_whose_module_does_not_come_says_so_and_the_others_go_on(browser, stand_in):

@@ -59,7 +59,7 @@ def test_a_machine_that_is_off_is_started_and_followed_until_it_is_ready(page, s
     page.get_by_role("button", name="Start the machine").click()
     heading(page, "Starting").wait_for()
     stages = page.get_by_role("list", name="Stages of the start").get_by_role("listitem")
-    assert stages.count() == 5
+    expect(stages).to_have_count(5)
     expect(stages.nth(0)).to_contain_text("of 20 s")
     expect(stages.nth(1)).to_contain_text("usually 1 min 00 s")
     expect(page.get_by_text("About 2 min")).to_be_visible()
@@ -70,7 +70,7 @@ def test_a_machine_that_is_off_is_started_and_followed_until_it_is_ready(page, s
     stand_in.told(machine=Machine(state="ready", stage=5))
     heading(page, "Ready").wait_for()
     expect(page.get_by_role("button", name="Start the machine")).to_have_count(0)
-    assert stages.count() == 0
+    expect(stages).to_have_count(0)
     assert stand_in.asked.count("POST /api/start") == 1
 
 
@@ -138,7 +138,7 @@ def test_the_queue_is_shown_as_it_is_and_as_it_changes(page, stand_in):
     expect(rows).to_have_count(3)
     expect(rows.nth(0)).to_contain_text("running")
     expect(rows.nth(0)).to_contain_text("40 %")
-    assert rows.nth(0).get_by_role("progressbar").evaluate("bar => bar.value") == 0.4
+    expect(rows.nth(0).get_by_role("progressbar")).to_have_js_property("value", 0.4)
     expect(rows.nth(1)).to_contain_text("waits")
     expect(rows.nth(2)).to_contain_text("took 25 s")
     expect(rows.nth(2)).not_to_contain_text("yours")
@@ -228,7 +228,7 @@ def test_the_seconds_that_are_left_are_seen_and_not_read_out_one_by_one(page, st
     page.goto("/")
     left = page.locator("skylark-status .left")
     expect(left).to_have_text(re.compile(r"^2\smin\s\d\d\ss$"))
-    assert left.get_attribute("aria-hidden") == "true"
+    expect(left).to_have_attribute("aria-hidden", "true")
     expect(pill(page)).to_have_text("Starting Booting")
 
 

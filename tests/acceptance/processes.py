@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -23,6 +24,8 @@ from servers.settings import ROOT
 from servers.supervision.processes import DOORS
 from servers.unix_http import UnixPool
 
+PORTS = range(10_000, 32_000)
+"""Below those that a kernel gives to connections, and to who asks for any: 32768 and up in Linux."""
 START_S = 120.0  # limits are for a machine that is slow and busy; nothing waits longer than it has to
 HTTP_S = 60.0
 STAND_INS = ROOT / "tests" / "stand_ins"
@@ -39,9 +42,12 @@ def eventually(true: Callable[[], object], what: str, within_s: float = 90.0) ->
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that nobody uses, and that nobody else is given until a server of the test has it."""
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"no port is free from {PORTS.start} to {PORTS.stop - 1}")
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:

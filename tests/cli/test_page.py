@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from servers.settings import ROOT
-from tests.acceptance.processes import eventually
+from tests.acceptance.processes import eventually, free_port
 from tests.supervision.appliances import Appliances
 
 from .terminal import Terminal
@@ -93,9 +93,7 @@ def test_a_port_in_use_is_said_in_one_line(run, home):
 def test_for_the_servers_of_a_file_a_page_is_served_until_ctrl_c(home, browser):
     (home / "server_config.json").write_text(json.dumps({"server_url": "http://127.0.0.1:9"}))
     environment = dict(os.environ) | {"PYTHONPATH": str(ROOT), "SKYLARK_DATA_DIR": str(home / "d")}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "servers.cli", "page", "--port", str(port)]
     terminal = Terminal(command, home, environment)
     try:

@@ -89,10 +89,10 @@ def test_one_that_is_ready_is_held_and_nothing_is_waited_for(run, machine, serve
 
 def test_a_second_caller_joins_and_sees_who_started_it(run, machine):
     machine.state, machine.stage = "starting", 1
-    machine.asked_by, machine.why, machine.asked_at = "ben", "a demonstration", time.time() - 40
+    machine.asked_by, machine.why, machine.asked_at = "ben", "a demonstration", time.time() - 7200
     result = run("start-gpu")
     assert result.exit_code == 0
-    assert "ben asked for it 40 s ago (a demonstration): joining that start\n" in result.stderr
+    assert "ben asked for it 2 h ago (a demonstration): joining that start\n" in result.stderr
 
 
 def test_json_is_the_machines_answer_and_nothing_else_is_on_stdout(run, machine):
@@ -125,10 +125,10 @@ def test_a_start_that_was_given_up_is_exit_code_1_and_what_to_do(run, machine):
 
 def test_a_machine_that_somebody_stops_meanwhile_is_not_waited_for(run, machine):
     machine.stopped_at = 2
-    machine.stopped = {"by": "ben", "at": time.time() - 40, "why": "a release"}
+    machine.stopped = {"by": "ben", "at": time.time() - 7200, "why": "a release"}
     result = run("start-gpu")
     assert result.exit_code == 1
-    assert result.stderr.endswith("skylark: it was stopped while it started: ben, 40 s ago (a release)\n")
+    assert result.stderr.endswith("skylark: it was stopped while it started: ben, 2 h ago (a release)\n")
 
 
 def test_after_the_timeout_it_says_where_it_is_and_that_it_goes_on(run, machine):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import socket
-import time
 import urllib.request
 from collections.abc import Iterator
 from hashlib import sha256
@@ -131,11 +130,9 @@ def test_each_client_has_a_prefix_of_its_own(appliance, store):
 )
 def test_what_the_store_does_not_take_is_kept_as_its_jobs_audio(appliance, store, fault, status, code):
     store.faults["put"] = [fault] * 10
-    began = time.monotonic()
     reply = appliance.post("tts", "/generate_batch", json={"texts": ["Hello there."], "output": "s3"})
     error = reply.json()["error"]
     assert (reply.status_code, error["code"]) == (status, code)
-    assert time.monotonic() - began < 40
     assert len(store.asked) <= 4
     job_id = re.search(r"job ([0-9a-f-]{36})$", error["message"])[1]
     with appliance.jobs.audio(job_id) as audio:

@@ -7,6 +7,14 @@ const NAME = "skylark";
 const UPGRADES = [
   (database) =>
     ["settings", "scripts", "takes", "recordings"].forEach((store) => database.createObjectStore(store)),
+  (_, transaction) => {
+    const scripts = transaction.objectStore("scripts");
+    const book = scripts.get("book"); // of the one script that there was
+    book.onsuccess = () => {
+      if (book.result) scripts.put(book.result, "current/book");
+      scripts.delete("book");
+    };
+  },
 ];
 
 /** Nothing could be kept; its message says what to do. */
@@ -83,7 +91,7 @@ function open() {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(NAME, UPGRADES.length);
     request.onupgradeneeded = ({ oldVersion }) =>
-      UPGRADES.slice(oldVersion).forEach((upgrade) => upgrade(request.result));
+      UPGRADES.slice(oldVersion).forEach((upgrade) => upgrade(request.result, request.transaction));
     request.onsuccess = () => resolve(watched(request.result));
     request.onerror = () => reject(request.error);
   });

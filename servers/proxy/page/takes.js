@@ -1,10 +1,7 @@
-// The takes of a script's sentences, and the script itself, as this browser keeps them.
+// The takes of a script's sentences: what was spoken, and which of it a changed text has already.
 
 /** Peaks are the loudest of so many samples. */
 export const SAMPLES_PER_PEAK = 480;
-/** So many takes' samples stay in memory beside those that are being made. */
-const MOST_IN_MEMORY = 60;
-const CURRENT = "current";
 
 /** One time that a sentence was spoken. `state` is waiting, making, done or failed. */
 export class Take {
@@ -87,7 +84,7 @@ function loudest(samples) {
 }
 
 /** Also on plain http, where crypto.randomUUID is not. */
-function randomName() {
+export function randomName() {
   const bytes = crypto.getRandomValues(new Uint8Array(12));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -106,97 +103,6 @@ export function taken(asked, before) {
     const { take, other = null } = left.get(JSON.stringify(sentence.body))?.shift() ?? {};
     return { ...sentence, take: take && take.state !== "failed" ? take : new Take(), other };
   });
-  return { sentences, unused: [...left.values()].flat().flatMap(({ take, other }) => [take, other]) };
-}
-
-/** Whatever is asked of it goes one after the other, so that what is written last is what stays. */
-export class Kept {
-  #keep;
-  #onError;
-  #queue = Promise.resolve();
-  #recent = [];
-
-  /** `keep` is that of keep.js; `onError(error)` is told what could not be written. */
-  constructor(keep, onError) {
-    this.#keep = keep;
-    this.#onError = onError;
-  }
-
-  /** The script as it was saved, each sentence with its takes; or null. */
-  async script() {
-    const script = await this.#keep.get("scripts", CURRENT);
-    if (!script) return null;
-    const sentences = await Promise.all(script.sentences.map((sentence) => this.#withTakes(sentence)));
-    return { ...script, sentences };
-  }
-
-  saveScript({ sentences, ...script }) {
-    const plain = sentences.map(({ text, voice, paragraph, body, take, other }) =>
-      ({ text, voice, paragraph, body, take: take.id, other: other?.id ?? null }));
-    return this.#write(() => this.#keep.put("scripts", CURRENT, { ...script, sentences: plain }));
-  }
-
-  /** One that is done, or that has its name: it is asked for by that after a reload. */
-  saveTake(take) {
-    const about = take.about();
-    const samples = take.state === "done" ? take.samples() : null;
-    return this.#write(async () => {
-      if (samples) await this.#keep.put("takes", `${take.id}/audio`, samples);
-      await this.#keep.put("takes", take.id, about);
-      if (samples) this.#used(take);
-    });
-  }
-
-  /** What was learnt of it since; its samples stay as they are kept. */
-  saveAbout(take) {
-    const about = take.about();
-    return this.#write(() => this.#keep.put("takes", take.id, about));
-  }
-
-  deleteTake(take) {
-    return this.#write(async () => {
-      await this.#keep.delete("takes", take.id);
-      await this.#keep.delete("takes", `${take.id}/audio`);
-    });
-  }
-
-  /** The samples of a take, from memory or as they were kept. Throws a sentence where they are gone. */
-  async samplesOf(take) {
-    if (!take.loaded) {
-      const samples = await this.#keep.get("takes", `${take.id}/audio`);
-      if (!samples) throw new Error("The browser has lost this sentence: say it again.");
-      take.load(samples);
-      this.#used(take);
-    }
-    return take.samples();
-  }
-
-  /** When everything that was asked so far is written. */
-  settled() {
-    return this.#queue;
-  }
-
-  async #withTakes({ take, other, ...sentence }) {
-    const [chosen, second] = await Promise.all([this.#take(take), other ? this.#take(other) : null]);
-    return { ...sentence, take: chosen ?? new Take(), other: second };
-  }
-
-  async #take(id) {
-    const about = await this.#keep.get("takes", id);
-    if (!about) return null;
-    if (about.state === "done") return new Take(about);
-    // by its name what was made in the meantime is had; what failed would fail again by it
-    const named = about.state === "failed" ? {} : { key: about.key };
-    return new Take({ id, seed: about.seed, restored: true, ...named });
-  }
-
-  #used(take) {
-    this.#recent = [...this.#recent.filter((each) => each !== take), take];
-    while (this.#recent.length > MOST_IN_MEMORY) this.#recent.shift().unload();
-  }
-
-  #write(act) {
-    this.#queue = this.#queue.then(act).catch(this.#onError);
-    return this.#queue;
-  }
+  const unused = [...left.values()].flat().flatMap(({ take, other }) => [take, other]);
+  return { sentences, unused: unused.filter(Boolean) };
 }

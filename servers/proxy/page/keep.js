@@ -52,11 +52,16 @@ export const keep = {
   delete: (store, key) => within(store, "readwrite", (kept) => kept.delete(key)),
   /**
    * @param {string} store
+   * @returns {Promise<(string|number)[]>} in their order
+   */
+  keys: (store) => within(store, "readonly", (kept) => kept.getAllKeys()),
+  /**
+   * @param {string} store
    * @returns {Promise<{key: string|number, value: any}[]>} in the order of their keys
    */
   all: async (store) => {
     const [keys, values] = await Promise.all([
-      within(store, "readonly", (kept) => kept.getAllKeys()),
+      keep.keys(store),
       within(store, "readonly", (kept) => kept.getAll()),
     ]);
     return keys.map((key, index) => ({ key, value: values[index] }));

@@ -116,8 +116,38 @@ export class Kept {
   }
 }
 
+/** The scripts of all windows. */
+export class KeptScripts {
+  #keep;
+
+  constructor(keep) {
+    this.#keep = keep;
+  }
+
+  /** [{name, savedAt, blank}]: the one that was left last comes first, and those without a text at the end. */
+  async all() {
+    const keys = await this.#keep.keys("scripts");
+    const scripts = await Promise.all(keys.filter(isScript).map((name) => this.#about(name)));
+    return scripts.sort((one, other) => one.blank - other.blank || other.savedAt - one.savedAt);
+  }
+
+  /** With its takes. */
+  async remove(name) {
+    const script = await this.#keep.get("scripts", name);
+    const takes = (script?.sentences ?? []).flatMap(({ take, other }) => [take, other]).filter(Boolean);
+    for (const take of takes) await deleted(this.#keep, take);
+    for (const key of [bookOf(name), placeOf(name), name]) await this.#keep.delete("scripts", key);
+  }
+
+  async #about(name) {
+    const { savedAt = 0, blank = false } = (await this.#keep.get("scripts", placeOf(name))) ?? {};
+    return { name, savedAt, blank };
+  }
+}
+
 const placeOf = (name) => `${name}/place`;
 const bookOf = (name) => `${name}/book`;
+const isScript = (key) => !key.includes("/");
 
 async function deleted(keep, take) {
   await keep.delete("takes", take);

@@ -19,12 +19,13 @@ import { Track } from "./track.js";
 import { Transport } from "./transport.js";
 import { bodyOf } from "./voices.js";
 import { expectedSeconds } from "./waveform.js";
+import { ownScript } from "./windows.js";
 
 const TICK_MS = 200;
 
 /** Builds the tab in `root`, with what was there before a reload. */
 export async function start(page) {
-  const tab = new Speak({ ...page, script: "current" });
+  const tab = new Speak({ ...page, script: await ownScript(page.keep) });
   await tab.restore();
   return tab;
 }

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from servers.errors import SettingsError
+from servers.settings.keys import sendable
 from servers.supervision.processes import DOORS
 
 NAME = "server_config.json"
@@ -37,8 +38,8 @@ class ClientConfig:
         for name in (*REQUIRED, "machine_url", "jobs_url"):
             if (url := getattr(self, name)) is not None or name in REQUIRED:
                 object.__setattr__(self, name, http_url(name, url))
-        if self.api_key is not None and not isinstance(self.api_key, str):
-            raise ValueError("api_key: has to be text")
+        if self.api_key is not None:
+            _check_key(self.api_key)
 
     def urls(self) -> dict[str, str]:
         """The URL of each door that this file names, by the door's name."""
@@ -57,6 +58,15 @@ class ClientConfig:
     def with_key(self, key: str | None) -> ClientConfig:
         """The same with that key, which wins over the file's; an empty one is none."""
         return replace(self, api_key=key) if key else self
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str):
+        raise ValueError("api_key: has to be text")
+    try:
+        sendable(key)
+    except ValueError as error:
+        raise ValueError(f"api_key: {error}") from None
 
 
 def http_url(name: str, url: object) -> str:

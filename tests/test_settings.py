@@ -243,6 +243,9 @@ def test_every_short_variable_is_in_the_documentation():
         ("E2E_ACCESS_KEY", "alone", "s3: .*belong together"),
         ("SKYLARK_CLOUD__PLACE", "blue", "cloud: .*release_parameter and place belong together"),
         ("SKYLARK_S3__PRESIGNED_S", "604801", "s3.presigned_s"),
+        ("TTS_API_KEY", "sesame\nopen", "TTS_API_KEY: .*a line break or another control character"),
+        ("TTS_API_KEY", "sesame ", "TTS_API_KEY: .*begins or ends with a blank"),
+        ("TTS_API_KEY", "sesame\udcff", "TTS_API_KEY: .*bytes that are no UTF-8"),
         ("SKYLARK_CONFIG", "missing.yaml", r"missing\.yaml: no such file \(SKYLARK_CONFIG\)"),
     ],
 )
@@ -251,6 +254,7 @@ def test_a_bad_value_is_one_line_naming_the_key(monkeypatch, variable, value, ke
     with pytest.raises(SettingsError, match=key) as raised:
         settings()
     assert "\n" not in str(raised.value)
+    assert "sesame" not in str(raised.value), "a key is in the message"
 
 
 @pytest.mark.parametrize(

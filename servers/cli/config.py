@@ -10,6 +10,7 @@ from servers.cli import here
 from servers.cli.failures import ConfigError, WrongUsage
 from servers.errors import SettingsError
 from servers.server_config import NAME, ClientConfig, http_url, read
+from servers.settings.keys import sendable
 from servers.supervision.processes import DOORS
 
 
@@ -34,13 +35,21 @@ def named(file: Path | None = None, server: str | None = None) -> ClientConfig |
 
 
 def _with_key(found: ClientConfig) -> ClientConfig:
-    return found.with_key(os.environ.get("TTS_API_KEY"))
+    return found.with_key(_own_key())
 
 
 def known_key() -> str | None:
     """The key that a command would send: TTS_API_KEY, or the one of the file that it would read."""
     found = _of_file(None)
-    return os.environ.get("TTS_API_KEY") or (found.api_key if found else None)
+    return _own_key() or (found.api_key if found else None)
+
+
+def _own_key() -> str | None:
+    """The environment's. Raises ConfigError."""
+    try:
+        return sendable(os.environ.get("TTS_API_KEY", "")) or None
+    except ValueError as error:
+        raise ConfigError(f"TTS_API_KEY: {error}") from None
 
 
 def _of_server(url: str) -> ClientConfig:

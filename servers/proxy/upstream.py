@@ -77,7 +77,8 @@ class Upstream:
         self, call: Call, method: str, path: str, *, headers: Headers, body: Body | None, timeout_s: float
     ) -> None:
         """Sends it with the key; its reply is the call's then. Raises as `request` does."""
-        key = {} if self.api_key is None else {"X-API-Key": self.api_key}
+        # http.client makes Latin-1 of it again: the bytes that are sent are UTF-8
+        key = {} if self.api_key is None else {"X-API-Key": self.api_key.encode().decode("latin-1")}
         plain = {"Accept-Encoding": "identity", "Connection": "close"}
         call.send(method, f"{self.path}{path}", {**plain, **headers, **key}, body, timeout_s)
 

@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from servers import ROOT
 from servers.errors import SettingsError
+from servers.settings.keys import sendable
 from servers.settings.sections import (
     S3,
     Cloud,
@@ -129,6 +130,11 @@ class Settings(BaseSettings):
             if not name or not re.fullmatch("[0-9a-f]{64}", digest):
                 raise ValueError(f"key {name!r} must be id:sha256 with 64 hexadecimal digits")
         return hashes
+
+    @field_validator("api_key")
+    @classmethod
+    def _sendable(cls, key: str | None) -> str | None:
+        return None if key is None else sendable(key)
 
     @property
     def queue_url(self) -> str:

@@ -62,6 +62,7 @@ def test_a_slash_at_the_end_of_a_url_does_not_count(home):
         ),
         ('{"jobs_url": "gpu:5002"}', "jobs_url: gpu:5002 has to start with http:// or https://"),
         ('{"api_key": 5000}', "api_key: has to be text"),
+        ('{"api_key": "sesame\\n"}', "api_key: has a line break"),
         ("[]", "not a JSON object"),
         ("{", "not JSON"),
     ],
@@ -73,6 +74,15 @@ def test_a_bad_file_is_named_with_its_key(home, content, complaint):
         config.load(path)
     assert complaint in str(raised.value)
     assert "\n" not in str(raised.value)
+    assert "sesame" not in str(raised.value), "a key is in the message"
+
+
+def test_a_key_of_the_environment_that_no_header_can_carry_is_named_and_not_said(home, monkeypatch):
+    monkeypatch.setenv("TTS_API_KEY", "sesame\nopen")
+    for ask in (config.load, config.known_key):
+        with pytest.raises(ConfigError, match="TTS_API_KEY: has a line break") as raised:
+            ask()
+        assert "sesame" not in str(raised.value)
 
 
 def test_a_file_that_was_named_has_to_exist(home):

@@ -47,6 +47,7 @@ def test_strangers_have_both_limits(missing, reached):
     [
         ({"SKYLARK_PROXY__HOST": "0.0.0.0"}, "with no limit for a visitor: set proxy.characters_per_day and"),
         ({"SKYLARK_PROXY__SERVER_CONFIG": "nowhere.json"}, "nowhere.json: No such file"),
+        ({"TTS_API_KEY": "sesame\r\nX-Mine: 1"}, "TTS_API_KEY: Value error, has a line break"),
         ({"SKYLARK_PROXY__SECRET": "short"}, "proxy.secret: it has to have 16 characters or more"),
         ({"SKYLARK_PROXY__PUBLIC_URL": "ftp://x"}, "proxy.public_url: Value error, has to be as https://"),
         ({"SKYLARK_PROXY__ORIGINS": '["https://a.example/page"]'}, "is an origin, without a path"),
@@ -67,3 +68,4 @@ def test_it_refuses_to_start_in_one_line(tmp_path, variables, sentence):
     assert ended.stderr.startswith("skylark: ")
     assert sentence in ended.stderr
     assert ended.stderr.count("\n") == 1
+    assert "sesame" not in ended.stderr

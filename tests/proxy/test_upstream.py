@@ -43,6 +43,12 @@ def test_the_key_of_the_environment_wins(configure, config, toy):
     assert (toy.last().line, toy.last().headers["x-api-key"]) == ("GET /machine HTTP/1.1", "another")
 
 
+def test_a_key_is_sent_in_utf_8_as_other_clients_send_it(configure, config, toy):
+    configure(SKYLARK_PROXY__SERVER_CONFIG=str(config), TTS_API_KEY="sésame-開け")
+    Upstreams.of(settings()).tts.request("GET", "/health")
+    assert toy.last().headers["x-api-key"].encode("latin-1").decode() == "sésame-開け"
+
+
 def test_an_error_comes_as_the_server_said_it(found, toy):
     body = {"error": {"code": "machine_off", "message": "off", "param": None}}
     toy.does = lambda talk: talk.whole(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify
@@ -13,11 +12,11 @@ from servers.errors import EngineUnavailable, MayNotStart, NoMachine, TooManyStr
 from servers.proxy.answers import Queue
 from servers.proxy.exposure import is_public
 from servers.proxy.failures import OF_ASKING, OF_CHANGES
-from servers.proxy.questions import look, reply_of
+from servers.proxy.questions import Looks, reply_of
 from servers.proxy.streams import in_hand, streams
 from servers.proxy.upstream import upstreams
 from servers.proxy.visitors import visitor
-from servers.proxy.watch import Seen, Watch
+from servers.proxy.watch import LOOK_S, Seen, Watch
 from servers.proxy.welcome import may_start
 from servers.settings import Proxy, settings
 from servers.web.app import on_terminate
@@ -29,6 +28,8 @@ STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """What has a reverse proxy in front pass it on as it comes."""
 START_S = 35.0
 """A little over the time that the function has which starts it."""
+MARGIN_S = 2.0
+"""Of a look, for whoever waits for it."""
 HOLD_S = 900
 WHY = "the page"
 PERSONAL = ("asked_by", "why", "asked_at", "instance", "holds", "stopped")
@@ -39,7 +40,7 @@ bp = Blueprint("machine", __name__)
 def install(app: Flask, proxy: Proxy) -> None:
     """After upstream.install. The upstreams are asked only while somebody wants to know."""
     with app.app_context():
-        watch = Watch(partial(look, upstreams()), proxy.status_every_s)
+        watch = Watch(Looks(upstreams(), LOOK_S - MARGIN_S), proxy.status_every_s)
     app.extensions[EXTENSION] = watch
     on_terminate(app, watch.end)
 

@@ -1,9 +1,14 @@
-"""A look at the upstreams: what each is asked, all at the same time, and what its answer means."""
+"""A look at the upstreams: what each is asked, all at the same time, and what its answer means.
+
+A look ends in time whatever they do: who has not answered by then is silent.
+"""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from servers.errors import (
@@ -23,13 +28,52 @@ MACHINE_OFF = "machine_off"
 T = TypeVar("T")
 
 
-def look(upstreams: Upstreams) -> Answers:
-    """Raises nothing that an upstream could cause."""
-    with ThreadPoolExecutor(5, "look") as pool:
-        tts, whisperx = (pool.submit(_health, door) for door in (upstreams.tts, upstreams.whisperx))
-        machine, queue = pool.submit(_machine, upstreams.machine), pool.submit(_queue, upstreams.jobs)
-        key = pool.submit(_key, upstreams)
-        return Answers(tts.result(), whisperx.result(), machine.result(), queue.result(), key.result())
+class Looks:
+    """Called by one thread, for one look after the other."""
+
+    def __init__(self, upstreams: Upstreams, within_s: float) -> None:
+        """A look takes `within_s` at most."""
+        self._upstreams, self._within_s = upstreams, within_s
+        self._asked: dict[str, Future[Any]] = {}
+        """The last question to each. No other is asked until it has ended: a name that cannot be looked up,
+        for one, keeps a thread for as long as the system likes.
+        """
+
+    def __call__(self) -> Answers:
+        """Raises nothing that an upstream could cause."""
+        all_of_them = self._upstreams
+        self._ask("tts", lambda: _health(all_of_them.tts))
+        self._ask("whisperx", lambda: _health(all_of_them.whisperx))
+        self._ask("machine", lambda: _machine(all_of_them.machine))
+        self._ask("queue", lambda: _queue(all_of_them.jobs))
+        self._ask("key", lambda: _key(all_of_them))
+        ends_at = time.monotonic() + self._within_s
+        return Answers(**{name: _by(ends_at, asked) for name, asked in self._asked.items()})
+
+    def _ask(self, name: str, question: Callable[[], object]) -> None:
+        if name not in self._asked or self._asked[name].done():
+            self._asked[name] = _in_a_thread(question)
+
+
+def _in_a_thread(question: Callable[[], object]) -> Future[Any]:
+    """No pool's: the process does not wait for it at its end."""
+    asked: Future[Any] = Future()
+
+    def ask() -> None:
+        try:
+            asked.set_result(question())
+        except BaseException as error:  # noqa: BLE001  # a defect, which is the look's to raise
+            asked.set_exception(error)
+
+    threading.Thread(target=ask, name="look", daemon=True).start()
+    return asked
+
+
+def _by(ends_at: float, asked: Future[Any]) -> Any:
+    try:
+        return asked.result(max(0.0, ends_at - time.monotonic()))
+    except TimeoutError:
+        return Fault.SILENT
 
 
 def reply_of(answer: Answer) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app
@@ -23,6 +25,7 @@ from servers.unix_http import UnixConnection
 
 EXTENSION = "skylark.upstreams"
 CONNECT_S = 5.0
+"""For all addresses that a name has, and for TLS."""
 TIMEOUT_S = 10.0
 WHOSE = {
     "tts": "the server that speaks",
@@ -148,8 +151,57 @@ def _over_unix(path: Path) -> HTTPConnection:
 
 
 def _over_tcp(host: str, port: int | None) -> HTTPConnection:
-    return HTTPConnection(host, port, timeout=CONNECT_S, socket_options=SOCKET_OPTIONS)
+    return TcpConnection(host, port)
 
 
 def _over_tls(host: str, port: int | None, context: ssl.SSLContext) -> HTTPConnection:
-    return HTTPSConnection(host, port, timeout=CONNECT_S, ssl_context=context, socket_options=SOCKET_OPTIONS)
+    return TlsConnection(host, port, ssl_context=context)
+
+
+class TcpConnection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return connected(self._dns_host, self.port)
+
+
+class TlsConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return connected(self._dns_host, self.port)
+
+
+def connected(host: str, port: int) -> socket.socket:
+    """With what is left of CONNECT_S as its timeout.
+
+    Each address has an equal part of the time that is left: behind one that does not answer, as IPv6's where
+    there is none, the others are still tried. Raises OSError, and ValueError for what is no name.
+    """
+    ends_at = time.monotonic() + CONNECT_S
+    addresses = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    failure: OSError = TimeoutError()
+    for passed, (family, kind, protocol, _, address) in enumerate(addresses):
+        part_s = _left_s(ends_at) / (len(addresses) - passed)
+        try:
+            sock = _connected(socket.socket(family, kind, protocol), address, part_s)
+        except OSError as error:
+            failure = error
+        else:
+            sock.settimeout(_left_s(ends_at))
+            return sock
+    raise failure
+
+
+def _connected(sock: socket.socket, address: Any, timeout_s: float) -> socket.socket:
+    """The same; closed where that fails."""
+    try:
+        for option in SOCKET_OPTIONS:
+            sock.setsockopt(*option)
+        sock.settimeout(timeout_s)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _left_s(ends_at: float) -> float:
+    """Never 0, which would mean not to wait at all."""
+    return max(0.001, ends_at - time.monotonic())

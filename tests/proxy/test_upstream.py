@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -15,7 +17,7 @@ from servers.errors import (
     UpstreamRefused,
     UpstreamUnreachable,
 )
-from servers.proxy import calls
+from servers.proxy import calls, upstream
 from servers.proxy.upstream import Upstreams
 from servers.settings import settings
 from tests.acceptance.processes import free_port
@@ -107,6 +109,59 @@ def test_where_nothing_listens_it_is_unreachable(configure, tmp_path):
     with pytest.raises(UpstreamUnreachable, match="cannot be reached: Connection refused") as raised:
         found.tts.request("GET", "/health")
     assert "127.0.0.1" not in raised.value.message
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """The port of a server that lets nobody in: who connects waits, as for an address that leads nowhere."""
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):  # as many as wait there, and more
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def resolved(monkeypatch):
+    """Has every name stand for those ports of this machine, one after the other."""
+
+    def resolve(*ports: int) -> None:
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+        monkeypatch.setattr(upstream.socket, "getaddrinfo", lambda *_, **__: addresses)
+        monkeypatch.setattr(upstream, "CONNECT_S", 1.0)
+
+    return resolve
+
+
+def test_behind_an_address_that_does_not_answer_the_others_are_tried(found, toy, deaf, resolved):
+    toy.does = lambda talk: talk.whole(b'{"status": "ok"}')
+    resolved(deaf, free_port(), toy.port)
+    assert found.tts.request("GET", "/health").status == 200
+
+
+def test_a_name_with_many_addresses_is_not_waited_for_once_for_each(found, deaf, resolved):
+    resolved(*[deaf] * 1_000)
+    with pytest.raises(UpstreamUnreachable, match="cannot be reached: it does not answer"):
+        found.tts.request("GET", "/health")
+
+
+def test_an_ipv6_address_is_connected_to(configure, tmp_path):
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with listener:
+        url = f"http://[::1]:{listener.getsockname()[1]}"
+        file = tmp_path / "six.json"
+        file.write_text(json.dumps({"server_url": url, "whisper_url": url}), encoding="utf-8")
+        configure(SKYLARK_PROXY__SERVER_CONFIG=str(file))
+        connection = Upstreams.of(settings()).tts.connect()
+        connection.connect()
+        connection.close()
 
 
 def test_a_local_engine_that_is_away_is_unreachable(configure):

@@ -32,6 +32,14 @@ class Told(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
+class Limits(Told):
+    """Of what one request may have; None is not known."""
+
+    max_body_mb: float | None = None
+    max_text_chars: int | None = None
+    max_audio_s: float | None = None
+
+
 class Health(Told):
     """A door's GET /health."""
 
@@ -41,6 +49,7 @@ class Health(Told):
     voice: str | None = None
     model_loaded: bool = False
     queue_depth: int | None = None
+    limits: Limits | None = None
 
     @property
     def ok(self) -> bool:
@@ -173,6 +182,16 @@ class Answers:
     @property
     def doors(self) -> list[Health | Fault]:
         return [self.tts, self.whisperx]
+
+    @property
+    def limits(self) -> Limits | None:
+        """Of texts by the door that speaks, of recordings by the one that listens; where one of them says
+        none, by the other. None where neither does.
+        """
+        speaks, listens = (door.limits if isinstance(door, Health) else None for door in self.doors)
+        if speaks is None or listens is None:
+            return speaks or listens
+        return listens.model_copy(update={"max_text_chars": speaks.max_text_chars})
 
     @property
     def is_refused(self) -> bool:

@@ -15,6 +15,11 @@ def is_public(proxy: Proxy) -> bool:
     )
 
 
+def may_start(proxy: Proxy) -> bool:
+    """Whether visitors may start the machine, if there is one: where strangers come, only if that is said."""
+    return not is_public(proxy) if proxy.allow_start is None else proxy.allow_start
+
+
 def check_limits(_host: str, settings: Settings) -> None:
     """Raises SettingsError where anyone on a network could use the servers without end."""
     proxy = settings.proxy

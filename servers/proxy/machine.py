@@ -10,14 +10,13 @@ from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from servers.errors import EngineUnavailable, MayNotStart, NoMachine, TooManyStreams, WrongHost
 from servers.proxy.answers import Queue
-from servers.proxy.exposure import is_public
+from servers.proxy.exposure import is_public, may_start
 from servers.proxy.failures import OF_ASKING, OF_CHANGES
 from servers.proxy.questions import Looks, reply_of
 from servers.proxy.streams import in_hand, streams
 from servers.proxy.upstream import upstreams
 from servers.proxy.visitors import visitor
 from servers.proxy.watch import LOOK_S, Seen, Watch
-from servers.proxy.welcome import may_start
 from servers.settings import Proxy, settings
 from servers.web.app import on_terminate
 from servers.web.disconnect import connection
@@ -80,7 +79,7 @@ def start() -> tuple[dict[str, Any], int]:
     machine = upstreams().machine
     if machine is None:
         raise NoMachine("there is no machine that could be started: the servers run where they are")
-    if not may_start():
+    if not may_start(settings().proxy):
         raise MayNotStart("visitors may not start the machine here: ask whoever runs this page")
     body = json.dumps({"why": WHY, "hold_s": HOLD_S}).encode()
     headers = {"Content-Type": "application/json"}

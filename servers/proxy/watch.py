@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from servers.errors import EngineUnavailable
-from servers.proxy.answers import Answers, Fault, Queue
+from servers.proxy.answers import Answers, Fault, Limits, Queue
 from servers.proxy.snapshot import Snapshot, decide
 
 GLANCE_S = 1.0
@@ -36,6 +36,8 @@ class Seen:
 
     snapshot: Snapshot
     queue: Queue | Fault | None
+    limits: Limits | None = None
+    """As they were last told: a machine that is off has those that it had."""
     texts: dict[str, str] = field(default_factory=dict, compare=False)
     """What is made of it for many listeners, by a name: it is made once."""
 
@@ -71,6 +73,13 @@ class Watch:
             self._changed.wait_for(self._is_fresh, LOOK_S)
             if self._seen is None or not self._is_fresh():
                 raise EngineUnavailable("nothing is known of the servers yet", retry_after_s=self._every_s)
+            return self._seen
+
+    def last(self, within_s: float) -> Seen | None:
+        """The last look, however old it is; where there was none, the first one if it comes in time."""
+        with self._changed:
+            self._want()
+            self._changed.wait_for(lambda: self._seen is not None, within_s)
             return self._seen
 
     def listen(self, connected: Callable[[], bool]) -> Iterator[Seen | None]:
@@ -158,10 +167,11 @@ class Watch:
     def _note(self, answers: Answers) -> None:
         with self._changed:
             before = self._seen.snapshot if self._seen is not None else None
+            known = self._seen.limits if self._seen is not None else None
             snapshot = decide(answers, before, self._clock())
             if before is not None and before.state is not snapshot.state:
                 log.info("the machine is %s", snapshot.state, extra={"action": "state"})
-            seen, is_awaited = Seen(snapshot, answers.queue), not self._is_fresh()
+            seen, is_awaited = Seen(snapshot, answers.queue, answers.limits or known), not self._is_fresh()
             self._looked_at = self._ticks()
             if is_awaited or seen != self._seen:
                 self._seen = self._seen if seen == self._seen else seen

@@ -8,9 +8,11 @@ from flask import Blueprint, Response, jsonify
 
 from servers.errors import WrongHost
 from servers.proxy.allowance import CHARACTERS, RECORDING_MB, allowances
-from servers.proxy.exposure import is_public
+from servers.proxy.answers import Limits
+from servers.proxy.exposure import is_public, may_start
 from servers.proxy.failures import OF_ASKING
 from servers.proxy.forward import passed_on
+from servers.proxy.machine import watch
 from servers.proxy.security import own_origin
 from servers.proxy.upstream import upstreams
 from servers.proxy.visitors import Visitor, visitor, visitors
@@ -19,6 +21,8 @@ from servers.web.openapi import operation
 
 bp = Blueprint("welcome", __name__)
 HEALTH_S = 3.0
+LIMITS_S = 1.0
+"""A page is not kept waiting for longer by servers that do not say what theirs are."""
 
 
 @bp.get("/api/visitor")
@@ -26,7 +30,8 @@ HEALTH_S = 3.0
 def welcome() -> Response:
     who = visitors().welcomed(visitor())
     public = is_public(settings().proxy)
-    response = jsonify(csrf=visitors().token(who), may_start=may_start(), public=public, limits=_limits(who))
+    start = may_start(settings().proxy)
+    response = jsonify(csrf=visitors().token(who), may_start=start, public=public, limits=_limits(who))
     visitors().give_cookie(who, response)
     return response
 
@@ -45,20 +50,27 @@ def health() -> dict[str, Any] | Response:
     return answer.json() if answer.status == 200 else passed_on(answer)
 
 
-def may_start() -> bool:
-    """Whether visitors may start the machine, if there is one: where strangers come, only if that is said."""
-    proxy = settings().proxy
-    return not is_public(proxy) if proxy.allow_start is None else proxy.allow_start
-
-
 def _limits(who: Visitor) -> dict[str, float | None]:
-    limits, own, left = settings().limits, settings().proxy, allowances().left(who)
+    own, left = settings().proxy, allowances().left(who)
     return {
-        "max_text_chars": limits.max_text_chars,
-        "max_body_mb": limits.max_body_mb,
-        "max_audio_s": limits.max_audio_s,
+        **_limits_of_requests(),
         "characters_per_day": own.characters_per_day,
         "characters_left": left[CHARACTERS],
         "recording_mb_per_day": own.recording_mb_per_day,
         "recording_mb_left": left[RECORDING_MB],
     }
+
+
+def _limits_of_requests() -> dict[str, float | None]:
+    """Those of the servers that are asked, None where they are not known; and no body larger than what passes
+    here.
+    """
+    here = settings().limits
+    if settings().proxy.server_config is None:
+        seen = Limits.model_validate(here, from_attributes=True)
+    else:
+        last = watch().last(LIMITS_S)
+        seen = (last.limits if last is not None else None) or Limits()
+    there = seen.max_body_mb
+    largest_mb = here.max_body_mb if there is None else min(here.max_body_mb, there)
+    return seen.model_dump() | {"max_body_mb": largest_mb}

@@ -66,7 +66,13 @@ def health(door: Requests) -> dict[str, Any]:
         if "error" in engine:
             rest["error"] = engine["error"]
     uptime_s = round(time.monotonic() - current_app.extensions[STARTED_AT], 3)
-    return about | rest | {"uptime_s": uptime_s}
+    return about | rest | {"uptime_s": uptime_s, "limits": _limits()}
+
+
+def _limits() -> dict[str, float]:
+    """What a client can know before it sends something in vain."""
+    limits = settings().limits
+    return {name: getattr(limits, name) for name in ("max_body_mb", "max_text_chars", "max_audio_s")}
 
 
 def check_ready(door: Requests) -> None:

@@ -29,6 +29,7 @@ def test_health_says_what_runs(client: FlaskClient, engine: StandInEngine, path:
         "device": "cpu",
         "queue_depth": 3,
         "uptime_s": 0,
+        "limits": {"max_body_mb": 256.0, "max_text_chars": 20_000, "max_audio_s": 1_800.0},
     }
 
 

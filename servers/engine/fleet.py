@@ -162,7 +162,7 @@ class Fleet:
         self.models[key].fail(error, self._ticks())
 
     def may_try_again(self, model: ModelState, error: SkylarkError) -> bool:
-        return may_try_again(error, model.key, self.models.values())
+        return may_try_again(error, model.key, self.models.values(), self._ticks())
 
     def paused(self, model: ModelState) -> None:
         if model.run is not None and model.run.asked is Asked.PAUSE:
@@ -188,10 +188,12 @@ class Fleet:
         self.models[key].want()
 
     def unload(self, key: Model) -> None:
-        """Let it leave now, unless it has work in hand."""
+        """Let it leave now, unless it has work in hand or is held: then nothing changes."""
         model = self.models[key]
+        if model.run is not None or (model.is_resident and model.held_s(self._ticks())):
+            return
         model.wanted = model.awaited = False
-        if model.is_resident and model.run is None:
+        if model.is_resident:
             self.evict(key)
 
     def pin(self, key: Model, pinned: bool) -> None:
@@ -199,6 +201,10 @@ class Fleet:
         self.models[key].pinned = pinned
         if pinned and not self.models[key].is_resident:
             self.want(key)
+
+    def hold(self, key: Model, seconds: float) -> None:
+        """It stays for so long, or from when it is loaded for what is left of that."""
+        self.models[key].hold(seconds, self._ticks())
 
     def set_keep_alive(self, seconds: float) -> None:
         self.policy = replace(self.policy, keep_alive_s=seconds)

@@ -53,7 +53,7 @@ class Memory:
         crowd = list(residents.values())
         if model.cramped and any(each.is_background for each in self._models.values() if each is not model):
             return None
-        if model.cramped and (all_others := others(model.key, crowd)):
+        if model.cramped and (all_others := others(model.key, crowd, self._now)):
             return all_others
         if model.phase is not Phase.ABSENT:
             return []

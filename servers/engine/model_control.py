@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ class ModelControl:
         news: News,
         load_timeout_s: float,
         ticks: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._catalog, self._backends_path, self._load_timeout_s = catalog, backends_path, load_timeout_s
-        self._loop, self._news, self._ticks = loop, news, ticks
+        self._loop, self._news = loop, news
+        self._ticks, self._clock = ticks, clock
 
     def load(self, name: str, connected: Callable[[], bool]) -> dict[str, Any]:
         """The model once it is ready or has failed."""
@@ -39,12 +42,29 @@ class ModelControl:
         return self._settled(model, lambda state: _name_of(state) in ("ready", "failed"), connected)
 
     def unload(self, name: str, connected: Callable[[], bool]) -> dict[str, Any]:
-        """The model once its memory is free. Raises Conflict while it has work in hand."""
+        """The model once its memory is free. Raises Conflict while it has work in hand, or is held."""
         model = self._catalog.find(name).key
-        if self._loop.models()[model].run is not None:
-            raise Conflict(f"{'/'.join(model)} has work in hand: cancel its job, or unload it afterwards")
         self._loop.do(lambda fleet: fleet.unload(model))
-        return self._settled(model, lambda state: state.phase is Phase.ABSENT, connected)
+        self._refuse_one_that_stays(self._loop.models()[model])
+        return self._settled(model, lambda state: state.phase is not Phase.LEAVING, connected)
+
+    def _refuse_one_that_stays(self, state: ModelState) -> None:
+        if state.run is not None:
+            raise Conflict(f"{state.name} has work in hand: cancel its job, or unload it afterwards")
+        held_s = state.held_s(self._ticks())
+        if held_s and state.is_resident:
+            until = datetime.fromtimestamp(self._clock() + held_s, UTC).isoformat(timespec="seconds")
+            raise Conflict(
+                f"{state.name} is held until {until}, for {held_s:.1f} s, and its hold may be renewed: "
+                "end the sessions that use it, or unload it afterwards",
+                retry_after_s=held_s,
+            )
+
+    def hold(self, name: str, seconds: float) -> dict[str, Any]:
+        """The model, which does not leave within that time; a longer hold of somebody else's stays."""
+        model = self._catalog.find(name).key
+        self._loop.do(lambda fleet: fleet.hold(model, seconds))
+        return self._described(model)
 
     def pin(self, name: str, *, pinned: bool) -> dict[str, Any]:
         model = self._catalog.find(name).key
@@ -71,6 +91,7 @@ class ModelControl:
             "tasks": list(backend_class(model.spec.backend, self._backends_path).requests),
             "state": _name_of(model),
             "pinned": model.pinned,
+            "held_s": round(model.held_s(self._ticks()), 3),
             "awaited": model.awaited,
             "vram_mb": model.spec.vram_mb,
             "about": model.about.model_dump(mode="json") if model.about else None,

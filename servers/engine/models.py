@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from servers.backends.base import About
 from servers.engine.process import Runner
-from servers.engine.residency import Resident, others
+from servers.engine.residency import Resident, held_until, others
 from servers.engine.runs import Run
 from servers.engine.scheduler import Model
 from servers.errors import ModelLoadFailed, OutOfMemory, SkylarkError
@@ -46,6 +46,8 @@ class ModelState:
     phase: Phase = Phase.ABSENT
     pinned: bool = False
     """Loaded, and never evicted."""
+    held_until: float = 0.0
+    """Once loaded it stays until then, whoever asks."""
     wanted: bool = False
     """To be loaded once no job waits for another."""
     awaited: bool = False
@@ -99,6 +101,7 @@ class ModelState:
             busy=self.run is not None,
             loading=self.phase is Phase.LOADING,
             pinned=self.pinned,
+            held_until=self.held_until,
             loaded_at=self.loaded_at,
             used_at=self.used_at,
         )
@@ -114,6 +117,10 @@ class ModelState:
             return "silent"
         give_up_at = self.run.give_up_at if self.run is not None else None
         return "not_cancelled" if give_up_at is not None and now > give_up_at else None
+
+    def held_s(self, now: float) -> float:
+        """For how long it is held yet."""
+        return max(0.0, self.held_until - now)
 
     # how it changes
 
@@ -150,6 +157,9 @@ class ModelState:
     def end_run(self, now: float) -> None:
         self.phase, self.run, self.used_at = Phase.READY, None, now
 
+    def hold(self, seconds: float, now: float) -> None:
+        self.held_until = held_until(self.held_until, seconds, now)
+
     def leave(self) -> None:
         self.phase = Phase.LEAVING
 
@@ -174,8 +184,9 @@ class ModelState:
         self.load_error = None
 
 
-def may_try_again(error: SkylarkError, model: Model, states: Iterable[ModelState]) -> bool:
+def may_try_again(error: SkylarkError, model: Model, states: Iterable[ModelState], now: float) -> bool:
     """Whether the others, once they have left or were saved, give a model the memory that it ran out of."""
     beside = [state for state in states if state.is_resident and state.key != model]
-    makes_room = any(state.is_background for state in beside) or others(model, [s.resident() for s in beside])
+    leaving = others(model, [state.resident() for state in beside], now)
+    makes_room = any(state.is_background for state in beside) or leaving
     return isinstance(error, OutOfMemory) and bool(makes_room)

@@ -19,6 +19,8 @@ class Resident:
     """It has work in hand, or is loading."""
     loading: bool = False
     pinned: bool = False
+    held_until: float = 0.0
+    """Somebody counts on it until then, and may renew that."""
     loaded_at: float = 0.0
     used_at: float = 0.0
     """When it last ended work, or became ready."""
@@ -40,7 +42,7 @@ class Policy:
 def evictions(vram_mb: int, residents: Sequence[Resident], policy: Policy, now: float) -> list[Model] | None:
     """The models that have to leave before one of `vram_mb` can be loaded; none if it fits already.
 
-    1. A model with work in hand, pinned, or younger than min_residency_s stays.
+    1. A model with work in hand, pinned, held, or younger than min_residency_s stays.
     2. First those idle past keep_alive_s leave, then the least recently used.
     3. As few as make it fit both max_models and the VRAM budget.
     None where that is not possible now: then wait.
@@ -63,13 +65,14 @@ def idle(residents: Sequence[Resident], policy: Policy, now: float) -> list[Mode
     return [each.model for each in residents if _may_leave(each, policy, now) and _is_idle(each, policy, now)]
 
 
-def others(model: Model, residents: Sequence[Resident]) -> list[Model]:
+def others(model: Model, residents: Sequence[Resident], now: float) -> list[Model]:
     """All that may make room for a model that ran out of memory; none where it had all there is."""
-    return [
-        each.model
-        for each in residents
-        if each.model != model and not (each.busy or each.loading or each.pinned)
-    ]
+    return [each.model for each in residents if each.model != model and not _has_to_stay(each, now)]
+
+
+def held_until(before: float, seconds: float, now: float) -> float:
+    """Until when a model is held that somebody asks to hold for so long; nobody shortens another's hold."""
+    return max(before, now + seconds)
 
 
 def can_ever_fit(vram_mb: int, residents: Sequence[Resident], policy: Policy) -> bool:
@@ -91,7 +94,11 @@ def wanted_at_start(models: Sequence[ModelSpec], policy: Policy, *, everything: 
 
 def _may_leave(resident: Resident, policy: Policy, now: float) -> bool:
     young = now - resident.loaded_at < policy.min_residency_s
-    return not (resident.busy or resident.loading or resident.pinned or young)
+    return not (young or _has_to_stay(resident, now))
+
+
+def _has_to_stay(resident: Resident, now: float) -> bool:
+    return resident.busy or resident.loading or resident.pinned or now < resident.held_until
 
 
 def _is_idle(resident: Resident, policy: Policy, now: float) -> bool:

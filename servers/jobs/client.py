@@ -228,7 +228,7 @@ class JobsClient:
         return response.data.decode()
 
     def models(self) -> dict[str, Any]:
-        """{"models": [{"model_type", "name", "default", "tasks", "state", "about", "error"} …]}.
+        """{"models": [{"model_type", "name", "default", "tasks", "state", "held_s", "about", "error"} …]}.
 
         `state` is unloaded, loading, ready or failed; `about` is a backend's About, once it was loaded.
         """
@@ -237,6 +237,17 @@ class JobsClient:
     def load_model(self, name: str, *, timeout_s: float = LOAD_S) -> dict[str, Any]:
         """The model called "name" or "backend/name", as `models` has it, once it is ready or has failed."""
         return self._call("POST", f"/models/{quote(name)}/load", timeout=timeout_s)
+
+    def unload_model(self, name: str, *, timeout_s: float = LOAD_S) -> dict[str, Any]:
+        """The model once its memory is free. Raises Conflict while it has work in hand, or is held."""
+        return self._call("POST", f"/models/{quote(name)}/unload", timeout=timeout_s)
+
+    def hold_model(self, name: str, seconds: float) -> dict[str, Any]:
+        """The model; once loaded it does not leave within that time, an hour at most.
+
+        It is held for longer by holding it once more; a shorter hold does not shorten a longer one.
+        """
+        return self._call("POST", f"/models/{quote(name)}/hold", json={"seconds": seconds})
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         with _engine_errors():

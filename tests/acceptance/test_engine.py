@@ -237,6 +237,13 @@ def test_a_model_with_work_in_hand_is_not_unloaded(engine, busy):
         engine.client._call("POST", "/models/one/unload")
 
 
+@pytest.mark.parametrize("seconds", [0, -1, 3601, "soon", None])
+def test_a_hold_has_bounds(engine, seconds):
+    with pytest.raises(InvalidRequest) as refused:
+        engine.client.hold_model("fake/three", seconds)
+    assert refused.value.param == "seconds"
+
+
 def test_loading_a_model_that_cannot_load_says_why(engine):
     loaded = engine.client._call("POST", "/models/missing/load")
     assert (loaded["state"], loaded["error"]["code"]) == ("failed", "model_load_failed")
@@ -420,3 +427,16 @@ def test_a_wait_that_is_no_time_is_refused(engine, wait):
     with pytest.raises(SkylarkError) as raised:
         engine.client._call("GET", f"/jobs/{uuid.uuid4()}", fields={"wait": wait})
     assert (raised.value.code, raised.value.param) == ("invalid_request", "wait")
+
+
+# the last one: where a model is held there is no room for others
+
+
+def test_a_held_model_is_not_unloaded_and_the_error_says_until_when(engine):
+    engine.client.load_model("fake/three")
+    assert 10 < engine.client.hold_model("fake/three", 30)["held_s"] <= 30
+    assert engine.client.hold_model("fake/three", 0.1)["held_s"] > 0.1
+    with pytest.raises(Conflict, match=r"fake/three is held until 20\d\d-.*\+00:00, for \d+\.\d s") as held:
+        engine.client.unload_model("fake/three")
+    assert 0 < held.value.retry_after_s <= 30
+    assert ("three", "ready") in model_states(engine)

@@ -374,6 +374,28 @@ def test_an_evicted_runner_that_says_it_is_ready_is_not_believed(make_rig):
     assert rig.phase("a") is Phase.LEAVING
 
 
+def test_a_held_model_is_not_unloaded_by_hand_until_its_hold_ends(make_rig):
+    rig = make_rig()
+    rig.loaded("a")
+    rig.fleet.hold(("toy", "a"), 30)
+    rig.fleet.hold(("toy", "a"), 5)
+    for after_s, phase in ((29.9, Phase.READY), (0.1, Phase.LEAVING)):
+        rig.step(after_s)
+        rig.fleet.unload(("toy", "a"))
+        assert rig.phase("a") is phase
+
+
+def test_a_hold_of_a_model_that_is_not_loaded_counts_from_when_it_is_asked_for(make_rig):
+    rig = make_rig(keep_alive_s=10)
+    rig.fleet.hold(("toy", "a"), 30)
+    rig.fleet.unload(("toy", "a"))
+    rig.loaded("a")
+    rig.step(29.9)
+    assert rig.phase("a") is Phase.READY
+    rig.step(0.1)
+    assert rig.phase("a") is Phase.LEAVING
+
+
 def test_a_pinned_model_whose_runner_dies_is_loaded_again(make_rig):
     rig = make_rig({"a": {"pin": True}})
     rig.step()

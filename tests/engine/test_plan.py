@@ -165,6 +165,13 @@ def test_an_idle_model_stays_while_a_job_waits_for_it():
     assert planned(models, head(A), keep_alive_s=300) == []
 
 
+def test_a_job_waits_for_a_held_model_to_be_let_go():
+    held = model(A, Phase.READY, held_until=NOW + 1)
+    assert planned([held, model(B)], head(B), max_models=1) == []
+    held.held_until = NOW
+    assert planned([held, model(B)], head(B), max_models=1) == [Evict(A)]
+
+
 def test_a_pinned_model_never_leaves():
     pinned = model(A, Phase.READY, used_at=0, pinned=True)
     assert planned([pinned, model(B)], head(B), max_models=2, keep_alive_s=1) == [Load(B)]
@@ -221,6 +228,11 @@ def test_all_others_leave_for_a_model_that_ran_out_of_memory_and_it_waits_until_
     models[1].phase = Phase.LEAVING
     assert planned(models, head(A), max_models=3) == []
     models[1].phase = Phase.ABSENT
+    assert planned(models, head(A), max_models=3) == [Run(head(A))]
+
+
+def test_a_held_model_stays_for_one_that_ran_out_of_memory():
+    models = [model(A, Phase.READY, cramped=True), model(B, Phase.READY, held_until=NOW + 1)]
     assert planned(models, head(A), max_models=3) == [Run(head(A))]
 
 

@@ -7,7 +7,16 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.engine.residency import Policy, Resident, can_ever_fit, evictions, idle, wanted_at_start
+from servers.engine.residency import (
+    Policy,
+    Resident,
+    can_ever_fit,
+    evictions,
+    held_until,
+    idle,
+    others,
+    wanted_at_start,
+)
 from servers.speech import ModelSpec
 
 NOW = 1000.0
@@ -28,6 +37,7 @@ crowds = st.lists(
         busy=st.booleans(),
         loading=st.booleans(),
         pinned=st.booleans(),
+        held_until=st.floats(0, 2 * NOW),
         loaded_at=st.floats(0, NOW),
         used_at=st.floats(0, NOW),
     ),
@@ -50,16 +60,35 @@ def test_one_that_is_idle_past_its_keep_alive_leaves_before_one_that_is_not():
     assert evictions(0, crowd, Policy(max_models=2, keep_alive_s=300), NOW) == [B]
 
 
-def test_busy_pinned_and_young_models_stay():
+def test_busy_pinned_held_and_young_models_stay():
     kept = [
         Resident(A, busy=True),
         Resident(B, pinned=True),
+        Resident(B, held_until=NOW + 0.1),
         Resident(C, loaded_at=NOW - 1),
     ]
     policy = Policy(max_models=1, min_residency_s=5)
     for resident in kept:
         assert evictions(0, [resident], policy, NOW) is None
         assert idle([resident], replace(policy, keep_alive_s=1), NOW) == []
+
+
+def test_a_model_may_leave_from_when_its_hold_ends():
+    held = Resident(A, held_until=NOW)
+    for now, leaving in ((NOW - 0.1, []), (NOW, [A])):
+        assert idle([held], Policy(keep_alive_s=1), now) == leaving
+        assert others(B, [held], now) == leaving
+        assert (evictions(0, [held], Policy(max_models=1), now) or []) == leaving
+
+
+def test_a_held_model_never_makes_a_job_fail_that_needs_its_place():
+    assert can_ever_fit(0, [Resident(A, held_until=NOW + 5)], Policy(max_models=1))
+
+
+def test_a_hold_is_prolonged_and_never_shortened():
+    assert held_until(0.0, 30, NOW) == NOW + 30
+    assert held_until(NOW + 30, 60, NOW) == NOW + 60
+    assert held_until(NOW + 30, 5, NOW) == NOW + 30
 
 
 def test_as_many_leave_as_the_memory_takes():
@@ -86,12 +115,12 @@ def test_a_keep_alive_of_0_is_for_ever():
 
 
 @given(st.integers(0, 20_000), crowds, policies)
-def test_no_busy_pinned_or_young_model_leaves_and_the_budget_is_never_exceeded(vram_mb, crowd, policy):
+def test_no_busy_pinned_held_or_young_model_leaves_and_the_budget_is_never_exceeded(vram_mb, crowd, policy):
     leaving = evictions(vram_mb, crowd, policy, NOW)
     unmovable = {
         r.model
         for r in crowd
-        if r.busy or r.loading or r.pinned or NOW - r.loaded_at < policy.min_residency_s
+        if r.busy or r.loading or r.pinned or r.held_until > NOW or NOW - r.loaded_at < policy.min_residency_s
     }
     assert unmovable.isdisjoint(leaving or [])
     assert unmovable.isdisjoint(idle(crowd, policy, NOW))
@@ -111,7 +140,7 @@ def test_no_model_leaves_that_need_not(vram_mb, crowd, policy):
 
 @given(st.integers(0, 20_000), crowds, policies)
 def test_whoever_waits_gets_in_once_the_others_are_free(vram_mb, crowd, policy):
-    free = [replace(r, busy=False, loading=False, loaded_at=-1e9) for r in crowd]
+    free = [replace(r, busy=False, loading=False, held_until=0.0, loaded_at=-1e9) for r in crowd]
     assert (evictions(vram_mb, free, policy, NOW) is not None) == can_ever_fit(vram_mb, free, policy)
 
 

@@ -85,6 +85,8 @@ class World:
         self.pass_time(self.dice.uniform(0.01, 3.0))
         for model in self.models.values():
             model.heard_at = self.now
+            if crashes and self.dice.random() < 0.05:
+                model.hold(self.dice.uniform(1, 20), self.now)
             if self.dice.random() < 0.6:
                 self.say(model, crashes=crashes)
 
@@ -193,7 +195,7 @@ class World:
                 self.models[key].load(None, self.now)
             case actions.Evict(key):
                 model = self.models[key]
-                assert (model.run, model.pinned) == (None, False)
+                assert (model.run, model.pinned, model.held_s(self.now)) == (None, False, 0)
                 assert model.phase is Phase.READY
                 model.leave()
             case actions.Run(head):

@@ -16,6 +16,7 @@ from servers.web.openapi import operation
 
 bp = Blueprint("models", __name__)
 CONTROL = "skylark.model_control"
+LONGEST_HOLD_S = 3_600.0
 OF_A_MODEL = (UnknownModel, EngineUnavailable)
 
 
@@ -23,6 +24,12 @@ class GpuConfig(Noun):
     """The body of PUT /gpu/config, in seed 002's word; 0 keeps models for ever."""
 
     idle_timeout_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Hold(Noun):
+    """The body of POST /models/<name>/hold. It ends by itself, for who asked may be gone by then."""
+
+    seconds: Annotated[float, Field(gt=0, le=LONGEST_HOLD_S)]
 
 
 def control() -> ModelControl:
@@ -52,6 +59,12 @@ def unload(name: str) -> dict[str, Any]:
 @operation("Keep a model loaded, or no longer", errors=OF_A_MODEL)
 def pin(name: str) -> dict[str, Any]:
     return control().pin(name, pinned=request.method == "POST")
+
+
+@bp.post("/models/<path:name>/hold")
+@operation("Keep a model from leaving for some time", body=Hold, errors=OF_A_MODEL)
+def hold(name: str) -> dict[str, Any]:
+    return control().hold(name, json_body(Hold).seconds)
 
 
 @bp.put("/gpu/config")

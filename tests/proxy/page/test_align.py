@@ -6,12 +6,16 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.proxy.page.conftest import SAID
-from tests.proxy.page.watched import requests_of
+from tests.proxy.page.watched import requests_of, until
 
 OTHER = "Please bring two tickets, a map of the city, and something warm to drink."
+KEPT = """async (text) => {
+  const { keep } = await import("/page/keep.js");
+  return (await keep.get("settings", "align text")) === text;
+}"""
 
 
 @pytest.fixture
@@ -21,21 +25,29 @@ def align(page):
     return page.locator("#align")
 
 
+def words(align) -> Locator:
+    return align.locator(".words [data-start]")
+
+
+def starts_of(words: Locator) -> list[float]:
+    return [float(start) for start in words.evaluate_all("(spans) => spans.map((s) => s.dataset.start)")]
+
+
 def aligned(align, text, recording) -> list[str]:
     align.get_by_role("textbox", name="Text of the recording").fill(text)
     align.locator("input[type=file]").set_input_files(recording)
     align.get_by_role("heading", name="news.wav").wait_for()
     align.get_by_role("button", name="Align", exact=True).click()
-    align.locator(".segment").first.wait_for()
-    return align.locator(".words [data-start]").all_text_contents()
+    words(align).first.wait_for()
+    return words(align).all_text_contents()
 
 
 def test_each_word_of_a_text_has_its_time(page, align, recording, axe, shots):
     shots.take(page, "align-empty")
     assert aligned(align, SAID, recording) == SAID.split()
-    starts = [float(span.get_attribute("data-start")) for span in align.locator(".words [data-start]").all()]
+    starts = starts_of(words(align))
     assert starts == sorted(starts)
-    assert align.locator(".unfit[data-start]").count() == 0
+    expect(align.locator(".unfit[data-start]")).to_have_count(0)
     axe(page)
     shots.take(page, "align-fits")
 
@@ -48,29 +60,28 @@ def test_words_that_do_not_fit_the_recording_are_marked_and_named(page, align, r
     named = align.get_by_role("button", name="elephants,", exact=True)
     named.focus()
     page.keyboard.press("Enter")
-    start = float(align.locator("[data-start]", has_text="elephants").get_attribute("data-start"))
-    lit = align.locator("[data-start][aria-current=true]")
-    lit.wait_for()
-    assert align.locator("audio").evaluate("audio => audio.currentTime") >= start - 0.01
+    (start,) = starts_of(words(align).filter(has_text="elephants"))
+    align.locator("[data-start][aria-current=true]").wait_for()
+    until(page, "(start) => document.querySelector('#align audio').currentTime >= start - 0.01", start)
     axe(page)
     shots.take(page, "align-unfit")
 
 
 def test_a_text_that_is_not_what_is_said_has_its_warning(page, align, recording, axe, shots):
     aligned(align, OTHER, recording)
-    assert "does not fit" in align.locator(".notice.warn:visible").inner_text()
+    expect(align.locator(".notice.warn:visible")).to_contain_text("does not fit")
     axe(page)
     shots.take(page, "align-warned")
 
 
 def test_what_is_still_needed_is_said(page, align, recording):
-    assert align.get_by_text("Still needed: the text and a recording.").is_visible()
+    expect(align.get_by_text("Still needed: the text and a recording.")).to_be_visible()
     align.get_by_role("button", name="Align", exact=True).click()
     page.get_by_text("To align, give the text and a recording.").first.wait_for()
     align.get_by_role("textbox", name="Text of the recording").fill(SAID)
-    assert align.get_by_text("Still needed: a recording.").is_visible()
+    expect(align.get_by_text("Still needed: a recording.")).to_be_visible()
     align.locator("input[type=file]").set_input_files(recording)
-    align.get_by_text("Still needed").wait_for(state="detached")
+    expect(align.get_by_text("Still needed")).to_have_count(0)
 
 
 def test_a_text_that_is_too_long_has_its_sentence_before_it_is_sent(page, align, recording):
@@ -87,12 +98,12 @@ def test_a_text_that_is_too_long_has_its_sentence_before_it_is_sent(page, align,
 
 
 def test_the_text_the_recording_and_the_words_are_there_after_a_reload(page, align, recording):
-    words = aligned(align, SAID, recording)
+    told = aligned(align, SAID, recording)
+    until(page, KEPT, SAID)
     page.reload()
-    align.locator(".segment").first.wait_for()
-    assert align.locator(".words [data-start]").all_text_contents() == words
-    assert align.get_by_role("textbox", name="Text of the recording").input_value() == SAID
-    assert align.get_by_text("Still needed").is_hidden()
+    expect(words(align)).to_have_text(told)
+    expect(align.get_by_role("textbox", name="Text of the recording")).to_have_value(SAID)
+    expect(align.get_by_text("Still needed")).to_be_hidden()
 
 
 def test_what_is_deleted_is_needed_again(page, align, recording):
@@ -123,11 +134,6 @@ def test_what_listen_has_heard_and_a_reader_has_edited_goes_to_align(page, recor
     page.keyboard.press("Enter")
     listen.get_by_role("button", name="Use this in Align").click()
     expect(page.get_by_role("tab", name="Align")).to_be_focused()
-    align.locator(".segment").first.wait_for()
-    assert page.get_by_role("tab", name="Align").get_attribute("aria-selected") == "true"
-    assert align.locator(".words [data-start]").all_text_contents()[:4] == [
-        "Good",
-        "morning,",
-        "and",
-        "welcome.",
-    ]
+    expect(page.get_by_role("tab", name="Align")).to_have_attribute("aria-selected", "true")
+    for n, word in enumerate(["Good", "morning,", "and", "welcome."]):
+        expect(words(align).nth(n)).to_have_text(word)

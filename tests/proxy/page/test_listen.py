@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -10,13 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.acceptance.processes import free_port
 from tests.proxy.page.conftest import running_proxy
 from tests.proxy.page.watched import requests_of, until
 
 PLAYED_S = 2.5
+KEPT_EDIT = """async () => {
+  const { keep } = await import("/page/keep.js");
+  return (await keep.all("recordings")).some(({ value }) => value.result?.text.includes("Skylark"));
+}"""
 CONNECTION = r"ERR_INTERNET_DISCONNECTED|ERR_FAILED|ERR_ABORTED"
 
 
@@ -31,9 +36,17 @@ def choose(listen, recording) -> None:
     listen.locator("input[type=file]").set_input_files(recording)
 
 
+def timed(tab) -> Locator:
+    return tab.locator(".words [data-start]")
+
+
 def words(tab, within_s: float = 60) -> list[str]:
-    tab.locator(".segment").first.wait_for(timeout=1000 * within_s)
-    return tab.locator(".words [data-start]").all_text_contents()
+    timed(tab).first.wait_for(timeout=1000 * within_s)
+    return timed(tab).all_text_contents()
+
+
+def starts_of(tab) -> list[float]:
+    return [float(start) for start in timed(tab).evaluate_all("(spans) => spans.map((s) => s.dataset.start)")]
 
 
 def downloaded(page, tab, format: str) -> str:
@@ -44,60 +57,74 @@ def downloaded(page, tab, format: str) -> str:
 
 
 def test_a_recording_is_heard_and_its_words_have_times_and_marks(page, listen, recording, axe, shots):
-    assert "stay in this browser" in listen.inner_text()
+    expect(listen).to_contain_text("stay in this browser")
     shots.take(page, "listen-empty")
     choose(listen, recording)
     heard = words(listen)
     assert "three things to talk about" in " ".join(heard)
-    starts = [float(span.get_attribute("data-start")) for span in listen.locator(".words [data-start]").all()]
+    starts = starts_of(listen)
     assert starts == sorted(starts)
-    assert listen.get_by_role("list", name="Marks").is_visible()
+    expect(listen.get_by_role("list", name="Marks")).to_be_visible()
     axe(page)
     shots.take(page, "listen-heard")
 
 
+DROP = """([base64, ...names]) => {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  for (const name of names) {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], name, { type: "audio/wav" }));
+    const drop = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+    document.querySelector("#listen .drop").dispatchEvent(drop);
+  }
+}"""
+
+
+def base64_of(recording: Path) -> str:
+    return base64.b64encode(recording.read_bytes()).decode()
+
+
 def test_a_recording_that_is_dropped_is_heard(page, listen, recording):
-    data = page.evaluate_handle(
-        """async (bytes) => {
-          const data = new DataTransfer();
-          data.items.add(new File([new Uint8Array(bytes)], "dropped.wav", {type: "audio/wav"}));
-          return data;
-        }""",
-        list(recording.read_bytes()),
-    )
-    listen.locator(".drop").dispatch_event("drop", {"dataTransfer": data})
+    page.evaluate(DROP, [base64_of(recording), "dropped.wav"])
     assert "three" in words(listen)
-    assert listen.get_by_role("heading", name="dropped.wav").is_visible()
+    expect(listen.get_by_role("heading", name="dropped.wav")).to_be_visible()
 
 
 LIGHTS = """() => {
-  const audio = document.querySelector("#listen audio");
+  const words = [...document.querySelectorAll("#listen .words [data-start]")];
+  const { get, set } = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "currentTime");
+  let looked = 0;
+  Object.defineProperty(document.querySelector("#listen audio"), "currentTime", {
+    get() { return (looked = get.call(this)); },
+    set(seconds) { set.call(this, seconds); },
+  });
+  const begun = (seconds) => words.findLast(({ dataset }) => Number(dataset.start) <= seconds);
   window.lit = [];
-  new MutationObserver(() => {
-    const lit = document.querySelector("#listen [data-start][aria-current=true]");
-    const start = lit && Number(lit.dataset.start);
-    if (lit && window.lit.at(-1)?.[0] !== start) window.lit.push([start, audio.currentTime]);
+  new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      if (target.getAttribute("aria-current") !== "true") continue;
+      const due = [begun(looked - 0.001), begun(looked + 0.001)]; // a span's time is told to the millisecond
+      window.lit.push([Number(target.dataset.start), due.includes(target)]);
+    }
   }).observe(document.querySelector("#listen"), { subtree: true, attributeFilter: ["aria-current"] });
 }"""
 
 
 def test_a_click_plays_from_a_word_and_the_words_light_up_as_they_are_said(page, listen, recording):
-    """In order and never before they are said, and most of them soon after: a machine that is busy draws
-    late, and may leave some out.
+    """Each is the last that has begun where the page looked at the audio's clock, and they come in order: a
+    machine that is busy draws seldom, and leaves some out.
     """
     choose(listen, recording)
     words(listen)
-    starts = [float(span.get_attribute("data-start")) for span in listen.locator(".words [data-start]").all()]
+    starts = starts_of(listen)
     page.evaluate(LIGHTS)
-    listen.locator(".words [data-start]").nth(2).click()
+    timed(listen).nth(2).click()
     until(page, "(end) => document.querySelector('#listen audio').currentTime >= end", starts[2] + PLAYED_S)
     seen = page.evaluate("window.lit")
     rest = iter(starts[2:])
     assert all(start in rest for start, _ in seen), seen
-    assert len(seen) > 3
-    late = sorted(at - start for start, at in seen)
-    assert late[0] >= -0.001
-    assert late[len(late) // 2] < 0.1
+    assert all(due for _, due in seen), seen
+    assert len(seen) > 1
 
 
 def test_a_sentence_can_be_heard_with_the_keyboard_alone(page, listen, recording):
@@ -113,14 +140,13 @@ def test_a_sentence_can_be_heard_with_the_keyboard_alone(page, listen, recording
 def test_an_edit_keeps_the_times_and_is_in_every_file_and_there_after_a_reload(page, listen, recording):
     choose(listen, recording)
     before = words(listen)
-    start = listen.locator(".words [data-start]").first.get_attribute("data-start")
+    start, *_ = starts_of(listen)
     listen.get_by_role("button", name=re.compile("Edit what is said")).first.click()
     page.keyboard.press("Control+A")
     page.keyboard.type("Skylark <b>morning</b> and welcome")
     page.keyboard.press("Enter")
-    page.get_by_text("Skylark").first.wait_for()
-    first = listen.locator(".words [data-start]").first
-    assert (first.text_content(), first.get_attribute("data-start")) == ("Skylark", start)
+    expect(timed(listen).first).to_have_text("Skylark")
+    assert starts_of(listen)[0] == start
 
     told = json.loads(downloaded(page, listen, "json"))
     assert told["segments"][0]["text"] == "Skylark <b>morning</b> and welcome"
@@ -131,36 +157,42 @@ def test_an_edit_keeps_the_times_and_is_in_every_file_and_there_after_a_reload(p
     assert web.startswith("WEBVTT\n\n00:00:0")
     assert "&lt;b&gt;" in web
 
+    until(page, KEPT_EDIT)
     page.reload()
     assert words(listen)[0] == "Skylark"
     assert words(listen)[-3:] == before[-3:]
-    assert listen.locator("audio").evaluate("audio => audio.src").startswith("blob:")
+    expect(listen.locator("audio")).to_have_attribute("src", re.compile("^blob:"))
 
 
 def test_an_edit_can_be_left_as_it_was(page, listen, recording, axe, shots):
     choose(listen, recording)
     before = words(listen)
-    listen.locator(".words [data-start]").nth(1).dblclick()
+    timed(listen).nth(1).dblclick()
     page.keyboard.type("nothing of that")
-    assert listen.locator("audio").evaluate("audio => audio.paused")
+    until(page, "document.querySelector('#listen audio').paused")
     axe(page)
     shots.take(page, "listen-edit")
     page.keyboard.press("Escape")
-    assert words(listen) == before
+    expect(timed(listen)).to_have_text(before)
 
 
 KEPT_AUDIO = """async () => {
   const {keep} = await import("/page/keep.js");
   const {value} = (await keep.all("recordings")).find(({value}) => value instanceof Blob);
-  return [...new Uint8Array(await value.arrayBuffer())];
+  const bytes = new Uint8Array(await value.arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }"""
 
 
-def test_the_microphone_is_heard(page, launch, open_page, recording, shots):
-    with (
-        launch(f"--use-file-for-fake-audio-capture={recording}") as browser,
-        open_page(browser, permissions=["microphone"]) as page,
-    ):
+@pytest.fixture(scope="module")
+def into_a_microphone(launch, recording):
+    """A browser whose microphone gives what is in the file."""
+    with launch(f"--use-file-for-fake-audio-capture={recording}") as browser:
+        yield browser
+
+
+def test_the_microphone_is_heard(into_a_microphone, open_page, shots):
+    with open_page(into_a_microphone, permissions=["microphone"]) as page:
         page.goto("/#listen")
         listen = page.locator("#listen")
         listen.get_by_role("button", name="Record", exact=True).click()
@@ -170,9 +202,9 @@ def test_the_microphone_is_heard(page, launch, open_page, recording, shots):
         until(page, "timer => Number(timer.textContent.slice(-2)) >= 4", timer.element_handle())
         listen.get_by_role("button", name="Stop recording").click()
         assert "three" in words(listen)
-        assert listen.get_by_role("heading", name=re.compile("Recording")).is_visible()
-        sent = page.evaluate(KEPT_AUDIO)
-        with wave.open(io.BytesIO(bytes(sent))) as recorded:
+        expect(listen.get_by_role("heading", name=re.compile("Recording"))).to_be_visible()
+        sent = base64.b64decode(page.evaluate(KEPT_AUDIO))
+        with wave.open(io.BytesIO(sent)) as recorded:
             assert (recorded.getnchannels(), recorded.getsampwidth(), recorded.getframerate()) == (
                 1,
                 2,
@@ -182,36 +214,35 @@ def test_the_microphone_is_heard(page, launch, open_page, recording, shots):
 
 
 @contextmanager
-def recording_with(limits, launch, open_page, recording):
-    """The tab Listen of a visitor with these limits, while it records what is in the file."""
+def recording_with(limits, browser, open_page):
+    """The tab Listen of a visitor with these limits, while it records."""
 
     def limited(route):
         response = route.fetch()
         told = response.json()
         route.fulfill(response=response, json={**told, "limits": {**told["limits"], **limits}})
 
-    with (
-        launch(f"--use-file-for-fake-audio-capture={recording}") as browser,
-        open_page(browser, permissions=["microphone"]) as page,
-    ):
+    with open_page(browser, permissions=["microphone"]) as page:
         page.route("**/api/visitor", limited)
         page.goto("/#listen")
         listen = page.locator("#listen")
-        listen.get_by_role("button", name="Record", exact=True).click()
+        with page.expect_request("**/api/visitor") as asked:
+            listen.get_by_role("button", name="Record", exact=True).click()
+        asked.value.response()
         until(page, "document.querySelector('#listen meter').value > 0.1")
         yield listen
         page.unroute_all(behavior="ignoreErrors")
 
 
-def test_the_microphone_ends_at_the_longest_that_is_heard(launch, open_page, recording):
-    with recording_with({"max_audio_s": 5}, launch, open_page, recording) as listen:
+def test_the_microphone_ends_at_the_longest_that_is_heard(into_a_microphone, open_page):
+    with recording_with({"max_audio_s": 5}, into_a_microphone, open_page) as listen:
         listen.page.get_by_text("The recording has ended at 0:04: that is the longest").first.wait_for()
         assert "three" in words(listen)
 
 
-def test_what_was_recorded_and_cannot_be_sent_is_handed_out_as_a_file(launch, open_page, recording):
+def test_what_was_recorded_and_cannot_be_sent_is_handed_out_as_a_file(into_a_microphone, open_page):
     limits: dict[str, float] = {}
-    with recording_with(limits, launch, open_page, recording) as listen:
+    with recording_with(limits, into_a_microphone, open_page) as listen:
         limits["recording_mb_left"] = 0.001  # another tab has used the rest
         listen.get_by_role("button", name="Stop recording").click()
         listen.page.get_by_text("are left for you today: come back tomorrow").first.wait_for()
@@ -236,14 +267,14 @@ def test_a_microphone_that_cannot_be_used_is_let_go_and_said(page):
     page.goto("/#listen")
     page.locator("#listen").get_by_role("button", name="Record", exact=True).click()
     page.get_by_text("The microphone cannot be used (no source)").first.wait_for()
-    assert page.evaluate("window.tracks.map((track) => track.readyState)") == ["ended"]
+    until(page, "window.tracks.map((track) => track.readyState).join() === 'ended'")
 
 
 def test_a_microphone_that_is_refused_is_said_to_be(page, listen):
     page.context.clear_permissions()
     listen.get_by_role("button", name="Record", exact=True).click()
     page.get_by_text("This page may not use the microphone: allow it").first.wait_for()
-    assert listen.get_by_role("button", name="Record", exact=True).is_enabled()
+    expect(listen.get_by_role("button", name="Record", exact=True)).to_be_enabled()
 
 
 def test_that_there_is_no_microphone_is_said(launch, open_page):
@@ -295,27 +326,14 @@ def test_a_file_that_only_looks_like_a_recording_has_the_servers_sentence(
     complaints.expect("status of 422")
     choose(listen, {"name": "damaged.wav", "mimeType": "audio/wav", "buffer": b"no audio at all"})
     listen.get_by_text("damaged.wav: This is not an audio file that can be read").wait_for()
-    assert listen.get_by_role("button", name="Try again").is_visible()
+    expect(listen.get_by_role("button", name="Try again")).to_be_visible()
     axe(page)
     shots.take(page, "listen-damaged")
 
 
 def test_of_two_recordings_that_come_at_once_the_last_is_sent_and_once(page, listen, recording):
     asked = requests_of(page)
-    data = page.evaluate_handle(
-        """async (bytes) => ["one.wav", "two.wav"].map((name) => {
-          const data = new DataTransfer();
-          data.items.add(new File([new Uint8Array(bytes)], name, {type: "audio/wav"}));
-          return data;
-        })""",
-        list(recording.read_bytes()),
-    )
-    page.evaluate(
-        """(each) => each.forEach((dataTransfer) =>
-          document.querySelector("#listen .drop").dispatchEvent(
-            new DragEvent("drop", { dataTransfer, bubbles: true })))""",
-        data,
-    )
+    page.evaluate(DROP, [base64_of(recording), "one.wav", "two.wav"])
     listen.get_by_role("button", name="two.wav", exact=True).wait_for()
     assert "three" in words(listen)
     assert asked.count("transcribe") == 1
@@ -328,7 +346,7 @@ def test_a_recording_that_is_chosen_while_an_earlier_one_is_opened_again_is_hear
     choose(listen, {"name": "new.wav", "mimeType": "audio/wav", "buffer": recording.read_bytes()})
     listen.get_by_role("heading", name="new.wav").wait_for()
     assert "three" in words(listen)
-    assert listen.get_by_role("button", name="news.wav", exact=True).is_visible()
+    expect(listen.get_by_role("button", name="news.wav", exact=True)).to_be_visible()
 
 
 def test_a_reload_in_the_middle_goes_on_with_the_same_request(page, listen, recording):
@@ -377,11 +395,11 @@ def test_a_proxy_that_is_killed_and_started_again_goes_on_with_the_same_job(
     listen = page.locator("#listen")
     with running_proxy(appliance, **port) as proxy:
         page.goto(f"{proxy.url}/#listen")
-        choose(listen, repeated(recording, 6, tmp_path))
+        choose(listen, repeated(recording, 3, tmp_path))
         listen.get_by_text("Words are being recognised").wait_for()
     listen.get_by_text("Trying again").wait_for()
     with running_proxy(appliance, **port):
-        assert len(words(listen, within_s=180)) > 50
+        assert len(words(listen, within_s=180)) > 30
         queue = page.evaluate("fetch('/api/queue').then((answer) => answer.json())")
         assert [job["task"] for job in queue["jobs"] if job["own"]] == ["transcribe"]
         context.close()
@@ -433,7 +451,7 @@ def test_a_recording_that_is_deleted_is_gone(page, listen, recording):
     listen.get_by_text("Your last recordings will be here").wait_for()
     page.reload()
     listen.get_by_text("Your last recordings will be here").wait_for()
-    assert listen.locator("audio").is_hidden()
+    expect(listen.locator("audio")).to_be_hidden()
 
 
 def test_earlier_recordings_can_be_opened_again(page, listen, recording):

@@ -8,8 +8,9 @@ WITHOUT_WORKLET = "delete BaseAudioContext.prototype.audioWorklet;"
 PRELUDE = """
   const { Player } = await import("/page/player.js");
   const noise = (count) => Int16Array.from({ length: count }, (_, n) => ((n * 7919) % 65536) - 32768);
+  const heardAt = (context) => context.currentTime - (context.outputLatency || context.baseLatency);
   const until = async (true_, what) => {
-    const ends = performance.now() + 15000;
+    const ends = performance.now() + 60000;
     while (!true_()) {
       if (performance.now() > ends) throw new Error("not in time: " + what);
       await new Promise((go) => setTimeout(go, 10));
@@ -102,8 +103,8 @@ def test_scheduled_buffers_hold_the_very_samples_one_after_the_other(page):
 
 
 def test_the_position_is_that_of_the_audio_clock(run):
-    """Two looks at both clocks say the same of the time between them; a device that is late moves them apart,
-    so that it is the best of several looks that counts.
+    """Of what is heard of it: two looks at both clocks say the same of the time between them. A device that
+    is late moves them apart, so that it is the best of several looks that counts.
     """
     found = run(
         """
@@ -113,7 +114,7 @@ def test_the_position_is_that_of_the_audio_clock(run):
         const apart = [];
         for (let n = 1; n <= 8; n += 1) {
           await until(() => player.position > n * 0.25, "it plays");
-          apart.push(player.context.currentTime - player.position);
+          apart.push(heardAt(player.context) - player.position);
         }
         await player.close();
         const steps = apart.slice(1).map((each, n) => Math.abs(each - apart[n]));
@@ -121,7 +122,7 @@ def test_the_position_is_that_of_the_audio_clock(run):
         """
     )
     assert found[0] < 0.01
-    assert found[1] > 0
+    assert found[1] > -0.01
     assert found[2] == 3.0
 
 
@@ -137,10 +138,12 @@ def test_pause_holds_the_clock_and_it_goes_on_from_there(run):
         const clock = player.context.currentTime;
         for (let n = 0; n < 30; n += 1) await new Promise((go) => requestAnimationFrame(go));
         const still = [player.position - held, player.context.currentTime - clock];
+        const before = heardAt(player.context);
         await player.play();
         await until(() => player.position > held + 0.1, "it goes on");
+        const ahead = player.position - held - (heardAt(player.context) - before);
         await player.close();
-        return [...still, player.position - held < 2];
+        return [...still, ahead < 0.1];
         """
     )
     assert found == [pytest.approx(0, abs=0.001), pytest.approx(0, abs=0.001), True]
@@ -196,10 +199,7 @@ def test_twice_as_fast_takes_half_the_time(run):
     found = run(
         """
         const player = new Player();
-        const heard = () => {
-          const { currentTime, outputLatency, baseLatency } = player.context;
-          return [currentTime - (outputLatency || baseLatency), player.position];
-        };
+        const heard = () => [heardAt(player.context), player.position];
         player.speed = 2;
         player.append(noise(96000));
         await player.play();

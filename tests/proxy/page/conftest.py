@@ -7,6 +7,7 @@ that tests take are written to that folder.
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -147,6 +148,26 @@ def launch(playwright: Playwright) -> Launch:
 def browser(launch: Launch) -> Iterator[Browser]:
     with launch() as browser:
         yield browser
+
+
+CALL = """async ([name, function_, given]) => {
+  const module = await import(`/page/${name}.js`);
+  return JSON.stringify(module[function_](...JSON.parse(given)) ?? null);
+}"""
+
+
+@pytest.fixture(scope="session")
+def module(browser: Browser, proxy: Proxy) -> Iterator[Callable[..., object]]:
+    """`module(name, function, *arguments)` calls a function of one of the modules, without the page."""
+    context = browser.new_context(base_url=proxy.url)
+    page = context.new_page()
+    page.goto("/page/style.css")  # no page of its own, but its origin
+
+    def call(name: str, function: str, *arguments: object) -> object:
+        return json.loads(page.evaluate(CALL, [name, function, json.dumps(arguments)]))
+
+    yield call
+    context.close()
 
 
 @pytest.fixture

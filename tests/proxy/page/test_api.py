@@ -7,10 +7,14 @@ import pytest
 from tests.proxy.page.stand_in_proxy import standing_in
 from tests.proxy.page.test_shell import opened
 
-READ = """async ([name, chunks]) => {
+READ = """async ([name, text, size]) => {
   const api = await import("/page/api.js");
+  const whole = new TextEncoder().encode(text);
   const body = new ReadableStream({
-    start(to) { chunks.forEach((each) => to.enqueue(new Uint8Array(each))); to.close(); },
+    start(to) {
+      for (let at = 0; at < whole.length; at += size) to.enqueue(whole.slice(at, at + size));
+      to.close();
+    },
   });
   const found = [];
   for await (const each of api[name](new Response(body))) found.push(each);
@@ -58,41 +62,43 @@ def page(browser, stand_in):
         yield page
 
 
-def read(page, name, text: str, size: int):
-    """The text in chunks of so many bytes."""
-    whole = text.encode()
-    chunks = [list(whole[at : at + size]) for at in range(0, len(whole), size)]
-    return page.evaluate(READ, [name, chunks])
+@pytest.fixture(scope="module")
+def read(browser, stand_in):
+    """Reads a text that comes in chunks of so many bytes, in one page for all that only read."""
+    with opened(browser, stand_in.url) as page:
+        page.goto("/blank")
+
+        yield lambda name, text, size: page.evaluate(READ, [name, text, size])
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
-def test_lines_are_whole_however_they_were_split(page, ending, size):
+def test_lines_are_whole_however_they_were_split(read, ending, size):
     text = ending.join(['{"word": "Zürich"}', "", '{"word": "👋🏽 naïve"}'])
-    assert read(page, "lines", text, size) == [{"word": "Zürich"}, {"word": "👋🏽 naïve"}]
+    assert read("lines", text, size) == [{"word": "Zürich"}, {"word": "👋🏽 naïve"}]
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 1000])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
-def test_events_are_whole_however_they_were_split(page, ending, size):
+def test_events_are_whole_however_they_were_split(read, ending, size):
     text = ending.join(
         [": a comment", "event: delta", "id: 7", "data: {", "data:  é}", "", "data: [DONE]", "", ""]
     )
-    assert read(page, "events", text, size) == [
+    assert read("events", text, size) == [
         {"event": "delta", "data": "{\n é}", "id": "7"},
         {"event": "message", "data": "[DONE]", "id": "7"},
     ]
 
 
-def test_an_event_that_was_cut_off_is_no_event(page):
-    assert read(page, "events", "data: whole\n\ndata: ha", 1000) == [
+def test_an_event_that_was_cut_off_is_no_event(read):
+    assert read("events", "data: whole\n\ndata: ha", 1000) == [
         {"event": "message", "data": "whole", "id": ""}
     ]
 
 
-def test_a_very_long_line_is_read_at_once(page):
+def test_a_very_long_line_is_read_at_once(read):
     text = '{"audio": "' + "A" * 300_000 + '"}\n'
-    ((line),) = read(page, "lines", text, 1_638)
+    ((line),) = read("lines", text, 1_638)
     assert len(line["audio"]) == 300_000
 
 

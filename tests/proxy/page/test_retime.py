@@ -11,22 +11,6 @@ WORDS = [
 SEGMENT = {"start": 0.0, "end": 4.0, "speaker": "A"}
 
 
-@pytest.fixture(scope="module")
-def module(launch, proxy):
-    """Calls a function of one of the page's modules."""
-    with launch() as browser:
-        page = browser.new_page()
-        page.goto(proxy.url + "/page/style.css")  # no page of its own, but its origin
-
-        def call(name: str, function: str, *arguments: object) -> object:
-            return page.evaluate(
-                "async ([url, name, given]) => (await import(url))[name](...given)",
-                [f"{proxy.url}/page/{name}.js", function, arguments],
-            )
-
-        yield call
-
-
 @pytest.mark.parametrize(
     ("text", "times"),
     [

@@ -6,14 +6,9 @@ import pytest
 
 
 @pytest.fixture
-def sentences(page):
-    page.goto("/#speak")
-
+def sentences(module):
     def of(text):
-        found = page.evaluate(
-            "async (text) => (await import('/page/script.js')).sentencesOf(text, 'en')",
-            text,
-        )
+        found = module("script", "sentencesOf", text, "en")
         return [(each["text"], each["voice"], each["paragraph"]) for each in found]
 
     return of
@@ -94,10 +89,6 @@ def test_other_languages_have_sentences_too(sentences):
         (1_000_000, "1,000,000 characters, and 300,000 are possible"),
     ],
 )
-def test_a_text_that_is_empty_or_a_megabyte_long_is_refused_with_a_sentence(page, length, says):
-    page.goto("/#speak")
-    refusal = page.evaluate(
-        "async (length) => (await import('/page/script.js')).refusalOf('a'.repeat(length))",
-        length,
-    )
+def test_a_text_that_is_empty_or_a_megabyte_long_is_refused_with_a_sentence(module, length, says):
+    refusal = module("script", "refusalOf", "a" * length)
     assert refusal is says is None or says in refusal

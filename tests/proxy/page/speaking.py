@@ -52,6 +52,10 @@ ASK = """async ([key, body]) => {
   const bytes = new Uint8Array(await reply.arrayBuffer());
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }"""
+GIVEN = """() => {
+  const bytes = new Uint8Array(Int16Array.from(window.given).buffer);
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}"""
 CURRENT = "#speak [data-start][aria-current=true]"
 
 
@@ -136,7 +140,7 @@ class Speaking:
         return np.frombuffer(b64decode(audio), "<i2")
 
     def given(self) -> Samples:
-        return np.array(self.page.evaluate("window.given"), np.int16)
+        return np.frombuffer(b64decode(self.page.evaluate(GIVEN)), "<i2")
 
     def position(self) -> float:
         return self.page.evaluate("window.player.position")

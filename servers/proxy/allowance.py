@@ -1,4 +1,5 @@
-"""What each visitor and each address has used today, by UTC: characters spoken and aligned, MB of recordings.
+"""What each visitor and each address has used today, by UTC: characters spoken and aligned, MB of recordings,
+starts of the machine.
 
 It is counted before the work, and given back where nothing was done. A request that was worked on and is sent
 again by its name (Idempotency-Key) is counted once, and where it has become larger by the difference.
@@ -22,8 +23,12 @@ from servers.settings import Proxy, Settings, SettingsError
 EXTENSION = "skylark.allowances"
 FILE = "proxy.sqlite3"
 BUSY_S = 10.0
-CHARACTERS, RECORDING_MB = "characters", "recording_mb"
-UNITS = {CHARACTERS: "characters", RECORDING_MB: "MB of recordings"}
+CHARACTERS, RECORDING_MB, STARTS = "characters", "recording_mb", "starts"
+UNITS = {
+    CHARACTERS: "characters are",
+    RECORDING_MB: "MB of recordings are",
+    STARTS: "start of the machine is",
+}
 TABLES = """
 pragma journal_mode = wal;
 create table if not exists used (
@@ -45,6 +50,7 @@ class Use:
 
     characters: int = 0
     recording_mb: float = 0.0
+    starts: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,11 @@ class Allowances:
 
     def __init__(self, file: Path, proxy: Proxy, clock: Clock) -> None:
         """Raises SettingsError where the file cannot be made."""
-        limits = {CHARACTERS: proxy.characters_per_day, RECORDING_MB: proxy.recording_mb_per_day}
+        limits = {
+            CHARACTERS: proxy.characters_per_day,
+            RECORDING_MB: proxy.recording_mb_per_day,
+            STARTS: proxy.starts_per_day,
+        }
         self.limits = {kind: limit for kind, limit in limits.items() if limit is not None}
         self._per_address, self._file, self._clock = proxy.per_address, file, clock
         if not self.limits:
@@ -75,7 +85,7 @@ class Allowances:
 
     def take(self, visitor: Visitor, use: Use, name: str | None = None) -> Charge:
         """Counts the use, all of it or nothing. Raises AllowanceUsed where it is more than is left."""
-        day, wanted = self._today(), {CHARACTERS: use.characters, RECORDING_MB: use.recording_mb}
+        day, wanted = self._today(), vars(use)
         asked = {kind: amount for kind, amount in wanted.items() if kind in self.limits and amount > 0}
         if not asked:
             return Charge(day, name, ())
@@ -131,7 +141,7 @@ class Allowances:
         if added <= left:
             return
         raise AllowanceUsed(
-            f"{added:.6g} {UNITS[kind]} are more than the {left:.6g} that are left for you today; "
+            f"{added:.6g} {UNITS[kind]} more than the {left:.6g} that are left for you today; "
             "there are more from midnight UTC on",
             retry_after_s=self._until_midnight_s(),
         )

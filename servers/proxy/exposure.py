@@ -23,8 +23,8 @@ def may_start(proxy: Proxy) -> bool:
 def check_limits(_host: str, settings: Settings) -> None:
     """Raises SettingsError where anyone on a network could use the servers without end."""
     proxy = settings.proxy
-    limits = {name: getattr(proxy, name) for name in ("characters_per_day", "recording_mb_per_day")}
-    missing = [f"proxy.{name}" for name, limit in limits.items() if limit is None]
+    needed = ["characters_per_day", "recording_mb_per_day", *["starts_per_day"] * may_start(proxy)]
+    missing = [f"proxy.{name}" for name in needed if getattr(proxy, name) is None]
     if missing and is_public(proxy):
         raise SettingsError(
             f"refusing to serve the page beyond this machine with no limit for a visitor: set "

@@ -8,13 +8,21 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify
 
-from servers.errors import EngineUnavailable, MayNotStart, NoMachine, TooManyStreams, WrongHost
+from servers.errors import (
+    EngineUnavailable,
+    MayNotStart,
+    NoMachine,
+    TooManyStreams,
+    WrongHost,
+)
+from servers.proxy.allowance import Use, allowances
 from servers.proxy.answers import Queue
 from servers.proxy.exposure import is_public, may_start
-from servers.proxy.failures import OF_ASKING, OF_CHANGES
-from servers.proxy.questions import Looks, reply_of
+from servers.proxy.failures import OF_WORK
+from servers.proxy.forward import passed_on
+from servers.proxy.questions import Looks
 from servers.proxy.streams import in_hand, streams
-from servers.proxy.upstream import upstreams
+from servers.proxy.upstream import Upstream, upstreams
 from servers.proxy.visitors import visitor
 from servers.proxy.watch import LOOK_S, Seen, Watch
 from servers.settings import Proxy, settings
@@ -30,6 +38,8 @@ START_S = 35.0
 MARGIN_S = 2.0
 """Of a look, for whoever waits for it."""
 HOLD_S = 900
+"""So long the machine then stays on, though nobody uses it."""
+ON = ("starting", "ready")
 WHY = "the page"
 PERSONAL = ("asked_by", "why", "asked_at", "instance", "holds", "stopped")
 """Of the machine's status: who uses it and for what, which is nothing for the public."""
@@ -74,20 +84,42 @@ def events() -> Response:
 
 
 @bp.post("/api/start")
-@operation("Start the machine", errors=(*OF_ASKING, *OF_CHANGES, MayNotStart, NoMachine))
-def start() -> tuple[dict[str, Any], int]:
+@operation("Start the machine", errors=(*OF_WORK, EngineUnavailable, MayNotStart, NoMachine))
+def start() -> tuple[dict[str, Any] | Response, int]:
+    """What it says of itself then, with the stage that it is at; GET /api/events tells the rest."""
     machine = upstreams().machine
     if machine is None:
         raise NoMachine("there is no machine that could be started: the servers run where they are")
     if not may_start(settings().proxy):
         raise MayNotStart("visitors may not start the machine here: ask whoever runs this page")
+    with in_hand():
+        told = (_on_already() if _public() else None) or _started(machine)
+    if isinstance(told, Response):
+        return told, told.status_code
+    return _for(told, public=_public()), 202
+
+
+def _on_already() -> Mapping[str, Any] | None:
+    """A machine that is on, or starts. Strangers do not ask it again: each time would hold it for longer."""
+    status = watch().seen().snapshot.machine
+    return status if status is not None and status.get("state") in ON else None
+
+
+def _started(machine: Upstream) -> dict[str, Any] | Response:
+    """Its answer, or its own error. Raises AllowanceUsed; a start that did not come about is given back."""
+    charge = allowances().take(visitor(), Use(starts=1))
     body = json.dumps({"why": WHY, "hold_s": HOLD_S}).encode()
     headers = {"Content-Type": "application/json"}
-    with in_hand():
+    begun = False
+    try:
         answer = machine.request("POST", "/start", headers=headers, body=body, timeout_s=START_S)
-    told = reply_of(answer)
+        begun = answer.status < 400
+        told = answer.json() if begun else passed_on(answer)
+    finally:
+        if not begun:
+            allowances().give_back(charge)
     watch().look_soon()
-    return _for(told, public=_public()), 202
+    return told
 
 
 def _public() -> bool:

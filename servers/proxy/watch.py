@@ -75,12 +75,10 @@ class Watch:
                 raise EngineUnavailable("nothing is known of the servers yet", retry_after_s=self._every_s)
             return self._seen
 
-    def last(self, within_s: float) -> Seen | None:
-        """The last look, however old it is; where there was none, the first one if it comes in time."""
-        with self._changed:
-            self._want()
-            self._changed.wait_for(lambda: self._seen is not None, within_s)
-            return self._seen
+    @property
+    def last(self) -> Seen | None:
+        """The last look, however old it is; None where there was none. Nobody is asked for it."""
+        return self._seen
 
     def listen(self, connected: Callable[[], bool]) -> Iterator[Seen | None]:
         """The last look at once, then each that found something else; None now and then in between.

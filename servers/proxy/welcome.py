@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from servers.errors import WrongHost
-from servers.proxy.allowance import CHARACTERS, RECORDING_MB, allowances
+from servers.proxy.allowance import CHARACTERS, RECORDING_MB, STARTS, allowances
 from servers.proxy.answers import Limits
 from servers.proxy.exposure import is_public, may_start
 from servers.proxy.failures import OF_ASKING
@@ -21,8 +21,6 @@ from servers.web.openapi import operation
 
 bp = Blueprint("welcome", __name__)
 HEALTH_S = 3.0
-LIMITS_S = 1.0
-"""A page is not kept waiting for longer by servers that do not say what theirs are."""
 
 
 @bp.get("/api/visitor")
@@ -58,18 +56,20 @@ def _limits(who: Visitor) -> dict[str, float | None]:
         "characters_left": left[CHARACTERS],
         "recording_mb_per_day": own.recording_mb_per_day,
         "recording_mb_left": left[RECORDING_MB],
+        "starts_per_day": own.starts_per_day,
+        "starts_left": left[STARTS],
     }
 
 
 def _limits_of_requests() -> dict[str, float | None]:
-    """Those of the servers that are asked, None where they are not known; and no body larger than what passes
-    here.
+    """Those of the servers that are asked, as a look has found them: a page asks again before it needs them.
+    None where they are not known; and no body larger than what passes here.
     """
     here = settings().limits
     if settings().proxy.server_config is None:
         seen = Limits.model_validate(here, from_attributes=True)
     else:
-        last = watch().last(LIMITS_S)
+        last = watch().last
         seen = (last.limits if last is not None else None) or Limits()
     there = seen.max_body_mb
     largest_mb = here.max_body_mb if there is None else min(here.max_body_mb, there)

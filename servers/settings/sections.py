@@ -206,6 +206,7 @@ class Proxy(Section):
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
     characters_per_day: Annotated[int, Field(ge=1)] | None = None
     recording_mb_per_day: Annotated[float, Field(gt=0)] | None = None
+    starts_per_day: Annotated[int, Field(ge=1)] | None = None
     per_address: Annotated[int, Field(ge=1)] = 10
     max_streams: Annotated[int, Field(ge=1)] = 8
     secret: SecretStr | None = None

@@ -46,9 +46,9 @@ def left(kept, who=ANN):
 
 def test_what_is_used_is_gone(kept):
     kept.take(ANN, Use(characters=60))
-    assert kept.left(ANN) == {"characters": 40, "recording_mb": 2.5}
+    assert kept.left(ANN) == {"characters": 40, "recording_mb": 2.5, "starts": None}
     kept.take(ANN, Use(characters=40, recording_mb=2.5))
-    assert kept.left(ANN) == {"characters": 0, "recording_mb": 0}
+    assert kept.left(ANN) == {"characters": 0, "recording_mb": 0, "starts": None}
 
 
 def test_what_is_more_than_is_left_is_refused_whole(kept):
@@ -56,7 +56,7 @@ def test_what_is_more_than_is_left_is_refused_whole(kept):
     with pytest.raises(AllowanceUsed, match="41 characters are more than the 40 that are left") as raised:
         kept.take(ANN, Use(characters=41, recording_mb=1))
     assert raised.value.retry_after_s == 12 * 3_600
-    assert kept.left(ANN) == {"characters": 40, "recording_mb": 2.5}
+    assert kept.left(ANN) == {"characters": 40, "recording_mb": 2.5, "starts": None}
     with pytest.raises(AllowanceUsed, match="3 MB of recordings"):
         kept.take(ANN, Use(characters=1, recording_mb=3))
     assert left(kept) == 40
@@ -140,7 +140,7 @@ def test_many_at_once_do_not_have_more_together(kept):
 def test_without_limits_nothing_is_kept(tmp_path, clock):
     kept = Allowances(tmp_path / "none.sqlite3", Proxy(), clock)
     kept.give_back(kept.take(ANN, Use(characters=10**9)))
-    assert kept.left(ANN) == {"characters": None, "recording_mb": None}
+    assert kept.left(ANN) == {"characters": None, "recording_mb": None, "starts": None}
     assert not (tmp_path / "none.sqlite3").exists()
 
 

@@ -42,6 +42,13 @@ def test_strangers_have_both_limits(missing, reached):
     check_limits("", Settings(proxy=Proxy(**LIMITS, **reached)))
 
 
+def test_strangers_who_may_start_the_machine_have_a_limit_for_that_too():
+    reached = Proxy(**LIMITS, host="0.0.0.0", allow_start=True)
+    with pytest.raises(SettingsError, match=r"set proxy\.starts_per_day, or let"):
+        check_limits("", Settings(proxy=reached))
+    check_limits("", Settings(proxy=reached.model_copy(update={"starts_per_day": 2})))
+
+
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [

@@ -25,6 +25,8 @@ from tests.proxy.stood_in import job as a_job
 from tests.web.served import Served, eventually, serving
 
 WITHIN_S = 20.0
+OFF = MACHINE | {"state": "off"}
+STARTS = PUBLIC | {"SKYLARK_PROXY__ALLOW_START": "true", "SKYLARK_PROXY__STARTS_PER_DAY": "2"}
 
 
 @pytest.fixture
@@ -285,6 +287,7 @@ def test_what_keeps_the_machine_from_starting_is_said_in_its_words(client, stood
     )
     reply = client.post("/api/start", json={})
     assert reply.json["error"]["message"] == "there is no quota for a g5.xlarge: ask AWS for one"
+    assert (reply.status_code, reply.json["error"]["code"]) == (503, "machine_off")
     stood_in.answers["/machine/start"] = ("200 OK", b"<html>")
     assert client.post("/api/start", json={}).json["error"]["code"] == "upstream_failed"
 
@@ -304,11 +307,39 @@ def test_where_there_is_no_machine_none_can_be_started(made, config, toy):
     ],
 )
 def test_the_public_may_start_the_machine_only_where_that_is_said(made, stood_in, variables, status):
-    stood_in.answers["/machine/start"] = ("202 Accepted", MACHINE)
+    stood_in.answers |= {"/machine": ("200 OK", OFF), "/machine/start": ("202 Accepted", MACHINE)}
     reply = made(**PUBLIC, **variables).test_client().post("/api/start", json={}, **AT_PUBLIC)
     assert reply.status_code == status
     if status == 403:
         assert reply.json["error"]["code"] == "may_not_start"
+
+
+def starts(toy) -> int:
+    return sum(each.line.startswith("POST /machine/start") for each in toy.asked)
+
+
+@pytest.mark.parametrize("state", ["starting", "ready"])
+def test_the_public_does_not_hold_a_machine_for_longer_that_is_on(made, toy, stood_in, state):
+    stood_in.answers["/machine"] = ("200 OK", MACHINE | {"state": state, "stage": "boot"})
+    reply = made(**STARTS).test_client().post("/api/start", json={}, **AT_PUBLIC)
+    assert (reply.status_code, reply.json["state"], reply.json["stage"]) == (202, state, "boot")
+    assert "holds" not in reply.json
+    assert starts(toy) == 0
+
+
+def test_a_visitor_of_the_public_starts_the_machine_so_often_and_no_more(made, toy, stood_in):
+    stood_in.answers |= {
+        "/machine": ("200 OK", OFF),
+        "/machine/start": ("503 Unavailable", refusal("machine_off")),
+    }
+    client = made(**STARTS).test_client()
+    assert client.post("/api/start", json={}, **AT_PUBLIC).status_code == 503, "it does not count"
+    stood_in.answers["/machine/start"] = ("202 Accepted", OFF)
+    replies = [client.post("/api/start", json={}, **AT_PUBLIC) for _ in range(3)]
+    assert [reply.status_code for reply in replies] == [202, 202, 429]
+    message = "1 start of the machine is more than the 0 that are left for you today"
+    assert replies[-1].json["error"]["message"].startswith(message)
+    assert starts(toy) == 3
 
 
 def test_one_may_be_kept_from_starting_it_on_ones_own_machine_too(made, stood_in):

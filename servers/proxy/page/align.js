@@ -132,7 +132,7 @@ class AlignTab {
       this.#page.say(`To align, give ${missing.join(" and ")}.`, { kind: "warn" });
       return;
     }
-    const { limits } = await this.#page.api.visitor().catch(() => ({ limits: {} }));
+    const { limits } = await this.#page.api.visitor({ fresh: true }).catch(() => ({ limits: {} }));
     const [count, most] = [this.text.value.trim().length, limits.max_text_chars ?? Infinity];
     if (count > most) {
       this.#page.say(

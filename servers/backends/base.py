@@ -6,12 +6,15 @@ of HTTP, queues, storage or other backends, and it invents nothing: an unknown v
 which lists some that exist.
 
 A task's generator takes a batch of requests and yields `(index, item)`, index being the request's place
-in the batch, in any order between requests. For each index it yields any number of `Chunk` or `Progress`
-and then exactly one result or error:
+in the batch, in any order between requests. For each index it yields any number of `Chunk`, `Progress` or
+`Segment` and then exactly one result or error:
 
     synthesize   Utterance → Chunk …, then Speech
-    transcribe   TranscribeRequest → Progress …, then Transcript
+    transcribe   TranscribeRequest → Progress, Segment …, then Transcript
     align        AlignRequest → Progress …, then Alignment with one word for each word of the text
+
+A model that knows a segment of a transcript before it has heard all yields it then: the first ones of the
+transcript, each once, in order, and as it will have them, but for who speaks. It need not yield any.
 
 An error that concerns one request is yielded (a SkylarkError) and leaves the others alone; whatever is
 raised fails the whole batch. Closing the generator cancels the work within one chunk: what it holds is
@@ -49,6 +52,7 @@ from servers.speech import (
     ModelSpec,
     Noun,
     Progress,
+    Segment,
     Speech,
     TranscribeRequest,
     Transcript,
@@ -57,13 +61,15 @@ from servers.speech import (
 )
 
 SynthesisItems = Iterator[tuple[int, Chunk | Progress | Speech | SkylarkError]]
-TranscriptItems = Iterator[tuple[int, Progress | Transcript | SkylarkError]]
+TranscriptItems = Iterator[tuple[int, Progress | Segment | Transcript | SkylarkError]]
 Request = TypeVar("Request")
 Item = TypeVar("Item")
 
 
 SYNTHESIZE = "synthesize"
 """The task that makes audio."""
+TRANSCRIBE = "transcribe"
+"""The task whose segments are told as they are heard."""
 SSML = re.compile(r"(<\?xml[^>]*>\s*)?<speak[\s/>]")
 """How a text begins that is markup."""
 

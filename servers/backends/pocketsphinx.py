@@ -80,14 +80,17 @@ class PocketSphinx(Backend):
     def align(self, requests: Sequence[AlignRequest]) -> TranscriptItems:
         return one_by_one(requests, self._aligned)
 
-    def _transcribed(self, request: TranscribeRequest) -> Iterator[Progress | Transcript]:
+    def _transcribed(self, request: TranscribeRequest) -> Iterator[Progress | Segment | Transcript]:
         _check_language(request.language)
         audio = _load(request.audio_path)
         segments: list[Segment] = []
         if audio.duration_s >= LEAST_S:
             mean = self._mean.estimate(audio.samples)
             for stretch in self._stretches(audio.samples):
-                yield from self._decoded(audio, stretch, mean, segments)
+                for item in self._decoded(audio, stretch, mean):
+                    if isinstance(item, Segment):
+                        segments.append(item)
+                    yield item
         yield Transcript(
             text=" ".join(segment.text for segment in segments),
             language="en",
@@ -108,16 +111,14 @@ class PocketSphinx(Backend):
         ]
         return [*cut[:-1], Stretch(cut[-1].start, len(samples), cut[-1].has_speech)]
 
-    def _decoded(
-        self, audio: _Audio, stretch: Stretch, mean: str, segments: list[Segment]
-    ) -> Iterator[Progress]:
-        """Recognises one stretch; its words are added to `segments`."""
+    def _decoded(self, audio: _Audio, stretch: Stretch, mean: str) -> Iterator[Progress | Segment]:
+        """Recognises one stretch: what is said in it is one segment, if anything is."""
         total = len(audio.samples)
         if stretch.has_speech:
             for done in self._decoder.decode(audio.samples[stretch.start : stretch.end], mean):
                 yield Progress((stretch.start + done * (stretch.end - stretch.start)) / total)
             words = self._decoder.words()
-            segments += _segment(words, stretch.start / SAMPLE_RATE, stretch.end / SAMPLE_RATE)
+            yield from _segment(words, stretch.start / SAMPLE_RATE, stretch.end / SAMPLE_RATE)
         else:
             yield Progress(stretch.end / total)
 

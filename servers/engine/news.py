@@ -11,8 +11,8 @@ GLANCE_S = 1.0
 """How often a thread that waits looks whether anybody still wants what it waits for."""
 
 
-TOPICS_OF_A_JOB = ("ended", "audio", "events")
-"""What is told of a job that ends or returns to the queue: to pollers, to listeners, to watchers."""
+TOPICS_OF_A_JOB = ("ended", "audio", "segments", "events")
+"""What is told of a job that ends or returns to the queue: to pollers, listeners, readers, watchers."""
 
 
 def always() -> bool:

@@ -1,4 +1,4 @@
-"""The audio of jobs, from any sample on: as it is made, and afterwards."""
+"""The audio of jobs, from any sample on, and what was heard of transcripts: as it is made, and afterwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from servers.engine.submission import Caller
 from servers.errors import Conflict, EngineUnavailable, JobCancelled, NotFound, SkylarkError
 from servers.jobs.job import Job, Status
 from servers.jobs.results import BYTES_PER_SAMPLE, LiveAudio, Results
-from servers.jobs.stream_events import WAITING_EVERY_S, AudioChunk, Ended, Position, Waiting
+from servers.jobs.stream_events import (
+    WAITING_EVERY_S,
+    AudioChunk,
+    Ended,
+    Heard,
+    Position,
+    Waiting,
+)
 from servers.speech import Word
 
 READ_BYTES = 64 * 1024
@@ -128,6 +135,31 @@ class Playback:
             if not fresh:
                 yield Waiting(self._progress(job_id))
 
+    def heard(
+        self, index: int, job_id: str, caller: Caller, after: Position, connected: Callable[[], bool]
+    ) -> Iterator[Heard | Ended | Waiting]:
+        """`ends`, and before it the segments of the job's transcript as they are heard: those after the
+        position, where the job's claim is still that one, and all of each other claim's.
+
+        Of a job that has ended none are told: its result has them.
+        """
+        position = after
+        for fresh in self._news.watch(("segments", job_id), wanted=connected, every_s=WAITING_EVERY_S):
+            live = self._live.get(job_id)
+            if live is not None and live.segments:
+                position = _of_claim(position, live.claim)
+                segments = tuple(live.segments[position.segments :])
+                if segments:
+                    yield Heard(index, live.claim, position.segments, segments)
+                    position = Position(attempt=live.claim, segments=position.segments + len(segments))
+                    yield Waiting(live.progress)
+            job = self._find(job_id, caller)
+            if job.status.ended:
+                yield Ended(index, job.to_dict(), job.token)
+                return
+            if not fresh:
+                yield Waiting(self._progress(job_id))
+
     def _rest(self, index: int, job: Job, position: Position) -> Iterator[AudioChunk]:
         """What is missing of a recorded job's audio."""
         result = job.result or {}
@@ -166,8 +198,8 @@ def _grown(index: int, live: LiveAudio, file: BinaryIO, position: Position) -> I
 
 
 def _of_claim(position: Position, claim: int) -> Position:
-    """The position in the audio of that claim: a claim is what a chunk calls an attempt."""
-    return position if position.attempt == claim else Position(attempt=claim, samples=0)
+    """The position in what that claim makes: a claim is what a chunk calls an attempt."""
+    return position if position.attempt == claim else Position(attempt=claim)
 
 
 def _failure(job: Job) -> SkylarkError:

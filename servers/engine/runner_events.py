@@ -21,7 +21,7 @@ from servers.engine.time_limits import exceeded
 from servers.errors import BackendFailed, SkylarkError
 from servers.jobs.store import Store
 from servers.runner.wire import Asked, Message
-from servers.speech import Word
+from servers.speech import Segment, Word
 
 MODELS = "models"
 """The topic of the news about what is loaded."""
@@ -51,7 +51,7 @@ class RunnerEvents:
         op = message["op"]
         if op == "beat":
             return
-        if op in ("chunk", "progress", "result"):
+        if op in ("chunk", "progress", "segment", "result"):
             run = self._run_of(runner, message["run"])
             if run is None or message["index"] not in run.jobs:
                 return  # of a job that was cancelled
@@ -76,6 +76,8 @@ class RunnerEvents:
                     self._runs.record(run, index, payload, message["sample_rate"], words)
                 case "progress":
                     self._runs.set_progress(run, index, message["fraction"])
+                case "segment":
+                    self._runs.heard(run, index, Segment.model_validate(message["segment"]))
                 case "result":
                     return message | {"result": self._runs.keep(run, index, message["result"])}
             return None

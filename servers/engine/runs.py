@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from servers.backends.base import SYNTHESIZE, Backend, ignored_fields
+from servers.backends.base import SYNTHESIZE, TRANSCRIBE, Backend, ignored_fields
 from servers.engine.news import News
 from servers.engine.time_limits import TimeLeft
 from servers.errors import (
@@ -26,9 +26,11 @@ from servers.jobs.saves import Saves
 from servers.jobs.store import MOST_LOST, Store
 from servers.nofollow import LinkInPath
 from servers.runner.wire import Asked
-from servers.speech import Word
+from servers.speech import Segment, Word
 from servers.storage import storing
 
+MOST_SEGMENTS = 5_000
+"""Of one job that runs; what is heard after so many is told with its result alone."""
 log = logging.getLogger(__name__)
 _numbers = itertools.count(1)
 
@@ -37,8 +39,11 @@ _numbers = itertools.count(1)
 class LiveJob:
     """A job that runs: what of it is to be had while it does."""
 
+    claim: int
     audio: LiveAudio | None = None
     progress: float | None = None
+    segments: list[Segment] = field(default_factory=list)
+    """Of its transcript, as they were heard: one thread appends, any number read."""
 
 
 @dataclass
@@ -79,7 +84,7 @@ class Run:
 
 
 class Runs:
-    """Called by the engine's loop; `record`, `keep` and `set_progress` by a runner's listening thread."""
+    """Called by the engine's loop; `record`, `heard`, `keep` and `set_progress` by a runner's thread."""
 
     def __init__(
         self,
@@ -115,7 +120,8 @@ class Runs:
         """More claimed jobs for a run, at the indexes after those that it has."""
         new = dict(enumerate(jobs, run.size))
         for index, job in new.items():
-            self.live[job.id] = LiveJob(self._results.record(job) if run.task == SYNTHESIZE else None)
+            audio = self._results.record(job) if run.task == SYNTHESIZE else None
+            self.live[job.id] = LiveJob(job.token, audio)
             run.jobs[index] = job
             self._news.publish(("events", job.id))
         run.size += len(jobs)
@@ -152,6 +158,17 @@ class Runs:
         except ValueError as error:
             raise BackendFailed(str(error)) from error
         self._news.publish(("audio", job.id))
+
+    def heard(self, run: Run, index: int, segment: Segment) -> None:
+        """Adds to what is known of a job's transcript. Raises BackendFailed for a job that makes none."""
+        job, live = self._of(run, index)
+        if job is None or live is None:
+            return  # it was cancelled in this moment
+        if run.task != TRANSCRIBE:
+            raise BackendFailed(f"the model told a segment of a transcript for a job to {run.task}")
+        if len(live.segments) < MOST_SEGMENTS:
+            live.segments.append(segment)
+            self._news.publish(("segments", job.id))
 
     def keep(self, run: Run, index: int, result: dict[str, Any]) -> dict[str, Any]:
         """The result as it will be committed, with its audio and its file on the disk.

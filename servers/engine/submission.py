@@ -29,7 +29,7 @@ from servers.speech import Noun, is_audio
 NO_NUL = r"^[^\x00]*$"  # no database keeps one in a text
 LONGEST_KEY = 200
 IdempotencyKey = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY, pattern=NO_NUL)]
-NOTHING = Position(attempt=0, samples=0)
+NOTHING = Position(attempt=0)
 """The position of a client that has nothing of a job's audio yet."""
 
 
@@ -77,6 +77,8 @@ class Stream(Batch):
     """For each job what the client has already."""
     audio: bool = True
     """Whether the audio is told as it is made; else only that the jobs have ended."""
+    segments: bool = False
+    """Whether the segments of transcripts are told as they are heard."""
 
     def positions(self) -> Sequence[Position]:
         """Raises InvalidRequest unless there is one for each job."""

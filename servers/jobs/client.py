@@ -27,7 +27,7 @@ from servers.jobs.stream_events import (
     Broken,
     Ended,
     Position,
-    Waiting,
+    Told,
     from_line,
 )
 from servers.unix_http import UnixPool
@@ -110,17 +110,21 @@ class JobsClient:
         owner: str | None = None,
         after: Sequence[Position | None] = (),
         live: bool = True,
-    ) -> Generator[Accepted | AudioChunk | Ended | Waiting, None, None]:
+        segments: bool = False,
+    ) -> Generator[Accepted | Told, None, None]:
         """Accepts all of the jobs or none, as `submit` does, and tells what becomes of them until all ended.
 
-        Their audio is told as it is made, or where it need not be `live` all at once before each job's end.
-        With `after`, one for each job, the audio that somebody has is not told again. What is wrong with
+        Their audio is told as it is made, or where it need not be `live` all at once before each job's end;
+        with `segments`, those of transcripts as they are heard. With `after`, one for each job, what somebody
+        has of either is not told again. What is wrong with
         the jobs is raised before the first event. AnswerLost is raised where the engine breaks off or falls
         silent: streamed again with the same keys they are the same jobs. Closing it ends none of them.
         """
         body: dict[str, Any] = {"jobs": list(jobs), "audio": live}
+        if segments:
+            body["segments"] = True
         if after:
-            body["after"] = [position and vars(position) for position in after]
+            body["after"] = [position and position.model_dump(exclude_defaults=True) for position in after]
         with _engine_errors():
             response = self._pool.request(
                 "POST",
@@ -262,7 +266,7 @@ def _for_owner(owner: str | None) -> dict[str, str]:
     return {OWNER_HEADER: owner} if owner else {}
 
 
-def _events(response: BaseHTTPResponse, jobs: int) -> Iterator[Accepted | AudioChunk | Ended | Waiting]:
+def _events(response: BaseHTTPResponse, jobs: int) -> Iterator[Accepted | Told]:
     """Until the last of so many jobs has ended."""
     for line in _lines(response):
         event = from_line(line)

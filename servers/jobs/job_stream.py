@@ -1,7 +1,7 @@
 """The events of one request's jobs, over as many exchanges with the engine as it takes.
 
 An engine that is killed and started again costs a pause: the jobs that have not ended are asked for again,
-with the same keys, and the audio goes on where it was.
+with the same keys, and their audio and segments go on where they were.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from servers.errors import EngineUnavailable, SkylarkError
 from servers.jobs.client import AnswerLost, JobsClient
-from servers.jobs.stream_events import Accepted, AudioChunk, Ended, Position, Waiting
+from servers.jobs.stream_events import Accepted, AudioChunk, Ended, Heard, Position, Told
 
 AWAY_S = 30.0
 """How long the engine may be away for supervisord to start it again: accepted jobs outlive it."""
 RETRY_S = 0.25
 Job = dict[str, Any]
-Event = Accepted | AudioChunk | Ended | Waiting
+Event = Accepted | Told
 
 
 class JobStream:
@@ -34,8 +34,11 @@ class JobStream:
         check: Callable[[], None],
         clock: Callable[[], float],
         pause: Callable[[float], None],
+        *,
+        segments: bool = False,
     ) -> None:
-        self._client, self._jobs, self._owner, self._live = client, jobs, owner, live
+        self._client, self._jobs, self._owner = client, jobs, owner
+        self._live, self._segments = live, segments
         self._check, self._clock, self._pause = check, clock, pause
         self._position: Position | None = None
         self._events = self._retried()
@@ -59,8 +62,10 @@ class JobStream:
         """
         return (event for event in self.told() if isinstance(event, AudioChunk | Ended))
 
-    def told(self) -> Iterator[AudioChunk | Ended | Waiting]:
-        """The same, and in between that the job is waited for whose turn it is: that which comes next."""
+    def told(self) -> Iterator[Told]:
+        """The same, the segments of transcripts where they are wanted, which follow on each other as chunks
+        do, and in between that the job is waited for whose turn it is: that which comes next.
+        """
         for event in self._events:
             self._check()
             if not isinstance(event, Accepted):
@@ -89,12 +94,13 @@ class JobStream:
         first = self.ended
         rest = self._jobs[first:]
         after = [self._position, *[None] * (len(rest) - 1)] if self._position else ()
-        with closing(self._client.stream(rest, owner=self._owner, after=after, live=self._live)) as events:
+        wanted = {"live": self._live, "segments": self._segments}
+        with closing(self._client.stream(rest, owner=self._owner, after=after, **wanted)) as events:
             for event in events:
                 if isinstance(event, Accepted):
                     self._accept(event, first)
                     yield event
-                elif isinstance(event, AudioChunk | Ended):
+                elif isinstance(event, AudioChunk | Heard | Ended):
                     placed = replace(event, index=first + event.index)
                     self._note(placed)
                     yield placed
@@ -107,8 +113,8 @@ class JobStream:
         if known and ids != known:
             raise SkylarkError("the engine does not know the jobs any more that it had accepted")
 
-    def _note(self, event: AudioChunk | Ended) -> None:
-        """Raises SkylarkError for an event out of its order, and for audio with a hole."""
+    def _note(self, event: AudioChunk | Heard | Ended) -> None:
+        """Raises SkylarkError for an event out of its order, and for audio or a transcript with a hole."""
         if event.index != self.ended:
             raise SkylarkError(f"the engine told of job {event.index} when it was job {self.ended}'s turn")
         if isinstance(event, Ended):
@@ -116,10 +122,14 @@ class JobStream:
             self._position = None
             self.ended += 1
             return
-        follows = self._position is not None and self._position.attempt == event.attempt
-        if event.start != (self._position.samples if self._position and follows else 0):
-            raise SkylarkError(f"the audio of job {self.job_ids[event.index]} has a hole at {event.start}")
-        self._position = Position(attempt=event.attempt, samples=event.end)
+        position = self._position
+        if position is None or position.attempt != event.attempt:
+            position = Position(attempt=event.attempt)
+        kind = "samples" if isinstance(event, AudioChunk) else "segments"
+        if event.start != getattr(position, kind):
+            job_id = self.job_ids[event.index]
+            raise SkylarkError(f"the {kind} of job {job_id} have a hole at {event.start}")
+        self._position = position.model_copy(update={kind: event.end})
 
     def _check_whole(self, job: Job) -> None:
         """Raises SkylarkError for a done job whose audio did not come whole."""

@@ -16,8 +16,8 @@ import numpy as np
 from servers.errors import EngineUnavailable, InvalidRequest, JobCancelled, SkylarkError
 from servers.jobs.client import RETRY_AFTER_S, JobsClient
 from servers.jobs.job_stream import JobStream
-from servers.jobs.stream_events import AudioChunk, Ended, Waiting
-from servers.speech import Chunk, ModelSpec
+from servers.jobs.stream_events import AudioChunk, Ended, Heard, Told, Waiting
+from servers.speech import Chunk, ModelSpec, Segment
 from servers.storage import storing
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class HowFar:
 
 @dataclass(frozen=True)
 class BegunAgain:
-    """A job's audio begins anew: what came of it before is void."""
+    """A job's audio, or its transcript, begins anew: what came of it before is void."""
 
 
 class Request:
@@ -162,6 +162,8 @@ class Request:
                 last = None
                 yield event.index, self._result(event)
                 continue
+            if isinstance(event, Heard):
+                continue  # nobody asked for it
             if last is not None and last.attempt != event.attempt:
                 yield event.index, BegunAgain()
             last = event
@@ -174,15 +176,24 @@ class Request:
         Raises as `stream` does, and StorageFailed.
         """
         with closing(self.told()) as told:
-            yield from (each for each in told if not isinstance(each, HowFar))
+            yield from (each for each in told if isinstance(each, Done | SkylarkError))
 
-    def told(self) -> Generator[Done | SkylarkError | HowFar, None, None]:
-        """The same, and about once a second how far the next one is."""
-        attempt = 0
+    def told(self) -> Generator[Done | SkylarkError | HowFar | Segment | BegunAgain, None, None]:
+        """The same, and about once a second how far the next one is; where the request was submitted for them
+        also the segments of a transcript as they are heard, of which its result may be the first to have the
+        last ones, and where they begin anew.
+        """
+        attempt = heard = 0
         with SpooledTemporaryFile(PCM_IN_MEMORY) as pcm:
             for event in self._events():
                 if isinstance(event, Waiting):
                     yield HowFar(event.progress)
+                    continue
+                if isinstance(event, Heard):
+                    if heard not in (0, event.attempt):
+                        yield BegunAgain()
+                    heard = event.attempt
+                    yield from event.segments
                     continue
                 if isinstance(event, AudioChunk):
                     if attempt != event.attempt:
@@ -195,6 +206,7 @@ class Request:
                 pcm.seek(0)
                 yield result if isinstance(result, SkylarkError) else Done(event.job["id"], result, pcm)
                 _empty(pcm)
+                heard = 0
 
     def result(self) -> Result:
         """What the only job has made. Raises why it failed, and as `stream` does."""
@@ -217,7 +229,7 @@ class Request:
                 if isinstance(error, EngineUnavailable):
                     return
 
-    def _events(self) -> Iterator[AudioChunk | Ended | Waiting]:
+    def _events(self) -> Iterator[Told]:
         try:
             yield from self._stream.told()
         except SkylarkError as error:

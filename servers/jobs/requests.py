@@ -114,10 +114,12 @@ class Requests:
         batch_key: str | None = None,
         *,
         live: bool = True,
+        segments: bool = False,
     ) -> Request:
         """A job for each item, all accepted or none, and in the queue when this returns.
 
-        Whoever takes the audio of a job as a whole need not have it `live`, as it is made.
+        Whoever takes the audio of a job as a whole need not have it `live`, as it is made. With `segments`
+        those of transcripts are told as they are heard.
 
         Raises what is wrong with them, in the request's words; an engine that is not there is
         EngineUnavailable at once. The items are then released, unless the requester's key may stand for
@@ -127,7 +129,8 @@ class Requests:
             models = self._models(options.model, items, requester.owner)
             jobs = self._jobs(models, options, items, requester, batch_key)
             check = self._checker(requester)
-            stream = JobStream(self.client, jobs, requester.owner, live, check, self._clock, self._pause)
+            times = self._clock, self._pause
+            stream = JobStream(self.client, jobs, requester.owner, live, check, *times, segments=segments)
             request = Request(self.client, models[0], items, requester, stream)
             request.open()
         except BaseException:

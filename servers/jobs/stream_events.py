@@ -1,7 +1,8 @@
 """What POST /jobs/stream tells of its jobs, one event a line of JSON: the same module reads and writes them.
 
 `Accepted` comes first and at once. The events of the jobs follow in the order of the jobs: the audio of one
-as it is made, then that it has ended, then the next one's. `Waiting` comes where nothing else is to be told.
+or the segments of one as they are made, then that it has ended, then the next one's. `Waiting` comes where
+nothing else is to be told.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pybase64
 from pydantic import Field
 
 from servers.errors import SkylarkError
-from servers.speech import Noun, Word
+from servers.speech import Noun, Segment, Word
 
 WAITING_EVERY_S = 1.0
 """No longer silence than about this: a reader that hears nothing for a few seconds has lost the engine."""
@@ -52,6 +53,24 @@ class AudioChunk:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """Segments of a job's transcript, from the one with number `start` on: what was heard by now.
+
+    `attempt` is as an AudioChunk's. The last ones may be told with the job's result alone.
+    """
+
+    index: int
+    attempt: int
+    start: int
+    segments: tuple[Segment, ...]
+
+    @property
+    def end(self) -> int:
+        """The number after its last one's."""
+        return self.start + len(self.segments)
+
+
+@dataclass(frozen=True)
 class Ended:
     """A job has ended, and all of its audio was told: the job as GET /jobs/<id> gives it.
 
@@ -77,14 +96,17 @@ class Broken:
     error: SkylarkError
 
 
-Event = Accepted | AudioChunk | Ended | Waiting | Broken
+Told = AudioChunk | Heard | Ended | Waiting
+"""What is told of jobs that were accepted."""
+Event = Accepted | Told | Broken
 
 
 class Position(Noun):
-    """How much of a job's audio somebody has: so many samples of that attempt."""
+    """How much of what a job makes somebody has: so many samples, or segments, of that attempt."""
 
     attempt: Count
-    samples: Count
+    samples: Count = 0
+    segments: Count = 0
 
 
 def to_line(event: Event) -> bytes:
@@ -100,6 +122,9 @@ def from_line(line: bytes) -> Event:
             return Accepted(tuple(wire["job_ids"]))
         case "audio":
             return _audio(wire)
+        case "segments":
+            segments = tuple(Segment.model_validate(segment) for segment in wire["segments"])
+            return Heard(wire["index"], wire["attempt"], wire["from"], segments)
         case "ended":
             return Ended(wire["index"], wire["job"], wire["attempt"])
         case "waiting":
@@ -122,6 +147,14 @@ def _wire(event: Event) -> dict[str, Any]:
                 "sample_rate": event.sample_rate,
                 "audio": pybase64.b64encode_as_string(event.pcm),
                 "words": [word.model_dump() for word in event.words],
+            }
+        case Heard():
+            return {
+                "event": "segments",
+                "index": event.index,
+                "attempt": event.attempt,
+                "from": event.start,
+                "segments": [segment.model_dump() for segment in event.segments],
             }
         case Ended():
             return {"event": "ended", "index": event.index, "attempt": event.attempt, "job": event.job}

@@ -12,6 +12,7 @@ runner → engine
     {"op": "beat"}                                                                 every second
     {"op": "chunk", "run", "index", "sample_rate", "words"?} + int16 little-endian mono PCM
     {"op": "progress", "run", "index", "fraction"}
+    {"op": "segment", "run", "index", "segment": {…}}            of a transcript, as it was heard
     {"op": "result", "run", "index", "result": {…}} | {"op": "error", "run", "index", "error": {…}}
     {"op": "saved", "run", "index"}                  instead of a result: it goes on from there another time
     {"op": "paused", "run"}                                                        it waits at a step

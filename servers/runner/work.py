@@ -17,7 +17,7 @@ from servers.errors import BackendFailed, ModelLoadFailed, OutOfMemory, SkylarkE
 from servers.runner.current_run import CurrentRun
 from servers.runner.outbox import Fraction, Outbox, PcmChunk
 from servers.runner.wire import Message
-from servers.speech import Chunk, ModelSpec, Noun, Progress
+from servers.speech import Chunk, ModelSpec, Noun, Progress, Segment
 
 CPU_NICENESS = 5
 """A model that computes on the CPU leaves the doors and the engine room to answer."""
@@ -99,6 +99,8 @@ class Work:
                 self._outbox.put_chunk(PcmChunk(run, index, int(item.sample_rate), pcm, words))
             case Progress():
                 self._outbox.put_fraction(Fraction(run, index, float(item.fraction)))
+            case Segment():
+                self._outbox.put({"op": "segment", "segment": item.model_dump(mode="json")} | of_request)
             case SkylarkError():
                 self._outbox.put({"op": "error", "error": item.to_dict()} | of_request)
             case Saved():

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from servers.backends.base import About, Arrivals, Backend, default_task, ignored_fields
 from servers.errors import SkylarkError, UnknownVoice
-from servers.speech import Alignment, Chunk, Noun, Progress, Speech, Transcript, Utterance, Word
+from servers.speech import Alignment, Chunk, Noun, Progress, Segment, Speech, Transcript, Utterance, Word
 
 Good = Mapping[str, Sequence[Noun]]
 Bad = Sequence[tuple[str, Noun, type[SkylarkError], str | None]]
@@ -85,7 +85,7 @@ def by_index(yielded: Iterator[tuple[int, Any]]) -> dict[int, list[Any]]:
 
 
 def is_end(item: object) -> bool:
-    return isinstance(item, SkylarkError) or not isinstance(item, Chunk | Progress)
+    return isinstance(item, SkylarkError) or not isinstance(item, Chunk | Progress | Segment)
 
 
 class BackendContract:
@@ -148,6 +148,16 @@ class BackendContract:
         ]
         assert all(0 <= fraction <= 1 for fraction in fractions)
         assert fractions == sorted(fractions)
+
+    def test_the_segments_that_it_tells_are_the_first_of_its_transcript_but_for_who_speaks(
+        self, backend: Backend, task: str, good: Good
+    ) -> None:
+        for request in good[task]:
+            yielded = items(backend, task, request)
+            told = [item for item in yielded if isinstance(item, Segment)]
+            ended = yielded[-1]
+            of_end = ended.segments if isinstance(ended, Transcript) and task == "transcribe" else ()
+            assert told == [nobody_s(segment) for segment in of_end[: len(told)]]
 
     def test_words_are_in_order_and_inside_the_audio(self, backend: Backend, task: str, good: Good) -> None:
         yielded = items(backend, task, good[task][0])
@@ -309,6 +319,12 @@ class SpeakingContract(BackendContract):
         assert isinstance(error, UnknownVoice)
         assert error.param == "voice"
         assert any(voice.name in error.message for voice in about.voices)
+
+
+def nobody_s(segment: Segment) -> Segment:
+    """The same, without who says it."""
+    words = tuple(word.model_copy(update={"speaker": None}) for word in segment.words)
+    return segment.model_copy(update={"words": words, "speaker": None})
 
 
 def check_words(words: Sequence[Word], duration_s: float) -> None:

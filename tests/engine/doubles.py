@@ -29,7 +29,7 @@ from servers.jobs.results import Results
 from servers.jobs.saves import Saves
 from servers.jobs.store import Head, Store
 from servers.settings import Engine, Settings
-from servers.speech import ModelSpec, Utterance
+from servers.speech import ModelSpec, TranscribeRequest, Utterance
 
 NOW = 1000.0
 A, B, C = ("toy", "a"), ("toy", "b"), ("toy", "c")
@@ -103,7 +103,7 @@ class Training(Resumable):
 class Toy(Backend):
     """No model at all: its runners are `ToyRunner`s, and say what a test has them say."""
 
-    requests: ClassVar = {"synthesize": Utterance, "train": Training}
+    requests: ClassVar = {"synthesize": Utterance, "transcribe": TranscribeRequest, "train": Training}
     options = ToyOptions
     takes_arrivals: ClassVar = frozenset({"synthesize"})
     preemptible: ClassVar = frozenset({"train"})

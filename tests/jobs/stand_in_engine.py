@@ -12,14 +12,14 @@ import numpy as np
 from servers.cloned_voices import ClonedVoices
 from servers.errors import Conflict, EngineUnavailable, SkylarkError
 from servers.jobs.client import JobsClient
-from servers.jobs.stream_events import Accepted, AudioChunk, Ended, Position, Waiting
+from servers.jobs.stream_events import Accepted, AudioChunk, Ended, Position, Told, Waiting
 
 NO_VOICES = ClonedVoices(Path("/nonexistent"), 0)
 RATE_HZ = 22050
 CHUNK_SAMPLES = 10_000
 Outcome = dict[str, Any] | SkylarkError | None
 """A job's result, its error, or None for a job that does not end."""
-Event = Accepted | AudioChunk | Ended | Waiting
+Event = Accepted | Told
 
 
 def speech(_payload: dict[str, Any]) -> Outcome:
@@ -76,6 +76,7 @@ class StandInEngine(JobsClient):
         owner: str | None = None,
         after: Sequence[Position | None] = (),
         live: bool = True,
+        segments: bool = False,
     ) -> Generator[Event, None, None]:
         self._answer()
         self.submitted, self.owner = list(jobs), owner
@@ -159,6 +160,7 @@ class ScriptedEngine(JobsClient):
         owner: str | None = None,
         after: Sequence[Position | None] = (),
         live: bool = True,
+        segments: bool = False,
     ) -> Generator[Event, None, None]:
         self.asked.append(([job["idempotency_key"] for job in jobs], list(after)))
         for event in self.exchanges.pop(0):

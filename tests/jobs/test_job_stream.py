@@ -13,11 +13,11 @@ from servers.catalog import EXAMPLE, Catalog
 from servers.errors import EngineUnavailable, JobCancelled, RunnerCrashed, SkylarkError
 from servers.jobs.client import AnswerLost
 from servers.jobs.job_stream import RETRY_S
-from servers.jobs.request import Done, Item, Request, Requester
+from servers.jobs.request import BegunAgain, Done, HowFar, Item, Request, Requester
 from servers.jobs.requests import QueueOptions, Requests
-from servers.jobs.stream_events import Accepted, AudioChunk, Ended, Position, Waiting
+from servers.jobs.stream_events import Accepted, AudioChunk, Ended, Heard, Position, Waiting
 from servers.settings import Limits, Tts
-from servers.speech import Chunk, Word
+from servers.speech import Chunk, Segment, Word
 from tests.jobs.stand_in_engine import NO_VOICES, Event, ScriptedEngine, ended
 
 SO, IT, IS = (Word(word=text, start=start, end=start + 0.1) for start, text in enumerate(("so", "it", "is")))
@@ -222,3 +222,44 @@ def test_audio_that_is_not_whole_is_an_error(events: Sequence[Event | Exception]
     with asking(engine, 2, Requester()) as request, pytest.raises(SkylarkError, match=message):
         list(request.outcomes())
     assert engine.cancelled == request.job_ids[::-1]
+
+
+# what is heard of a transcript
+
+
+FIRST, SECOND, THIRD = (Segment(start=at, end=at + 1, text=f"The {at}th.") for at in range(3))
+HEARD = Ended(0, ended("a", {"text": "The 0th. The 1th. The 2th."}))
+
+
+def told_of(request: Request) -> list[Any]:
+    return [each.result["text"] if isinstance(each, Done) else each for each in request.told()]
+
+
+def test_segments_are_told_in_their_order_over_an_engine_that_was_killed() -> None:
+    engine = ScriptedEngine(
+        [Accepted(("a",)), Heard(0, 1, 0, (FIRST, SECOND)), Waiting(0.5), KILLED],
+        [Accepted(("a",)), Heard(0, 1, 2, (THIRD,)), HEARD],
+    )
+    with asking(engine) as request:
+        assert told_of(request) == [FIRST, SECOND, HowFar(0.5), THIRD, "The 0th. The 1th. The 2th."]
+    assert engine.asked[1][1] == [Position(attempt=1, segments=2)]
+
+
+def test_where_a_transcript_begins_anew_what_was_heard_is_void() -> None:
+    engine = ScriptedEngine(
+        [Accepted(("a",)), Heard(0, 1, 0, (FIRST,)), Heard(0, 2, 0, (FIRST, SECOND)), HEARD]
+    )
+    with asking(engine) as request:
+        assert told_of(request)[:4] == [FIRST, BegunAgain(), FIRST, SECOND]
+
+
+def test_a_transcript_with_a_hole_is_an_error() -> None:
+    engine = ScriptedEngine([Accepted(("a",)), Heard(0, 1, 0, (FIRST,)), Heard(0, 1, 2, (THIRD,)), HEARD])
+    with asking(engine) as request, pytest.raises(SkylarkError, match="hole at 2"):
+        told_of(request)
+
+
+def test_who_wants_outcomes_alone_is_told_no_segments() -> None:
+    engine = ScriptedEngine([Accepted(("a",)), Heard(0, 1, 0, (FIRST,)), HEARD])
+    with asking(engine) as request:
+        assert request.result()["text"] == "The 0th. The 1th. The 2th."

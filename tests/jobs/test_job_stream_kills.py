@@ -41,6 +41,7 @@ class KilledEngine(JobsClient):
         owner: str | None = None,
         after: Sequence[Position | None] = (),
         live: bool = True,
+        segments: bool = False,
     ) -> Generator[Event, None, None]:
         events, again = self._kills.pop(0) if self._kills else (1000, False)
         asked = [int(job["payload"]["text"]) for job in jobs]

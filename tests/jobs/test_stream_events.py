@@ -11,11 +11,12 @@ from servers.jobs.stream_events import (
     Broken,
     Ended,
     Event,
+    Heard,
     Waiting,
     from_line,
     to_line,
 )
-from servers.speech import Word
+from servers.speech import Segment, Word
 
 WORD = Word(word="so", start=0.0, end=0.1)
 LINES: list[tuple[Event, str]] = [
@@ -24,6 +25,12 @@ LINES: list[tuple[Event, str]] = [
         AudioChunk(1, 2, 4800, 22050, b"\x01\x00\xff\xff", (WORD,)),
         '{"event":"audio","index":1,"attempt":2,"from":4800,"sample_rate":22050,"audio":"AQD//w==","words":'
         '[{"word":"so","start":0.0,"end":0.1,"score":null,"interpolated":false,"speaker":null}]}',
+    ),
+    (
+        Heard(1, 2, 7, (Segment(start=0.0, end=0.1, text="so", words=(WORD,), no_speech_prob=0.5),)),
+        '{"event":"segments","index":1,"attempt":2,"from":7,"segments":[{"start":0.0,"end":0.1,"text":"so","words":'
+        '[{"word":"so","start":0.0,"end":0.1,"score":null,"interpolated":false,"speaker":null}],"speaker":null,'
+        '"avg_logprob":null,"no_speech_prob":0.5,"compression_ratio":null}]}',
     ),
     (Ended(0, {"id": "a"}, 2), '{"event":"ended","index":0,"attempt":2,"job":{"id":"a"}}'),
     (Waiting(), '{"event":"waiting"}'),
@@ -41,6 +48,10 @@ def test_a_broken_stream_says_why() -> None:
     assert isinstance(read, Broken)
     assert isinstance(read.error, EngineUnavailable)
     assert (read.error.message, read.error.retry_after_s) == ("stopping", 5.0)
+
+
+def test_what_was_heard_ends_after_its_last_segment() -> None:
+    assert Heard(0, 1, 3, (Segment(start=0.0, end=0.1, text="so"),)).end == 4
 
 
 def test_a_chunk_ends_after_its_last_sample() -> None:

@@ -22,7 +22,7 @@ from servers.backends._whisper.chunks import (
     VadChunk,
     vad_chunks,
 )
-from servers.backends._whisper.languages import UNDETERMINED, UNSPACED, tag
+from servers.backends._whisper.languages import UNDETERMINED, tag
 from servers.backends._whisper.model import LoadedModel
 from servers.backends._whisper.options import DecodeOptions, WhisperRequest
 from servers.backends._whisper.recogniser import ENGLISH, DecodingResult
@@ -31,6 +31,7 @@ from servers.backends._whisper.words import Aligned
 from servers.backends.base import TranscriptItems as Items
 from servers.errors import NothingRecognised, SkylarkError
 from servers.speech import Progress, Segment, Transcript, Word
+from servers.text.joining import joined
 from servers.text.timing import timed_sentences
 
 LEAST_S = 0.1
@@ -126,8 +127,10 @@ class Transcription:
         active = self._active.get(index)
         if active is None:
             return  # it failed over an earlier chunk of this batch
-        active.segments += self._segments(active.request, chunk, result, options.language)
+        segments = self._segments(active.request, chunk, result, options.language)
+        active.segments += segments
         active.waiting.popleft()
+        yield from ((index, segment) for segment in segments)
         yield index, active.progress()
         if active.is_decoded:
             yield from self._finished(index, active)
@@ -144,7 +147,7 @@ class Transcription:
         yield (
             index,
             Transcript(
-                text=("" if language in UNSPACED else " ").join(segment.text for segment in segments),
+                text=joined(segment.text for segment in segments),
                 language=tag(language) if language else UNDETERMINED,
                 duration_s=active.read_s,
                 segments=segments,

@@ -12,6 +12,7 @@ from uuid import UUID
 from flask import Blueprint, Response, current_app, request
 from pydantic import Field
 
+from servers.backends.base import TRANSCRIBE
 from servers.engine.playback import Playback
 from servers.engine.service import HEARTBEAT_EVERY_S, RETRY_AFTER_S, Service
 from servers.engine.submission import LONGEST_KEY, Batch, Caller, Stream, Submission
@@ -31,7 +32,7 @@ from servers.jobs.client import OWNER_HEADER, RATE_HEADER, REMOTE_HEADER
 from servers.jobs.handover import HandedOver
 from servers.jobs.job import Job
 from servers.jobs.request import IDEMPOTENCY_KEY, Requester
-from servers.jobs.stream_events import Accepted, AudioChunk, Broken, Ended, Event, Waiting, to_line
+from servers.jobs.stream_events import Accepted, Broken, Ended, Event, Told, to_line
 from servers.web.auth import current_owner, over_unix_socket
 from servers.web.body import json_body, json_object
 from servers.web.disconnect import client_connected, connection
@@ -110,19 +111,27 @@ def submit_batch() -> dict[str, Any]:
     errors=SUBMITTING,
 )
 def stream() -> Response:
-    """Takes jobs; gives their audio as it is made, and each job once it has ended: a JSON object a line."""
+    """Takes jobs; gives their audio as it is made, segments of transcripts where they are asked for, and each
+    job once it has ended: a JSON object a line.
+    """
     asked, who, connected = _stream_body(), caller(), connection()
     positions = asked.positions()
     job_ids = service().submit(asked.jobs, who)
-    tell = playback().stream if asked.audio else playback().ends
     streams = [
-        tell(index, job_id, who, position, connected)
+        _tell(job_id, asked, who)(index, job_id, who, position, connected)
         for index, (job_id, position) in enumerate(zip(job_ids, positions, strict=True))
     ]
     events = _events(job_ids, streams, partial(service().keep_alive, caller=who))
     return Response(
         map(to_line, events), mimetype="application/x-ndjson", headers={"Cache-Control": "no-cache"}
     )
+
+
+def _tell(job_id: str, asked: Stream, who: Caller) -> Callable[..., Iterator[Told]]:
+    """How what becomes of the job is told: a transcript's segments, audio, or its end alone."""
+    if asked.segments and service().get(job_id, who).payload["task"] == TRANSCRIBE:
+        return playback().heard
+    return playback().stream if asked.audio else playback().ends
 
 
 def _stream_body() -> Stream:
@@ -139,7 +148,7 @@ def _stream_body() -> Stream:
 
 def _events(
     job_ids: list[str],
-    streams: Sequence[Iterator[AudioChunk | Ended | Waiting]],
+    streams: Sequence[Iterator[Told]],
     keep_alive: Callable[[list[str]], None],
 ) -> Iterator[Event]:
     """What is told of the jobs, one after the other; meanwhile none of them expires for want of interest."""

@@ -10,13 +10,14 @@ from flask import Blueprint, Response
 from pydantic import Field
 
 from servers.errors import InvalidRequest, SkylarkError
-from servers.jobs.request import Request, Result
+from servers.jobs.request import BegunAgain, Done, Request, Result
 from servers.jobs.requests import QueueOptions
 from servers.openai import errors
+from servers.openai.deltas import Deltas
 from servers.openai.errors import operation
 from servers.openai.names import model_named
 from servers.openai.server_sent_events import EVENTS, event, failure
-from servers.speech import Prompt, Temperature
+from servers.speech import Prompt, Segment, Temperature
 from servers.text.languages import NAMES
 from servers.text.subtitles import CONTENT_TYPES, subtitles
 from servers.web.door import LISTENING
@@ -106,7 +107,7 @@ class TranslationForm(RecordingForm):
 def transcriptions() -> Response | dict[str, Any]:
     form = _form(TranscriptionForm)
     form.check()
-    jobs = _submitted(form)
+    jobs = _submitted(form, segments=form.stream)
     if form.stream:
         response = Response(_events(jobs, form, request_id()), content_type=EVENTS)
         response.headers.update({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
@@ -142,14 +143,14 @@ def _form(kind: type[Any]) -> Any:
     return kind.parse(given | {"audio": file})
 
 
-def _submitted(form: RecordingForm) -> Request:
+def _submitted(form: RecordingForm, *, segments: bool = False) -> Request:
     door, who = requests(LISTENING), requester()
     model = door.model(model_named(form.model, door, TRANSCRIBE), form.payload(""))
     options = form.model_copy(update={"model": "/".join(model.key)})
     items = saved({FILE: form}, who, door.limits)
     if not form.tells_times and door.takes(model, TRANSCRIBE, WORDS):
         items = [replace(item, payload=item.payload | {WORDS: False}) for item in items]
-    return door.submit(options, items, who)
+    return door.submit(options, items, who, segments=segments)
 
 
 def _reply(result: Result, form: RecordingForm) -> Response | dict[str, Any]:
@@ -205,16 +206,36 @@ def _usage(result: Result) -> dict[str, Any]:
 
 
 def _events(jobs: Request, form: TranscriptionForm, request_id: str) -> Iterator[bytes]:
-    """The text by segments, once all of it was heard: the models say nothing before."""
+    """The text as its segments are heard, where the model tells them; and who says them, which is known at
+    the end.
+    """
+    deltas = Deltas()
     try:
-        result = jobs.result()
+        for told in jobs.told():
+            match told:
+                case Segment():
+                    yield from _delta(deltas, told.text)
+                case BegunAgain():
+                    deltas.begin_again()
+                case Done():
+                    yield from _ending(deltas, told.result, form)
+                case SkylarkError():
+                    raise told
     except SkylarkError as error:
         yield failure(error, request_id)
-        return
+
+
+def _ending(deltas: Deltas, result: Result, form: TranscriptionForm) -> Iterator[bytes]:
+    """What was not sent yet of the text, and that it is whole."""
     reply = _diarized(result)
-    for index, segment in enumerate(reply["segments"]):
+    deltas.begin_again()
+    for segment in reply["segments"]:
         if form.response_format == WITH_SPEAKERS:
             yield event(segment)
-        before = " " if index else ""
-        yield event({"type": "transcript.text.delta", "delta": before + segment["text"]})
+        yield from _delta(deltas, segment["text"])
     yield event({"type": "transcript.text.done", "text": result["text"], "usage": reply["usage"]})
+
+
+def _delta(deltas: Deltas, text: str) -> Iterator[bytes]:
+    if delta := deltas.add(text):
+        yield event({"type": "transcript.text.delta", "delta": delta})

@@ -9,9 +9,10 @@ from typing import Any
 from flask import Blueprint, Response
 
 from servers.errors import SkylarkError
-from servers.jobs.request import Done, HowFar, Request, Result
+from servers.jobs.request import BegunAgain, Done, HowFar, Request, Result
 from servers.jobs.requests import QueueOptions
 from servers.limits import check_count
+from servers.speech import Segment
 from servers.text.subtitles import CONTENT_TYPES, subtitles
 from servers.web.batch import BATCH_REPLIES, Outcome, batch_reply
 from servers.web.body import json_body
@@ -64,7 +65,7 @@ def align_batch() -> Response:
 
 def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Result | Response:
     body, field = form_or_json(noun)
-    jobs = _submitted(body, {field: body})
+    jobs = _submitted(body, {field: body}, segments=accepts_lines())
     if accepts_lines():
         return _streamed(jobs, body.format)
     with jobs:
@@ -73,8 +74,8 @@ def _single_reply(noun: type[TranscribeBody] | type[AlignBody]) -> Result | Resp
 
 
 def _streamed(jobs: Request, format: Format) -> Response:
-    """{"progress": fraction | null} about once a second, at last {"result": …} or {"error": …}.
-    Its X-Job-Id is what the job is cancelled by.
+    """{"progress": fraction | null} about once a second, the same with "segment_index" and "segment" for each
+    that was heard, at last {"result": …} or {"error": …}. Its X-Job-Id is what the job is cancelled by.
     """
     lines = (dumps(line) + b"\n" for line in _lines(jobs, format, request_id()))
     reply = lines_reply(lines, lambda: jobs.__exit__())
@@ -83,11 +84,19 @@ def _streamed(jobs: Request, format: Format) -> Response:
 
 
 def _lines(jobs: Request, format: Format, request_id: str) -> Iterator[dict[str, Any]]:
+    progress: float | None = None
+    heard = 0
     try:
         for told in jobs.told():
             match told:
-                case HowFar(fraction):
-                    yield {"progress": fraction}
+                case HowFar(progress):
+                    yield {"progress": progress}
+                case Segment():
+                    segment = told.model_dump(mode="json")
+                    yield {"progress": progress, "segment_index": heard, "segment": segment}
+                    heard += 1
+                case BegunAgain():
+                    heard = 0
                 case Done():
                     yield {"result": _content(told.result, format)}
                 case SkylarkError():
@@ -103,10 +112,10 @@ def _batch_reply(noun: type[TranscribeBatchBody] | type[AlignBatchBody]) -> Resp
     return batch_reply(_submitted(body, items), _result, {})
 
 
-def _submitted(options: QueueOptions, sent: Mapping[str, AudioItem]) -> Request:
+def _submitted(options: QueueOptions, sent: Mapping[str, AudioItem], *, segments: bool = False) -> Request:
     """A job for each recording, which was sent under the name that is its key."""
     who = requester()
-    return requests().submit(options, saved(sent, who, requests().limits), who)
+    return requests().submit(options, saved(sent, who, requests().limits), who, segments=segments)
 
 
 def _result(_index: int, outcome: Outcome) -> Iterator[bytes]:

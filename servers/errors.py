@@ -12,6 +12,7 @@ SkylarkError
 │   ├── AudioTooLong
 │   ├── TooLarge              a body or a text over its limit
 │   ├── RangeNotSatisfiable   bytes of a file that are beyond its end
+│   ├── NoSuchFrame           of a session: it was not made yet
 │   ├── UnknownModel          lists the known ones
 │   ├── UnknownCheckpoint     lists the known ones
 │   ├── UnknownSource         says which there are
@@ -22,11 +23,14 @@ SkylarkError
 │   ├── ForgedRequest         without the token that the proxy gave its page
 │   └── MayNotStart           the machine, which costs money
 ├── NotFound
-│   └── JobNotFound
+│   ├── JobNotFound
+│   └── SessionNotFound       of the streaming worker: it has ended, or another key has started it
 ├── MethodNotAllowed
 ├── Conflict
-│   └── NoMachine             that could be started
+│   ├── NoMachine             that could be started
+│   └── StreamReplaced        another stream has gone on with its session
 ├── QueueFull                 with retry_after_s
+├── TooManySessions           of the streaming worker, open at the same time; with retry_after_s
 ├── AllowanceUsed             what a visitor of the page may have in a day; with retry_after_s
 ├── TooManyStreams            of one visitor of the page at the same time; with retry_after_s
 ├── EngineUnavailable         with retry_after_s
@@ -145,6 +149,12 @@ class RangeNotSatisfiable(InvalidRequest):
     http_status = 416
 
 
+class NoSuchFrame(InvalidRequest):
+    code = "no_such_frame"
+    http_status = 416
+    grpc_status = "OUT_OF_RANGE"
+
+
 class UnknownModel(InvalidRequest):
     code = "unknown_model"
 
@@ -195,6 +205,10 @@ class JobNotFound(NotFound):
     code = "job_not_found"
 
 
+class SessionNotFound(NotFound):
+    code = "session_not_found"
+
+
 class MethodNotAllowed(SkylarkError):
     code = "method_not_allowed"
     http_status = 405
@@ -211,8 +225,19 @@ class NoMachine(Conflict):
     code = "no_machine"
 
 
+class StreamReplaced(Conflict):
+    code = "stream_replaced"
+    grpc_status = "ABORTED"
+
+
 class QueueFull(SkylarkError):
     code = "queue_full"
+    http_status = 429
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+
+class TooManySessions(SkylarkError):
+    code = "too_many_sessions"
     http_status = 429
     grpc_status = "RESOURCE_EXHAUSTED"
 

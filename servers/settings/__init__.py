@@ -35,6 +35,7 @@ from servers.settings.sections import (
     Monitor,
     OpenAI,
     Proxy,
+    Rpc,
     Section,
     Tts,
     Web,
@@ -53,6 +54,7 @@ __all__ = (
     "Monitor",
     "OpenAI",
     "Proxy",
+    "Rpc",
     "Section",
     "Settings",
     "SettingsError",
@@ -90,6 +92,7 @@ class Settings(BaseSettings):
     )
     tts: Tts = Tts()
     whisperx: Whisperx = Whisperx()
+    rpc: Rpc = Rpc()
     engine: Engine = Engine()
     limits: Limits = Limits()
     openai: OpenAI = OpenAI()

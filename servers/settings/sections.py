@@ -71,6 +71,33 @@ class Tts(Door):
     cache_mb: Annotated[float, Field(gt=0)] = 256.0
 
 
+class Rpc(Door):
+    """The streaming worker."""
+
+    port: int = 7002
+    threads: Annotated[int, Field(ge=1)] = 400
+    model_type: Names = ("piper", "espeak")
+    name: str = "tts-worker-0"
+    beside: bool = True
+    max_concurrent_sessions: Annotated[int, Field(ge=1, le=10_000)] = 100
+    resume_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    loudness: Literal["voice", "integrated", "rms", "none"] = "voice"
+    loudness_lufs: Annotated[float, Field(ge=-60, le=-5)] = -16.0
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    client_ca: Path | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together")
+        if self.client_ca is not None and self.tls_certificate is None:
+            raise ValueError(
+                "client_ca asks clients for certificates, which needs tls_certificate and tls_key"
+            )
+        return self
+
+
 class Whisperx(Door):
     port: int = 5001
     model_type: Names = ("faster_whisper", "pocketsphinx")

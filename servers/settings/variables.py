@@ -22,6 +22,7 @@ SEED_VARIABLES = {
     "TTS_CACHE_SIZE": ("tts", "cache_size"),
     "TTS_MAX_TEXT_LENGTH": ("tts", "max_text_length"),
     "TTS_DEFAULT_SAMPLE_RATE": ("tts", "default_sample_rate"),
+    "WORKER_NAME": ("rpc", "name"),
 }
 """The short variables of settings that are in a section; docs/configuration.md says what each means."""
 E2E = {"access_key": "E2E_ACCESS_KEY", "secret_key": "E2E_SECRET_KEY",

@@ -1,0 +1,158 @@
+"""A gain for a stream of samples, with a limiter that keeps its true peaks below a ceiling.
+
+The limiter looks ahead 5 ms: what it takes away grows smoothly before a peak, and goes back over 100 ms. A peak
+is looked for between the samples too, at four times their rate (as in ITU-R BS.1770-4, annex 2): what a
+converter makes of them may be higher than every one of them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from servers.audio.level import MOST_GAIN_DB
+
+CEILING_DBTP = -1.0
+MARGIN_DB = 0.2
+"""What TAPS samples may not tell of a peak between them."""
+LOOK_AHEAD_S = 0.005
+RELEASE_S = 0.1
+"""In so long what is taken away falls to 1/e of it."""
+BLOCK_LOOK_AHEADS = 4
+OVERSAMPLED = 4
+TAPS = 16
+"""Samples of which one between two of them is made."""
+LEAST_SHARE = 1e-5
+"""Less than this is not taken away: 0.0001 dB."""
+
+Floats = NDArray[np.float32]
+NOTHING = np.zeros(0, np.float32)
+
+
+class LimitedGain:
+    """One stream of mono float32: as many samples come out as go in, 5 to 25 ms of audio later.
+
+    Its output joined is the same, to the bit, in whatever chunks the input came: it is worked on in blocks of
+    one length. A gain above MOST_GAIN_DB is that one. Where nothing reaches the ceiling, the output is the
+    input times the gain. The last chunk must be given with `last=True`.
+    """
+
+    def __init__(self, sample_rate: int, gain_db: float) -> None:
+        """`sample_rate` is in Hz. Raises ValueError for a gain that is no number."""
+        if not math.isfinite(gain_db):
+            raise ValueError(f"a gain is a number of dB, and not {gain_db}")
+        self._gain = np.float32(10 ** (min(gain_db, MOST_GAIN_DB) / 20))
+        look_ahead = max(2 * TAPS, round(LOOK_AHEAD_S * sample_rate))
+        self._limiter = _Limiter(look_ahead, math.exp(-1 / (RELEASE_S * sample_rate)))
+        self._block = BLOCK_LOOK_AHEADS * look_ahead
+        self._waiting = NOTHING
+        self._to_skip = self._limiter.delay
+        """The limiter's output begins with so much silence that is not of the stream."""
+        self._owed = 0
+
+    def push(self, samples: Floats, last: bool = False) -> Floats:
+        """Whatever output this chunk completes: empty for some chunks."""
+        self._owed += len(samples)
+        waiting = np.concatenate((self._waiting, samples), dtype=np.float32, casting="equiv")
+        if last:
+            missing = self._to_skip + self._owed - len(waiting)
+            missing += -(len(waiting) + missing) % self._block
+            waiting = np.concatenate((waiting, np.zeros(missing, np.float32)))
+        whole = len(waiting) // self._block * self._block
+        starts = range(0, whole, self._block)
+        made = [self._limiter.push(waiting[at : at + self._block] * self._gain) for at in starts]
+        self._waiting = waiting[whole:]
+        return self._given(np.concatenate((NOTHING, *made)))
+
+    def _given(self, made: Floats) -> Floats:
+        skipped = min(self._to_skip, len(made))
+        self._to_skip -= skipped
+        given = made[skipped : skipped + self._owed]
+        self._owed -= len(given)
+        return given
+
+
+class _Limiter:
+    """Blocks of one length, a multiple of the look-ahead, each to as many samples, which come `delay` later.
+
+    What is to be taken away at a peak is held for a look-ahead before it, decays after it, and is then
+    averaged over a little less than a look-ahead, which leaves it whole within TAPS / 2 samples of the peak.
+    """
+
+    def __init__(self, look_ahead: int, decay: float) -> None:
+        averaged = look_ahead - TAPS
+        self.delay = look_ahead - 1
+        self._look_ahead, self._decay = look_ahead, decay
+        window = np.hanning(averaged + 2)[1:-1]
+        self._window = window / window.sum()
+        self._ceiling = 10 ** ((CEILING_DBTP - MARGIN_DB) / 20)
+        self._heard = np.zeros(TAPS - 1, np.float32)
+        self._passing = np.zeros(self.delay, np.float32)
+        self._excess = np.zeros(look_ahead)
+        self._held = np.zeros(averaged - 1)
+
+    def push(self, block: Floats) -> Floats:
+        excess = self._excess_of(block)
+        held = self._decayed(self._most(excess))
+        passing = np.concatenate((self._passing, block))
+        self._passing = passing[len(block) :]
+        recent = np.concatenate((self._held, held))
+        self._held = recent[len(held) :]
+        if not recent.any():
+            return passing[: len(block)]
+        taken = np.convolve(recent, self._window, "valid")
+        return np.asarray(passing[: len(block)] * (1 - taken), dtype=np.float32)
+
+    def _excess_of(self, block: Floats) -> NDArray[np.float64]:
+        """For each sample the part of it, in 0…1, that is above the ceiling; that of the one TAPS / 2 before
+        it, and between that and the next.
+        """
+        heard = np.concatenate((self._heard, block))
+        self._heard = heard[len(block) :]
+        if np.abs(heard).max() * MOST_OVERSHOOT <= self._ceiling:
+            return np.zeros(len(block))
+        middle = TAPS // 2 - 1
+        peaks = np.maximum(
+            np.abs(heard[middle : middle + len(block)]), np.abs(heard[middle + 1 :][: len(block)])
+        )
+        for phase in BETWEEN:
+            np.maximum(peaks, np.abs(np.correlate(heard, phase, "valid")), out=peaks)
+        return 1 - self._ceiling / np.maximum(peaks, self._ceiling, dtype=np.float64)
+
+    def _most(self, excess: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The most within a look-ahead up to each (van Herk: of the run before it, and of its own)."""
+        rows = np.concatenate((self._excess, excess)).reshape(-1, self._look_ahead)
+        self._excess = excess[-self._look_ahead :]
+        if not rows.any():
+            return excess
+        until = np.maximum.accumulate(rows, axis=1).ravel()
+        since = np.maximum.accumulate(rows[:, ::-1], axis=1)[:, ::-1].ravel()
+        return np.maximum(since[1 : len(excess) + 1], until[self._look_ahead :])
+
+    def _decayed(self, most: NDArray[np.float64]) -> NDArray[np.float64]:
+        """r[n] = max(most[n], decay · r[n − 1])"""
+        before = self._held[-1]
+        if not before and not most.any():
+            return most
+        fallen = self._decay ** np.arange(1, len(most) + 1)
+        decayed = np.maximum(np.maximum.accumulate(most / fallen), before) * fallen
+        return np.where(decayed < LEAST_SHARE, 0.0, decayed)
+
+
+def _between() -> list[Floats]:
+    """For each place between two samples, the windowed sinc that makes a sample there of TAPS around it."""
+    at = np.arange(TAPS) - (TAPS // 2 - 1)
+    window = np.kaiser(OVERSAMPLED * TAPS + 1, 5.0)
+    phases = []
+    for phase in range(1, OVERSAMPLED):
+        place = at - phase / OVERSAMPLED
+        weights = np.sinc(place) * np.interp(place, np.linspace(-TAPS / 2, TAPS / 2, len(window)), window)
+        phases.append(np.asarray(weights / weights.sum(), dtype=np.float32))
+    return phases
+
+
+BETWEEN = _between()
+MOST_OVERSHOOT = max(1.0, *(float(np.abs(phase).sum()) for phase in BETWEEN))
+"""No sample between others is larger than the largest of them times this."""

@@ -1,0 +1,130 @@
+"""The gRPC server: its services, health and reflection, TLS, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from servers.catalog import Catalog
+from servers.cloned_voices import ClonedVoices
+from servers.errors import SkylarkError
+from servers.jobs.client import JobsClient
+from servers.jobs.requests import Requests
+from servers.rpc import skylark_pb2, skylark_pb2_grpc
+from servers.rpc.service import Service
+from servers.rpc.sessions import Sessions
+from servers.rpc.voice_loudness import VoiceLoudness
+from servers.settings import Rpc, Settings, SettingsError
+from servers.web.keys import configured_keys
+from servers.web.readiness import check_ready
+from servers.web.serve import tcp_address
+
+log = logging.getLogger(__name__)
+TTS = skylark_pb2.DESCRIPTOR.services_by_name["TTS"].full_name
+SERVICES = (TTS,)
+LARGEST_MESSAGE = 4 * 1024 * 1024
+LOOK_S = 1.0
+"""How often it is looked whether the engine is ready, and whether a session is used still."""
+GRACE_S = 20.0
+"""What is being said when the worker is told to end may go on for so long."""
+OPTIONS = (
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+    ("grpc.so_reuseport", 0),  # a second worker on the port is told so
+    ("grpc.keepalive_time_ms", 20_000),  # a client that is gone without a word is found
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_concurrent_streams", 10_000),
+)
+
+
+class Worker:
+    """Serves until it is told to stop. Raises SettingsError for what it cannot serve with."""
+
+    def __init__(self, loaded: Settings) -> None:
+        self._loaded, own = loaded, loaded.rpc
+        self._engine = JobsClient(loaded.engine_socket, data_dir=loaded.data_dir)
+        catalog = Catalog.load(loaded.models_file)
+        voices = ClonedVoices(loaded.data_dir, loaded.limits.max_cloned_voices)
+        self.requests = Requests(self._engine, catalog, own, loaded.limits, voices, loaded.backends_path)
+        loudness = VoiceLoudness(self.requests, loaded.data_dir, loaded.voicepacks_dir)
+        self.sessions = Sessions(
+            self.requests, loudness, loaded.data_dir / "sessions", own.max_concurrent_sessions, own.resume_s
+        )
+        self.service = Service(self.requests, self.sessions, own, configured_keys(loaded))
+        self._health = health.HealthServicer()
+        self._pool = ThreadPoolExecutor(own.threads, "rpc")
+        self._server = grpc.server(self._pool, options=OPTIONS, maximum_concurrent_rpcs=own.threads)
+        skylark_pb2_grpc.add_TTSServicer_to_server(self.service, self._server)  # type: ignore[no-untyped-call]
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+        self._stopping = threading.Event()
+
+    def bind(self) -> int:
+        """The port. Raises SettingsError for one that is taken, and for certificates that are none."""
+        own = self._loaded.rpc
+        address = tcp_address(own.host, own.port)
+        credentials = _credentials(own)
+        try:
+            if credentials is None:
+                return int(self._server.add_insecure_port(address))
+            return int(self._server.add_secure_port(address, credentials))
+        except RuntimeError:
+            raise SettingsError(f"rpc.port: {address} cannot be listened at: is it taken?") from None
+
+    def serve(self) -> None:
+        """Until `stop`."""
+        self.sessions.recover()
+        self._server.start()
+        log.info("serving", extra={"action": "start", "worker": self._loaded.rpc.name})
+        while not self._stopping.wait(LOOK_S):
+            self._tell_health(self._is_ready())
+            self.sessions.end_unused()
+        self._health.enter_graceful_shutdown()
+        self.requests.stop()
+        self._server.stop(GRACE_S).wait()
+        self.sessions.close()
+        self._engine.close()
+
+    def stop(self) -> None:
+        """A signal may call it."""
+        self._stopping.set()
+
+    def _is_ready(self) -> bool:
+        try:
+            check_ready(self.requests)
+        except SkylarkError:
+            return False
+        return True
+
+    def _tell_health(self, is_ready: bool) -> None:
+        served = health_pb2.HealthCheckResponse
+        status = served.SERVING if is_ready else served.NOT_SERVING
+        for service in ("", *SERVICES):
+            self._health.set(service, status)
+
+
+def _credentials(own: Rpc) -> grpc.ServerCredentials | None:
+    """None without TLS. Raises SettingsError."""
+    if own.tls_certificate is None or own.tls_key is None:
+        return None
+    certificate, key = _read(own.tls_certificate, "tls_certificate"), _read(own.tls_key, "tls_key")
+    authority = None if own.client_ca is None else _read(own.client_ca, "client_ca")
+    return grpc.ssl_server_credentials(
+        [(key, certificate)], root_certificates=authority, require_client_auth=authority is not None
+    )
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return path.expanduser().read_bytes()
+    except OSError as error:
+        raise SettingsError(f"rpc.{name}: {path}: {error.strerror}") from None

@@ -1,0 +1,183 @@
+"""The sessions of a worker: who may start one, how many there are, and when one ends that nobody uses."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from servers.errors import Conflict, InvalidRequest, SessionNotFound, TooManySessions
+from servers.jobs.request import Requester
+from servers.jobs.requests import Requests
+from servers.rpc.journal import SUFFIX, Entry, Journal, recorded
+from servers.rpc.levelling import Loudness, Method
+from servers.rpc.session import Session, Terms
+from servers.rpc.voice_loudness import VoiceLoudness
+from servers.speech import ModelSpec
+
+log = logging.getLogger(__name__)
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+RETRY_AFTER_S = 5.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a client asks for; None is what the worker chooses."""
+
+    session_id: str | None
+    voice: str | None
+    model: str | None
+    language: str | None
+    speed: float | None
+    loudness: Loudness
+    application_id: str | None
+    priority: int | None
+
+
+class Sessions:
+    """Thread-safe. A session belongs to the API key that has started it: no other one knows of it."""
+
+    def __init__(
+        self,
+        requests: Requests,
+        voices: VoiceLoudness,
+        folder: Path,
+        most: int,
+        resume_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.most, self.resume_s = most, resume_s
+        self._requests, self._voices, self._folder, self._clock = requests, voices, folder, clock
+        self._lock = threading.Lock()
+        self._open: dict[str, Session] = {}
+        self._starting: set[str] = set()
+
+    def start(self, wanted: Wanted, requester: Requester) -> Session:
+        """Raises what is wrong with it; TooManySessions; and as a request does that speaks, where the voice is
+        measured first.
+        """
+        session_id = wanted.session_id or uuid.uuid4().hex
+        if not NAME.fullmatch(session_id):
+            message = "a session_id has up to 64 letters, digits, '-' and '_'"
+            raise InvalidRequest(message, param="session_id")
+        self._admit(session_id)
+        try:
+            session = self._started(session_id, wanted, requester)
+            with self._lock:
+                self._open[session_id] = session
+        finally:
+            with self._lock:
+                self._starting.discard(session_id)
+        fields = {"action": "start_session", "session_id": session_id, "model": session.terms.model}
+        log.info("a session was started", extra=fields)
+        return session
+
+    def _admit(self, session_id: str) -> None:
+        with self._lock:
+            if session_id in self._open or session_id in self._starting:
+                raise Conflict(f"there is a session {session_id!r} already", param="session_id")
+            if len(self._open) + len(self._starting) >= self.most:
+                message = (
+                    f"{self.most} sessions are open, which is the most: try again, or ask another worker"
+                )
+                raise TooManySessions(message, retry_after_s=RETRY_AFTER_S)
+            self._starting.add(session_id)
+
+    def _started(self, session_id: str, wanted: Wanted, requester: Requester) -> Session:
+        payload = {"task": "synthesize", "voice": wanted.voice, "language": wanted.language}
+        given = {name: value for name, value in payload.items() if value is not None}
+        model = self._requests.model(wanted.model, given, requester.owner)
+        self._requests.check_voice(model, wanted.voice, requester.owner)
+        lufs = self._lufs(model, wanted, requester)
+        terms = Terms(
+            session_id=session_id,
+            key=f"rpc/{uuid.uuid4().hex}",
+            owner=requester.owner,
+            model="/".join(model.key),
+            voice=wanted.voice,
+            language=wanted.language,
+            speed=wanted.speed,
+            loudness=wanted.loudness,
+            voice_lufs=lufs,
+            application_id=wanted.application_id,
+            priority=wanted.priority,
+        )
+        session = Session(terms, self._requests, self._journal(session_id), self._clock)
+        session.record()
+        return session
+
+    def _lufs(self, model: ModelSpec, wanted: Wanted, requester: Requester) -> float | None:
+        if wanted.loudness.method is not Method.VOICE:
+            return None
+        return self._voices.lufs(model, wanted.voice, requester)
+
+    def _journal(self, session_id: str) -> Journal:
+        return Journal(self._folder / f"{session_id}{SUFFIX}")
+
+    def get(self, session_id: str, owner: str | None) -> Session:
+        """Raises SessionNotFound."""
+        with self._lock:
+            found = self._open.get(session_id)
+        if found is None or found.terms.owner != owner:
+            message = f"there is no session {session_id[:64]!r}: it has ended, or was never started"
+            raise SessionNotFound(message, param="session_id")
+        found.use()
+        return found
+
+    def end(self, session: Session, why: str = "its client has ended it") -> int:
+        """How many frames were sent."""
+        with self._lock:
+            self._open.pop(session.terms.session_id, None)
+        frames = session.end()
+        fields = {"action": "end_session", "session_id": session.terms.session_id, "frames": frames}
+        log.info("a session has ended: %s", why, extra=fields)
+        return frames
+
+    def end_unused(self) -> None:
+        """Those that have had no client for `resume_s`."""
+        for session in self.all():
+            if session.unused_s() > self.resume_s:
+                self.end(session, f"no client has used it for {self.resume_s:g} s")
+
+    def all(self) -> list[Session]:
+        with self._lock:
+            return list(self._open.values())
+
+    def by_model(self) -> Counter[str]:
+        """How many there are of each, as "backend/name"."""
+        return Counter(session.terms.model for session in self.all())
+
+    # across a restart
+
+    def recover(self) -> None:
+        """Takes up the sessions of an earlier process; the time until they end begins now."""
+        for journal, (started, *rest) in recorded(self._folder):
+            try:
+                terms = _terms(started)
+            except (KeyError, TypeError, ValueError):
+                log.warning("a session of another version is forgotten", extra={"action": "forget_session"})
+                journal.remove()
+                continue
+            session = Session(terms, self._requests, journal, self._clock)
+            session.recover(rest)
+            self._open[terms.session_id] = session
+            fields = {"action": "recover_session", "session_id": terms.session_id}
+            log.info("a session is gone on with", extra=fields)
+
+    def close(self) -> None:
+        """The worker ends, and its sessions do not."""
+        for session in self.all():
+            session.close()
+
+
+def _terms(entry: Entry) -> Terms:
+    fields: dict[str, Any] = dict(entry["started"])
+    loudness = fields.pop("loudness")
+    return Terms(loudness=Loudness(Method(loudness["method"]), loudness["target"]), **fields)

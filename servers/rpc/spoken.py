@@ -1,0 +1,110 @@
+"""An utterance's sentences as their model speaks them, to frames of 20 ms with words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from servers.audio.framing import FRAME_MS, FRAME_RATE_HZ, Framer
+from servers.audio.pcm import to_float32, to_int16
+from servers.audio.resample import StreamResampler
+from servers.rpc.levelling import Leveller
+from servers.speech import Chunk, Word
+
+
+@dataclass(frozen=True)
+class Frame:
+    """20 ms of an utterance. Words have its time, in seconds; `padding` is samples of silence at its end."""
+
+    audio: bytes
+    words: tuple[Word, ...] = ()
+    is_last: bool = False
+    padding: int = 0
+
+
+class Frames:
+    """Of one utterance. The same samples are the same frames, however they are cut into chunks.
+
+    `leveller` has the loudness that is wanted; it may hold back what it is given.
+    """
+
+    def __init__(self, leveller: Leveller) -> None:
+        self._leveller = leveller
+        self._resampler: StreamResampler | None = None
+        self._framer = Framer()
+        self._words: list[Word] = []
+        self._made = 0
+        self._held: bytes | None = None
+        """The last frame, until it is known whether it is that."""
+        self._sample_rate = 0
+        self._heard = self._told = self._told_of_attempt = 0
+        """Samples and words of the current sentence that are here; and words that the attempt has told."""
+        self._skips = 0
+        self._before_s = 0.0
+
+    def push(self, chunk: Chunk) -> Iterator[Frame]:
+        """What the next samples of the current sentence complete."""
+        self._add_words(chunk.words, self._told_of_attempt)
+        self._told_of_attempt += len(chunk.words)
+        samples = chunk.samples[self._skips :]
+        self._skips -= len(chunk.samples) - len(samples)
+        self._heard += len(samples)
+        if len(samples):
+            yield from self._give(self._resampled(to_float32(samples), chunk.sample_rate))
+
+    def begin_again(self) -> None:
+        """The model begins the current sentence anew: as much of it as is here is passed over."""
+        self._skips, self._told_of_attempt = self._heard, 0
+
+    def end_sentence(self, words: Sequence[Word]) -> None:
+        """`words` are all of it, in the time of its own audio."""
+        self._add_words(words, 0)
+        if self._sample_rate:
+            self._before_s += self._heard / self._sample_rate
+        self._heard = self._told = self._told_of_attempt = self._skips = 0
+
+    def finish(self) -> Iterator[Frame]:
+        """The rest, its last frame marked; none where nothing was spoken."""
+        if self._resampler is not None:
+            rest = self._resampler.push(np.zeros(0, np.float32), last=True)
+            yield from self._give(rest, last=True)
+        tail, padding = self._framer.finish() or (None, 0)
+        if tail is not None:
+            yield from self._next(tail)
+        if self._held is not None:
+            yield self._frame(self._held, is_last=True, padding=padding)
+            self._held = None
+
+    def _add_words(self, words: Sequence[Word], first: int) -> None:
+        """Of the current sentence, those that were not told; `first` is the index of the first one."""
+        for word in words[max(0, self._told - first) :]:
+            moved = {"start": word.start + self._before_s, "end": word.end + self._before_s}
+            self._words.append(word.model_copy(update=moved))
+            self._told += 1
+
+    def _resampled(self, samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+        if self._resampler is None:
+            self._sample_rate = sample_rate
+            self._resampler = StreamResampler(sample_rate, FRAME_RATE_HZ)
+        return self._resampler.push(samples)
+
+    def _give(self, samples: NDArray[np.float32], last: bool = False) -> Iterator[Frame]:
+        levelled = self._leveller.push(samples, last=last)
+        for frame in self._framer.push(to_int16(levelled)):
+            yield from self._next(frame)
+
+    def _next(self, frame: bytes) -> Iterator[Frame]:
+        """The one before it, for it was not the last one."""
+        if self._held is not None:
+            yield self._frame(self._held)
+        self._held = frame
+
+    def _frame(self, audio: bytes, *, is_last: bool = False, padding: int = 0) -> Frame:
+        self._made += 1
+        until_s = self._made * FRAME_MS / 1000
+        words = [word for word in self._words if is_last or word.start < until_s]
+        self._words = self._words[len(words) :]
+        return Frame(audio, tuple(words), is_last, padding)

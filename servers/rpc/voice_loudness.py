@@ -1,0 +1,77 @@
+"""How loud each voice speaks: measured once, and kept in its pack, or in `data_dir`/loudness."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from servers import voicepacks
+from servers.atomic import write_atomically
+from servers.audio.loudness import measured
+from servers.errors import SkylarkError
+from servers.jobs.request import Item, Requester
+from servers.jobs.requests import QueueOptions, Requests
+from servers.speech import ModelSpec
+
+log = logging.getLogger(__name__)
+FILE = "loudness.json"
+TEXT = (
+    "This is how loud the voice is. It speaks for a few seconds, as it would in a talk, about nothing in "
+    "particular: the weather, the time of day, and who comes to supper."
+)
+
+
+class VoiceLoudness:
+    """Any thread may use it. A voice that was made anew is measured anew."""
+
+    def __init__(self, requests: Requests, data_dir: Path, voicepacks_dir: Path) -> None:
+        self._requests, self._folder, self._packs = requests, data_dir / "loudness", voicepacks_dir
+
+    def lufs(self, model: ModelSpec, voice: str | None, requester: Requester) -> float | None:
+        """Integrated, over a few sentences; None for a voice of which nothing is heard. Speaks them where the
+        voice was never measured, and raises as a request does that speaks.
+        """
+        cloned = self._requests.cloned_voices.find(requester.owner, voice)
+        known = self._requests.description(model)
+        name = voice or (known.about.default_voice if known is not None else None) or ""
+        whose = "" if cloned is None else f"{requester.owner}/{cloned.clip}"
+        path = self._path(model, name, whose)
+        with suppress(OSError, ValueError, KeyError):
+            kept = json.loads(path.read_bytes())["lufs"]
+            return None if kept is None else float(kept)
+        found = self._measure(model, voice, requester)
+        self._keep(path, {"model": "/".join(model.key), "voice": name, "lufs": found})
+        return found
+
+    def _path(self, model: ModelSpec, voice: str, whose: str) -> Path:
+        pack = self._packs / model.backend / voice
+        if voice and not whose and (pack / voicepacks.METADATA).is_file():
+            return pack / FILE
+        named = json.dumps([*model.key, voice, whose])
+        return self._folder / f"{sha256(named.encode()).hexdigest()[:32]}.json"
+
+    def _measure(self, model: ModelSpec, voice: str | None, requester: Requester) -> float | None:
+        payload = {"task": "synthesize", "text": TEXT} | ({} if voice is None else {"voice": voice})
+        options = QueueOptions(model="/".join(model.key))
+        with self._requests.submit(options, [Item(payload)], requester, live=False) as request:
+            for outcome in request.outcomes():
+                if isinstance(outcome, SkylarkError):
+                    raise outcome
+                samples = np.frombuffer(outcome.pcm.read(), "<i2").astype(np.int16)
+                return measured(samples, outcome.result["sample_rate"]).lufs
+        return None
+
+    def _keep(self, path: Path, what: dict[str, object]) -> None:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(path, json.dumps(what).encode())
+        except OSError as error:
+            fields = {"action": "keep_loudness", "error": error.strerror}
+            log.warning(
+                "how loud a voice is cannot be kept, and is measured again at each start", extra=fields
+            )

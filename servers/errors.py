@@ -157,6 +157,7 @@ class NoSuchFrame(InvalidRequest):
 
 class UnknownModel(InvalidRequest):
     code = "unknown_model"
+    grpc_status = "NOT_FOUND"
 
 
 class UnknownCheckpoint(InvalidRequest):
@@ -169,6 +170,7 @@ class UnknownSource(InvalidRequest):
 
 class UnknownVoice(InvalidRequest):
     code = "unknown_voice"
+    grpc_status = "NOT_FOUND"
 
 
 class Unauthorized(SkylarkError):

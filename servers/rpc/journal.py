@@ -1,8 +1,8 @@
 """The record of a session on disk, from which it is gone on with after the worker was killed.
 
-One file of JSON lines for each open session: how it was started, and then what it was told and what it sent,
-in order. It is written before the client hears of it, and removed with the session. No fsync: a killed process
-loses nothing that it has written, and with the machine the clients' streams are gone too.
+One file of JSON lines for each open session: how it was started, then what it was told and what it sent,
+in order. It is written before the client hears of it, and removed with the session. No fsync: a killed
+process loses nothing that it has written, and with the machine the clients' streams are gone too.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,6 +33,7 @@ SERVICES = (TTS,)
 LARGEST_MESSAGE = 4 * 1024 * 1024
 LOOK_S = 1.0
 """How often it is looked whether the engine is ready, and whether a session is used still."""
+HOLD_EVERY_S = 5.0
 GRACE_S = 20.0
 """What is being said when the worker is told to end may go on for so long."""
 OPTIONS = (
@@ -84,10 +87,15 @@ class Worker:
         """Until `stop`."""
         self.sessions.recover()
         self._server.start()
+        held_at = -math.inf
         log.info("serving", extra={"action": "start", "worker": self._loaded.rpc.name})
         while not self._stopping.wait(LOOK_S):
-            self._tell_health(self._is_ready())
+            is_ready = self._is_ready()
+            self._tell_health(is_ready)
             self.sessions.end_unused()
+            if is_ready and time.monotonic() - held_at > HOLD_EVERY_S:
+                held_at = time.monotonic()
+                self._hold_models()
         self._health.enter_graceful_shutdown()
         self.requests.stop()
         self._server.stop(GRACE_S).wait()
@@ -97,6 +105,13 @@ class Worker:
     def stop(self) -> None:
         """A signal may call it."""
         self._stopping.set()
+
+    def _hold_models(self) -> None:
+        try:
+            self.sessions.hold_models()
+        except SkylarkError as error:
+            fields = {"action": "hold", "error": error.code}
+            log.warning("the models of open sessions are not held: %s", error.message, extra=fields)
 
     def _is_ready(self) -> bool:
         try:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -282,7 +282,7 @@ class Session:
         with self._changed:
             if self._stream is stream:
                 self._stream, self._used_at = None, self._clock()
-                if not (stream.texts_ended and self._state() is State.IDLE):
+                if not (stream.texts_ended and self._state() is State.IDLE) and not self._has_ended:
                     self._tell(Kind.DISCONNECTED)
             self._changed.notify_all()
 
@@ -308,7 +308,8 @@ class Session:
             except SkylarkError as error:
                 if isinstance(error, InvalidRequest):
                     self._fail(error)
-                if self._voids == voids:
+                with suppress(_Void), self._changed:
+                    self._check_wanted(stream, voids)
                     raise
             if self._has_ended:
                 return
@@ -379,7 +380,7 @@ class Session:
             stream.requests.pop(say.number, None)
 
     def _submit(self, stream: Stream, stack: ExitStack, voids: int) -> None:
-        """The jobs of this sentence and of those that follow, AHEAD at most; while it is paused of this one."""
+        """The jobs of this sentence and of those after it, AHEAD at most; of this one while it is paused."""
         with self._changed:
             self._check_wanted(stream, voids)
             following = [item for item in self._script.items[self._item :] if isinstance(item, Say)]

@@ -15,16 +15,18 @@ from typing import Any
 
 from servers.errors import Conflict, InvalidRequest, SessionNotFound, TooManySessions
 from servers.jobs.request import Requester
-from servers.jobs.requests import Requests
+from servers.jobs.requests import QueueOptions, Requests
 from servers.rpc.journal import SUFFIX, Entry, Journal, recorded
 from servers.rpc.levelling import Loudness, Method
 from servers.rpc.session import Session, Terms
 from servers.rpc.voice_loudness import VoiceLoudness
-from servers.speech import ModelSpec
+from servers.speech import ModelSpec, Utterance
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 RETRY_AFTER_S = 5.0
+HELD_S = 30.0
+"""Of a model, whose worker may be killed: nobody has to let go of it."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class Sessions:
         self._starting: set[str] = set()
 
     def start(self, wanted: Wanted, requester: Requester) -> Session:
-        """Raises what is wrong with it; TooManySessions; and as a request does that speaks, where the voice is
-        measured first.
+        """Raises what is wrong with it, TooManySessions, and as a request does that speaks: a voice that was
+        never heard is measured.
         """
         session_id = wanted.session_id or uuid.uuid4().hex
         if not NAME.fullmatch(session_id):
@@ -91,8 +93,11 @@ class Sessions:
             self._starting.add(session_id)
 
     def _started(self, session_id: str, wanted: Wanted, requester: Requester) -> Session:
-        payload = {"task": "synthesize", "voice": wanted.voice, "language": wanted.language}
-        given = {name: value for name, value in payload.items() if value is not None}
+        fields = {"voice": wanted.voice, "language": wanted.language, "speed": wanted.speed}
+        given = {name: value for name, value in fields.items() if value is not None}
+        Utterance.parse({"text": session_id, **given})
+        queued = {"application_id": wanted.application_id, "priority": wanted.priority}
+        QueueOptions.parse({name: value for name, value in queued.items() if value is not None})
         model = self._requests.model(wanted.model, given, requester.owner)
         self._requests.check_voice(model, wanted.voice, requester.owner)
         lufs = self._lufs(model, wanted, requester)
@@ -145,6 +150,14 @@ class Sessions:
         for session in self.all():
             if session.unused_s() > self.resume_s:
                 self.end(session, f"no client has used it for {self.resume_s:g} s")
+
+    def hold_models(self) -> None:
+        """Those that the open sessions speak with stay loaded, until HELD_S after this was last called.
+
+        Raises EngineUnavailable, and UnknownModel for one that the engine does not have any more.
+        """
+        for model in self.by_model():
+            self._requests.client.hold_model(model, HELD_S)
 
     def all(self) -> list[Session]:
         with self._lock:

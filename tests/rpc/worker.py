@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import pytest
 
 from servers.rpc import skylark_pb2 as wire
 from servers.rpc.skylark_pb2_grpc import TTSStub
@@ -36,9 +37,9 @@ CALL_S = 60.0
 class Worker:
     """The process, and calls to it."""
 
-    def __init__(self, engine: Engine, **settings: str) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine, self.port = engine, free_port()
-        self.environment = {**engine.environment, "SKYLARK_RPC__PORT": str(self.port), **settings}
+        self.environment = {**engine.environment, "SKYLARK_RPC__PORT": str(self.port)}
         self.process = self._start()
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
         self.stub = TTSStub(self.channel)
@@ -85,6 +86,19 @@ def running_worker(**settings: str) -> Iterator[Worker]:
         finally:
             worker.channel.close()
             worker.process.end()
+
+
+def refusal(call: Callable[[], object], code: grpc.StatusCode) -> grpc.RpcError:
+    """The status that the call ends with, which is that one."""
+    with pytest.raises(grpc.RpcError) as raised:
+        call()
+    assert raised.value.code() == code, raised.value.details()
+    return raised.value
+
+
+def metadata(error: grpc.RpcError) -> dict[str, str]:
+    """The trailing one."""
+    return dict(error.trailing_metadata())
 
 
 class Talk:

@@ -1,7 +1,7 @@
 """A gain for a stream of samples, with a limiter that keeps its true peaks below a ceiling.
 
-The limiter looks ahead 5 ms: what it takes away grows smoothly before a peak, and goes back over 100 ms. A peak
-is looked for between the samples too, at four times their rate (as in ITU-R BS.1770-4, annex 2): what a
+The limiter looks ahead 5 ms: what it takes away grows smoothly before a peak, and goes back over 100 ms. A
+peak is looked for between the samples too, at four times their rate (as in ITU-R BS.1770-4, annex 2): what a
 converter makes of them may be higher than every one of them.
 """
 

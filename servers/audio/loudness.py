@@ -1,7 +1,7 @@
 """How loud speech sounds: LUFS and true peak (EBU R128, ITU-R BS.1770-4) by FFmpeg's ebur128; and RMS.
 
-`normalize_lufs` and `normalize_rms` are for audio that is there whole; a stream is given the gain that another
-text of the same voice needed, `lufs_gain`, by `limiter.LimitedGain`.
+`normalize_lufs` and `normalize_rms` are for audio that is there whole; a stream is given the gain that
+another text of the same voice needed, `lufs_gain`, by `limiter.LimitedGain`.
 """
 
 from __future__ import annotations

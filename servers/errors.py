@@ -34,6 +34,7 @@ SkylarkError
 ├── AllowanceUsed             what a visitor of the page may have in a day; with retry_after_s
 ├── TooManyStreams            of one visitor of the page at the same time; with retry_after_s
 ├── EngineUnavailable         with retry_after_s
+├── RegistryUnavailable       Redis does not say which workers there are; with retry_after_s
 ├── UpstreamFailed            what the proxy asks answered as no Skylark server does
 │   ├── UpstreamUnreachable   with retry_after_s
 │   └── UpstreamRefused       it does not take the proxy's key
@@ -258,6 +259,12 @@ class TooManyStreams(SkylarkError):
 
 class EngineUnavailable(SkylarkError):
     code = "engine_unavailable"
+    http_status = 503
+    grpc_status = "UNAVAILABLE"
+
+
+class RegistryUnavailable(SkylarkError):
+    code = "registry_unavailable"
     http_status = 503
     grpc_status = "UNAVAILABLE"
 

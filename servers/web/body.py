@@ -35,7 +35,8 @@ def as_object(body: bytes, what: str) -> dict[str, Any]:
     try:
         data = json.loads(body, parse_float=_number)
     except (ValueError, RecursionError):
-        raise MalformedBody(f"{what} is not JSON") from None
+        why = "is not JSON" if body else "is empty, and has to be a JSON object"
+        raise MalformedBody(f"{what} {why}") from None
     if (b"\\ud" in body or b"\\uD" in body) and _has_lone_surrogate(data):
         raise MalformedBody(f"{what} has half of a surrogate pair, which is no character")
     if not isinstance(data, dict):

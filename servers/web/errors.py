@@ -80,12 +80,19 @@ def _typed(error: HTTPException) -> SkylarkError:
         case 404:
             return NotFound(f"there is no {request.root_path}{request.path}")
         case 405:
-            return MethodNotAllowed(f"{request.root_path}{request.path} does not take {request.method}")
+            path, taken = f"{request.root_path}{request.path}", _taken(error)
+            return MethodNotAllowed(f"{path} does not take {request.method}, but {taken}")
         case 413:
             limit = request.max_content_length or 0
             return TooLarge(f"the body, or a field of its form, is over its limit ({limit} bytes in all)")
         case _:
             return MalformedBody(f"the request cannot be read: {error.name}")
+
+
+def _taken(error: HTTPException) -> str:
+    """The methods that are taken, but for those that any path takes."""
+    allowed = dict(error.get_headers()).get("Allow", "").split(", ")
+    return " and ".join(sorted(set(allowed) - {"HEAD", "OPTIONS"}))
 
 
 def _unexpected(error: Exception) -> Response:

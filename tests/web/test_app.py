@@ -81,6 +81,7 @@ def test_an_integer_is_one_however_it_is_written(client: FlaskClient, size: byte
 def test_a_wrong_method_is_told_the_right_ones(client: FlaskClient) -> None:
     reply = client.get("/toys/things")
     assert (reply.status_code, reply.json["error"]["code"]) == (405, "method_not_allowed")
+    assert ", but " in reply.json["error"]["message"], "it says what is possible"
     assert "POST" in reply.headers["Allow"]
 
 

@@ -16,10 +16,21 @@ from tests.acceptance.processes import alive, eventually, running_appliance
 PACED = {"texts": ["a paced text"], "model": "fake/paced"}  # five seconds of work
 
 
-@pytest.fixture
-def appliance():
-    with running_appliance(SKYLARK_ENGINE__MAX_MODELS="1") as appliance:
+ONE_MODEL = {"SKYLARK_ENGINE__MAX_MODELS": "1"}
+
+
+@pytest.fixture(scope="module")
+def running():
+    with running_appliance(**ONE_MODEL) as appliance:
         yield appliance
+
+
+@pytest.fixture
+def appliance(running):
+    """Whole again and idle, whatever the test before has killed."""
+    running.wait_until_ready()
+    eventually(lambda: not (running.jobs.queue()["running"] or running.jobs.queue()["queued"]), "it is idle")
+    return running
 
 
 @pytest.fixture
@@ -89,13 +100,14 @@ def test_the_job_of_a_client_that_named_it_goes_on_and_is_his_when_he_asks_again
     assert appliance.jobs.get(job_id)["attempt"] == 1
 
 
-def test_sigterm_answers_what_is_in_hand_and_leaves_no_process(appliance, pool):
-    waiting = pool.submit(speak, appliance, PACED)
-    running_job(appliance)
-    family = appliance.family()
-    assert appliance.stop() == 0
-    assert seconds(waiting.result()) == [pytest.approx(10.0)]
-    assert alive(family) == []
+def test_sigterm_answers_what_is_in_hand_and_leaves_no_process(pool):
+    with running_appliance(**ONE_MODEL) as appliance:
+        waiting = pool.submit(speak, appliance, PACED)
+        running_job(appliance)
+        family = appliance.family()
+        assert appliance.stop() == 0
+        assert seconds(waiting.result()) == [pytest.approx(10.0)]
+        assert alive(family) == []
 
 
 def test_one_model_at_a_time_takes_turns_on_the_device(appliance):

@@ -45,6 +45,8 @@ class JobStream:
         self.job_ids: list[str] = []
         self.ended = 0
         """How many have ended: they do so in their order."""
+        self.attempt = 0
+        """Of which attempt that is which was told last: some of its audio, or its end."""
 
     def open(self) -> None:
         """Returns once the jobs are accepted. Raises what is wrong with them."""
@@ -117,6 +119,7 @@ class JobStream:
         """Raises SkylarkError for an event out of its order, and for audio or a transcript with a hole."""
         if event.index != self.ended:
             raise SkylarkError(f"the engine told of job {event.index} when it was job {self.ended}'s turn")
+        self.attempt = event.attempt
         if isinstance(event, Ended):
             self._check_whole(event.job)
             self._position = None

@@ -117,6 +117,11 @@ class Request:
     def job_ids(self) -> list[str]:
         return self._stream.job_ids
 
+    @property
+    def attempt(self) -> int:
+        """Of which attempt at its job that is which was given last."""
+        return self._stream.attempt
+
     def __enter__(self) -> Self:
         return self
 

@@ -171,14 +171,18 @@ class Spoken:
                 yield what
 
     def events(self) -> Iterator[bytes]:
-        """In pcm and wav a delta has an id, the sample after its last one: `from` there goes on."""
+        """In pcm and wav a delta has an id, the sample after its last one: `from` there goes on.
+
+        Each says which attempt it is of: who goes on after a job was begun again has another one's samples.
+        """
         try:
             for what in self._pieces():
+                attempt = self._jobs.attempt
                 if isinstance(what, bytes):
-                    yield _delta(what, self._position, self._words)
+                    yield _delta(what, self._position, self._words, attempt)
                     self._words = []
                 else:
-                    yield event(_done(self._asked, what))
+                    yield event(_done(self._asked, what) | {"attempt": attempt})
         except SkylarkError as error:
             yield failure(error, self._request_id)
 
@@ -257,9 +261,15 @@ def _deltas(audio: bytes, format: str) -> Iterator[bytes]:
         yield _delta(piece, samples if format in POSITIONED else None)
 
 
-def _delta(audio: bytes, position: int | None = None, words: Sequence[Word] = ()) -> bytes:
-    said = {"words": [word.model_dump() for word in words]} if words else {}
-    return event({"type": "speech.audio.delta", "audio": base64.b64encode(audio).decode()} | said, position)
+def _delta(
+    audio: bytes, position: int | None = None, words: Sequence[Word] = (), attempt: int | None = None
+) -> bytes:
+    delta: dict[str, Any] = {"type": "speech.audio.delta", "audio": base64.b64encode(audio).decode()}
+    if words:
+        delta["words"] = [word.model_dump() for word in words]
+    if attempt is not None:
+        delta["attempt"] = attempt
+    return event(delta, position)
 
 
 def _done(asked: SpeechBody, result: Result) -> dict[str, Any]:

@@ -95,8 +95,12 @@ def test_a_client_that_goes_away_ends_its_job(appliance):
 
 def events(reply) -> list[tuple[str | None, dict]]:
     """Each event's id and its data."""
+    return events_of(reply.text)
+
+
+def events_of(text: str) -> list[tuple[str | None, dict]]:
     found = []
-    for block in reply.text.strip().split("\n\n"):
+    for block in text.strip().split("\n\n"):
         lines = dict(line.split(": ", 1) for line in block.splitlines())
         found.append((lines.get("id"), json.loads(lines["data"])))
     return found
@@ -145,6 +149,28 @@ def test_events_tell_each_word_with_its_audio_and_all_of_them_at_the_end(applian
     assert 0 < last["start"] < last["end"] <= whole_s
     rest = events(appliance.post("tts", f"/v1/audio/speech?from={deltas[-1][0]}", json=body, headers=named))
     assert rest[-1][1]["words"] == done["words"]
+
+
+def test_who_goes_on_after_the_runner_was_killed_is_told_that_this_is_another_attempt(appliance):
+    """From any sample on, and also where nothing is left to be heard."""
+    body = {"input": "x", "model": "fake/paced", "response_format": "pcm", "stream_format": "sse"}
+    request = {"json": body, "headers": {"Idempotency-Key": "killed"}}
+    with appliance.post("tts", "/v1/audio/speech", stream=True, **request) as reply:
+        pieces = reply.iter_content(None)
+        first = next(pieces)
+        for runner in appliance.named("servers.runner"):
+            runner.kill()
+        *deltas, (_, failure) = events_of((first + b"".join(pieces)).decode())
+    assert failure["error"]["code"] == "engine_unavailable"
+    assert "begun again" in failure["error"]["message"]
+    assert {delta["attempt"] for _, delta in deltas} == {1}
+    position, _ = deltas[-1]
+    told = events(appliance.post("tts", f"/v1/audio/speech?from={position}", **request))
+    assert {each["attempt"] for _, each in told} == {2}
+    assert [each["type"] for _, each in told][-2:] == ["speech.audio.delta", "speech.audio.done"]
+    assert int(told[-2][0]) == 24_000 * 10
+    ((_, done),) = events(appliance.post("tts", f"/v1/audio/speech?from={24_000 * 10}", **request))
+    assert (done["type"], done["attempt"]) == ("speech.audio.done", 2)
 
 
 @pytest.mark.parametrize("start", [0, 1, 1_600, 4_799, 4_800, 9_999])

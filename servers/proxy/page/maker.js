@@ -15,7 +15,8 @@ const AWAY_S = 20;
 
 /**
  * Events, each with the take in `detail`: `audio` and `words` as they come, `done`, `failed` with the error
- * in it, `reset` where it was cancelled; and `away` with the error, `back`, and `gaveup` with it.
+ * in it, `reset` where it was cancelled or is made anew; and `away` with the error, `back`, and `gaveup` with
+ * it.
  */
 export class Maker extends EventTarget {
   #api;
@@ -139,13 +140,18 @@ export class Maker extends EventTarget {
       take.jobId = id;
       if (work.cancelled) this.#cancel(take, work, false);
     };
-    const pieces = spoken({ body, key: take.key, from: take.length, signal: work.abort.signal, onJob });
-    for await (const piece of pieces) {
+    const had = { key: take.key, from: take.length, attempt: take.attempt };
+    for await (const piece of spoken({ body, ...had, signal: work.abort.signal, onJob })) {
+      if (piece.begunAgain) {
+        take.beginAgain();
+        tell("reset");
+        continue;
+      }
       if (piece.done) {
         Object.assign(take, { state: "done", words: piece.words, finishReason: piece.finishReason });
         return;
       }
-      take.append(piece.samples, piece.rate);
+      take.append(piece.samples, piece.rate, piece.attempt);
       if (piece.words.length > 0) {
         take.words.push(...piece.words);
         tell("words");

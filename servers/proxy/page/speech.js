@@ -21,31 +21,48 @@ function passes(error) {
 }
 
 /**
- * Yields {samples: Int16Array, rate, words, position}: `position` is the sample after the last one, `words`
- * are those that are known since. The last one is {done: true, words, finishReason} with all words.
+ * Yields {samples: Int16Array, rate, words, position, attempt}: `position` is the sample after the last one,
+ * `words` are those that are known since. The last one is {done: true, words, finishReason} with all words.
  *
  * `body` is that of /v1/audio/speech less its format, `key` the request's name: what breaks off is asked for
  * again by it, from the sample that is missing. Nothing is yielded twice. Throws ApiError, or AbortError.
- * `onJob(id)` is told the job as soon as it is known; `pause(ms)` waits between two attempts.
+ * `attempt` is that of the samples before `from`. Where the server has begun the text again since,
+ * {begunAgain: true} says that they are void, and all of the other attempt's follow.
+ * `onJob(id)` is told the job as soon as it is known; `pause(ms)` waits between two requests.
  */
-export async function* spoken({ body, key, from = 0, signal, onJob = () => {}, pause = wait }) {
-  let position = from;
+export async function* spoken({ body, key, signal, onJob = () => {}, pause = wait, from = 0, attempt }) {
+  let had = { position: from, attempt };
   let failures = 0;
   for (;;) {
     try {
-      for await (const piece of once({ body, key, from: position, signal, onJob })) {
+      for await (const piece of once({ body, key, from: had.position, signal, onJob })) {
         failures = 0;
-        if (!piece.done) position = piece.position;
+        if (isOfAnother(piece, had)) throw new BegunAgain();
+        if (!piece.done) had = piece;
         yield piece;
         if (piece.done) return;
       }
       throw new ApiError({ code: "broken_off", message: "The speech broke off: press Speak to go on." });
     } catch (error) {
+      if (error instanceof BegunAgain) {
+        had = { position: 0 };
+        yield { begunAgain: true };
+        continue;
+      }
       if (!passes(error) || failures >= PAUSES_MS.length) throw error;
       await pause(Math.max(PAUSES_MS[failures], (error.retryAfterS ?? 0) * 1000), signal);
       failures += 1;
     }
   }
+}
+
+/** What comes now does not go on what came before it. */
+class BegunAgain extends Error {}
+
+/** An attempt that is not told is taken for the same. */
+function isOfAnother(piece, had) {
+  const told = piece.attempt !== undefined && had.attempt !== undefined;
+  return told && had.position > 0 && piece.attempt !== had.attempt;
 }
 
 async function* once({ body, key, from, signal, onJob }) {
@@ -61,13 +78,14 @@ async function* once({ body, key, from, signal, onJob }) {
     const event = JSON.parse(data);
     if (event.type === "error") throw new ApiError({ ...event.error, status: 200 });
     if (event.type === "speech.audio.done") {
-      yield { done: true, words: event.words ?? [], finishReason: event.finish_reason };
+      const { words = [], finish_reason: finishReason, attempt } = event;
+      yield { done: true, words, finishReason, attempt };
       return;
     }
     if (event.type !== "speech.audio.delta") continue;
     const piece = unseen(samplesOf(event.audio), id, position);
     position += piece.length;
-    yield { samples: piece, rate, words: event.words ?? [], position };
+    yield { samples: piece, rate, words: event.words ?? [], position, attempt: event.attempt };
   }
 }
 

@@ -11,6 +11,8 @@ export class Take {
     const names = { id: randomName(), key: randomName(), seed: null };
     Object.assign(this, names, { state: "waiting", rate: 24_000, length: 0 });
     Object.assign(this, { words: [], peaks: [], finishReason: null, error: null }, about);
+    /** The server's attempt at it that its samples are of. */
+    this.attempt = undefined;
     this.jobId = null;
   }
 
@@ -27,8 +29,8 @@ export class Take {
     return this.length === 0 || this.#pieces.length > 0;
   }
 
-  append(samples, rate) {
-    this.rate = rate;
+  append(samples, rate, attempt) {
+    Object.assign(this, { rate, attempt });
     this.#pieces.push(samples);
     this.length += samples.length;
     this.#addPeaks();
@@ -55,8 +57,13 @@ export class Take {
 
   /** As if it had never been begun, with another name: the old one's job may be cancelled. */
   reset() {
-    const fresh = { key: randomName(), state: "waiting", length: 0, words: [], peaks: [], error: null };
-    Object.assign(this, fresh, { jobId: null, restored: false });
+    Object.assign(this, { key: randomName(), state: "waiting", error: null, jobId: null, restored: false });
+    this.beginAgain();
+  }
+
+  /** Without what it has, which the server has made anew. */
+  beginAgain() {
+    Object.assign(this, { length: 0, words: [], peaks: [], attempt: undefined });
     this.#pieces = [];
   }
 

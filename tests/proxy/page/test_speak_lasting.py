@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -76,6 +79,48 @@ def test_a_connection_that_breaks_is_gone_on_with_at_the_very_sample(speaking):
     assert queries[0] == ""
     assert queries[-1].startswith("from=")
     expect(speaking.words).to_have_text(SENTENCES[1].split())
+
+
+BROKEN_OFF = {"type": "error", "error": {"code": "engine_unavailable", "message": "It was begun again."}}
+
+
+def of_another_attempt(reply: str) -> tuple[str, int]:
+    """The first half of that reply as silence, as if its runner had died then; and its number of samples."""
+    told, samples = [], 0
+    events = [json.loads(block.partition("data: ")[2]) for block in reply.strip().split("\n\n")]
+    for event in events[: len(events) // 2]:
+        length = len(base64.b64decode(event["audio"]))
+        samples += length // 2
+        said = [word | {"word": "void"} for word in event.get("words", [])]
+        void = {"audio": base64.b64encode(bytes(length)).decode(), "words": said, "attempt": 0}
+        told.append(f"id: {samples}\ndata: {json.dumps(event | void)}\n\n")
+    return "".join(told) + f"data: {json.dumps(BROKEN_OFF)}\n\n", samples
+
+
+def test_of_a_sentence_that_the_server_began_again_one_attempt_is_kept(speaking):
+    """Whole, and with its own words; what was heard of the other one stays heard."""
+    heard = []
+
+    def begun_again(route):
+        reply = route.fetch()
+        if heard:
+            route.fulfill(response=reply)
+            return
+        body, samples = of_another_attempt(reply.text())
+        heard.append(samples)
+        route.fulfill(response=reply, body=body)
+
+    speaking.page.route("**/api/speech*", begun_again)
+    speaking.speak(SENTENCES[1])
+    speaking.until_heard()
+    (void,) = heard
+    assert void > 0
+    assert [query for query, _, _ in speaking.bodies] == ["", f"from={void}", ""]
+    speaking.page.unroute("**/api/speech*")
+    (whole,) = speaking.server_said()
+    assert np.array_equal(speaking.given(), np.concatenate([np.zeros(void, np.int16), whole[void:]]))
+    assert speaking.downloaded("wav")[44:] == whole.tobytes()
+    assert speaking.words() == SENTENCES[1].split()
 
 
 def test_without_a_network_it_waits_and_goes_on(speaking, complaints):

@@ -1,6 +1,7 @@
 // In which language a recording is: a choice that fits the model that listens.
 
 import { element, field } from "./element.js";
+import { languageName } from "./voices.js";
 
 /** What Whisper hears, by its tokenizer. */
 const WHISPER = (
@@ -10,8 +11,6 @@ const WHISPER = (
   "yue zh"
 ).split(" ");
 const DETECTS = ["whisperx", "faster_whisper"];
-
-const names = new Intl.DisplayNames(["en"], { type: "language" });
 
 /** The combobox “Language”. `value` is what goes into the field `language`; empty is the model's own. */
 export class LanguageChoice {
@@ -50,7 +49,7 @@ export class LanguageChoice {
 
 function options(backend) {
   if (!DETECTS.includes(backend)) return [["", backend === "pocketsphinx" ? "English" : "The model's own"]];
-  const all = WHISPER.map((tag) => [tag, names.of(tag === "jw" ? "jv" : tag)]);
+  const all = WHISPER.map((tag) => [tag, languageName(tag === "jw" ? "jv" : tag)]);
   return [
     ["", "The model's own"],
     ["auto", "Detect it"],

@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { element, icon, ICONS } from "./element.js";
 import { keep } from "./keep.js";
+import { turn } from "./slices.js";
 import { machineAt } from "./status.js";
 
 const TABS = ["speak", "listen", "align", "machine"];
@@ -122,6 +123,7 @@ async function startTab(name) {
   const root = document.getElementById(name);
   try {
     const module = await import(`./${name}.js`);
+    await turn(); // to build it is a task of its own
     await module.start({ root, api, keep, machine, say });
   } catch (error) {
     console.error(error);

@@ -51,7 +51,7 @@ export function queueTable({ cancel }) {
     node,
     show(queue, { anyone }) {
       const jobs = queue?.jobs ?? [];
-      count.textContent = countOf(jobs, queue?.waiting ?? 0);
+      write(count, countOf(jobs, queue?.waiting ?? 0));
       table.hidden = jobs.length === 0;
       empty.hidden = jobs.length > 0;
       if (jobs.length === 0) sayEmpty(empty, queue !== null);
@@ -134,16 +134,13 @@ function jobRow(job, cancel, title) {
       now = told;
       node.className = isOver(told) ? "ended" : "";
       status.className = `tag ${KINDS[told.status] ?? ""}`;
-      status.textContent = told.status;
+      write(status, told.status);
       showProgress(progress, bar, percent, told);
       button.hidden = isOver(told) || !(told.own || anyone);
       last.classList.toggle("none", button.hidden);
       this.tick();
     },
-    tick: () => {
-      const text = timeOf(now, Date.now() / 1000);
-      if (time.textContent !== text) time.textContent = text;
-    },
+    tick: () => write(time, timeOf(now, Date.now() / 1000)),
   };
 }
 
@@ -153,7 +150,12 @@ function showProgress(cell, bar, percent, { status, progress }) {
   bar.parentElement.hidden = !runs;
   if (typeof progress === "number") bar.value = progress;
   else bar.removeAttribute("value");
-  percent.textContent = typeof progress === "number" ? `${Math.floor(progress * 100)} %` : "";
+  write(percent, typeof progress === "number" ? `${Math.floor(progress * 100)} %` : "");
+}
+
+/** Only what is new: what is written again is laid out again. */
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 const isOver = ({ status }) => status !== "running" && status !== "queued";

@@ -1,10 +1,8 @@
 // The text as it is read: its paragraphs and sentences, the words that light up, and what went wrong where.
 
 import { element } from "./element.js";
+import { inSlices } from "./slices.js";
 import { Words } from "./words.js";
-
-/** So many sentences are built before the browser may draw: a long text blocks nothing. */
-const AT_A_TIME = 60;
 
 /**
  * `onSeek(index, offsetS)` is called for a word that is clicked, `onRetry(index)` for a sentence that failed.
@@ -21,24 +19,20 @@ export class Reading {
     this.#on = { onSeek, onRetry };
   }
 
-  /** Resolves once all of it is built. */
+  /** Resolves once all of it is built, or another text is shown. */
   async show(track) {
-    this.#run += 1;
-    const run = this.#run;
+    const run = (this.#run += 1);
     this.#places = [];
     this.#marked = -1;
     this.#root.replaceChildren();
     let paragraph = null;
-    for (let index = 0; index < track.sentences.length; index += 1) {
+    const build = (sentence, index) => {
       const before = track.sentences[index - 1];
-      if (before?.paragraph !== track.sentences[index].paragraph) {
-        paragraph = this.#paragraph(track.sentences[index], before);
-      }
-      paragraph.append(this.#sentence(index, track.sentences[index]), " ");
+      if (before?.paragraph !== sentence.paragraph) paragraph = this.#paragraph(sentence, before);
+      paragraph.append(this.#sentence(index, sentence), " ");
       this.update(index, track);
-      if (index % AT_A_TIME === AT_A_TIME - 1) await new Promise((go) => setTimeout(go));
-      if (run !== this.#run) return;
-    }
+    };
+    await inSlices(track.sentences, build, () => run === this.#run);
   }
 
   /** A sentence as it is now, and where those after it begin. */

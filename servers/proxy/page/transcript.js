@@ -3,6 +3,7 @@
 import { element, icon, ICONS } from "./element.js";
 import { clock, isDoubtful, LEGENDS, sentence, whole, worded } from "./scores.js";
 import { SegmentView } from "./segment.js";
+import { inSlices } from "./slices.js";
 import { countUntil } from "./words.js";
 
 const MOST_DOUBTFUL = 12;
@@ -24,6 +25,7 @@ export class Transcript extends EventTarget {
   #shown = -1;
   #url = null;
   #playing = 0;
+  #generation = 0;
   result = null;
 
   /** @param {{api, say, task: "transcribe"|"align", actions?: HTMLElement[]}} how */
@@ -58,19 +60,22 @@ export class Transcript extends EventTarget {
     this.element.hidden = false;
   }
 
-  /** What was heard in it. */
-  show(result) {
+  /** What was heard in it. Resolves once all of it is built, or something else is shown. */
+  async show(result) {
+    const generation = (this.#generation += 1);
     this.result = worded(result);
-    this.#views = this.result.segments.map((segment, index) => this.#view(segment, index));
+    this.#views = [];
     this.#starts = this.result.segments.map((segment) => segment.start);
     this.#shown = -1;
-    this.list.replaceChildren(...this.#views.map((view) => view.element));
+    this.list.replaceChildren();
     this.files.hidden = false;
     this.#note();
-    this.#light();
+    const build = (segment, index) => this.#build(segment, index);
+    if (await inSlices(this.result.segments, build, () => generation === this.#generation)) this.#light();
   }
 
   clear() {
+    this.#generation += 1;
     this.audio.pause();
     this.audio.removeAttribute("src");
     if (this.#url) URL.revokeObjectURL(this.#url);
@@ -81,13 +86,15 @@ export class Transcript extends EventTarget {
     this.files.hidden = this.unplayed.hidden = this.element.hidden = true;
   }
 
-  #view(segment, index) {
-    return new SegmentView(segment, {
+  #build(segment, index) {
+    const view = new SegmentView(segment, {
       task: this.#task,
       onSeek: (seconds) => this.#hear(seconds),
       onOpen: () => this.audio.pause(), // the first click of two has let it play
       onEdit: (edited) => this.#edited(edited, index),
     });
+    this.#views.push(view);
+    this.list.append(view.element);
   }
 
   #hear(seconds) {

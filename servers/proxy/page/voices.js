@@ -43,10 +43,13 @@ export function languagesOf({ models, voices }, chosen) {
   return choices.sort((one, other) => one.label.localeCompare(other.label));
 }
 
+let names = null;
+
 /** A tag in English; as it is where the browser does not know it. */
 export function languageName(tag) {
+  names ??= new Intl.DisplayNames("en", { type: "language" }); // which takes long: once
   try {
-    return new Intl.DisplayNames("en", { type: "language" }).of(tag) ?? tag;
+    return names.of(tag) ?? tag;
   } catch {
     return tag;
   }

@@ -31,7 +31,7 @@ FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "Via")
 """What a server in front adds: with none that is known of, those behind it would pass for this machine's."""
 TOKENLESS = frozenset({"/api/tts-generate", "/api/generate_batch"})
 """Clients from before the page call these as they are: with JSON, which no foreign page can send unasked."""
-EMBEDDED = "/page/status.js"
+EMBEDDED = frozenset({"/page/status.js", "/page/link.js"})
 """What pages of other origins may show."""
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
@@ -153,7 +153,7 @@ class Guard:
 def protect(response: Response) -> Response:
     for name, value in REPLIES.items():
         response.headers.setdefault(name, value)
-    if request.path == EMBEDDED:
+    if request.path in EMBEDDED:
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     if not response.cache_control:
         response.cache_control.no_store = True

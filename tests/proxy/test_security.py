@@ -207,8 +207,11 @@ def test_what_an_api_says_is_not_kept(client):
     assert client.get("/api/visitor").headers["Cache-Control"] == "no-store"
 
 
-def test_the_sign_alone_can_be_shown_by_other_pages(client):
-    assert client.get("/page/status.js").headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+@pytest.mark.parametrize("name", ["status.js", "link.js"])
+def test_the_sign_alone_can_be_shown_by_other_pages(client, name):
+    """With what it is made of: the other files stay with their own page."""
+    assert client.get(f"/page/{name}").headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert client.get("/page/main.js").headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 def test_clients_are_told_the_urls_and_never_the_key(client):

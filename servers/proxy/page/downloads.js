@@ -1,6 +1,26 @@
 // A download in hand: it waits until everything that goes into it is made.
 
 import { fileOf, save, slug } from "./download.js";
+import { clock } from "./scores.js";
+import { expectedSeconds } from "./waveform.js";
+
+const BYTES_PER_SAMPLE = 2;
+const MEGABYTE = 1_000_000;
+/** What is only expected may be wrong by so much. */
+const DOUBT = 1.25;
+
+/**
+ * Why no mp3 can be made of the sentences, or null: the server makes it, of `mostS` seconds at most. Where
+ * not all of them are made yet, only where it is as good as certain.
+ */
+export function refusalOf(sentences, mostS) {
+  const madeS = sentences.reduce((sum, { take }) => sum + take.seconds, 0);
+  const expectedS = expectedSeconds(sentences);
+  if (madeS <= mostS && expectedS <= mostS * DOUBT) return null;
+  const takes = `takes ${madeS < expectedS ? "about " : ""}${clock(Math.max(madeS, expectedS))}`;
+  const rest = `and this ${takes}: choose WAV or ZIP, or speak it in parts.`;
+  return `As mp3 at most ${clock(mostS)} can be had, ${rest}`;
+}
 
 export class Downloads {
   #page;
@@ -11,9 +31,12 @@ export class Downloads {
     this.#page = { api, say, kept, maker, transport };
   }
 
-  /** Of one sentence only, or of the whole track. */
-  want({ format, only, language }, track) {
-    this.#wanted = { format, only, language, begun: false };
+  /** Of one sentence only, or of the whole track. Nothing is made for what would be refused at its end. */
+  async want({ format, only, language }, track) {
+    const wanted = { format, only, language, mostS: null, begun: false };
+    this.#wanted = wanted;
+    wanted.mostS = await this.#mostS(format, track);
+    if (wanted !== this.#wanted || this.#refused(wanted, track)) return;
     this.#page.maker.all = !only;
     this.#page.maker.start(track);
   }
@@ -30,11 +53,30 @@ export class Downloads {
     const wanted = this.#wanted;
     cancel.hidden = progress.hidden = !wanted;
     get.disabled = wanted !== null;
-    if (!wanted) return;
-    const sentences = wanted.only ? [wanted.only] : track.sentences;
+    if (!wanted || wanted.mostS === null || wanted.begun || this.#refused(wanted, track)) return;
+    const sentences = sentencesOf(wanted, track);
     const made = sentences.filter(({ take }) => take.complete).length;
     progress.value = made / sentences.length;
-    if (made === sentences.length && !wanted.begun) this.#make(wanted, sentences);
+    if (made === sentences.length) this.#make(wanted, sentences);
+  }
+
+  /** The longest that can be made of it, in seconds; what cannot be asked now is refused when it is made. */
+  async #mostS(format, { sentences }) {
+    if (format !== "mp3") return Infinity;
+    const { limits } = await this.#page.api.visitor().catch(() => ({ limits: {} }));
+    const bytesPerS = (sentences[0]?.take.rate ?? 1) * BYTES_PER_SAMPLE;
+    return Math.min(
+      limits.max_audio_s ?? Infinity,
+      ((limits.max_body_mb ?? Infinity) * MEGABYTE) / bytesPerS,
+    );
+  }
+
+  #refused(wanted, track) {
+    const refusal = refusalOf(sentencesOf(wanted, track), wanted.mostS);
+    if (!refusal) return false;
+    this.drop();
+    this.#page.say(refusal, { kind: "bad" });
+    return true;
   }
 
   async #make(wanted, sentences) {
@@ -53,3 +95,5 @@ export class Downloads {
     this.drop();
   }
 }
+
+const sentencesOf = ({ only }, { sentences }) => (only ? [only] : sentences);

@@ -22,6 +22,7 @@ from benchmarks import (
     kill,
     load,
     month,
+    page,
     peers,
     queue,
     qwen,
@@ -65,6 +66,7 @@ BENCHMARKS = {
     "peers": lambda chosen: peers.measure(chosen.peer, chosen.rounds, chosen.checkpoint),
     "recognition": lambda chosen: recognition.measure(chosen.minutes, chosen.whisper),
     "visitors": lambda _: visitors.measure(),
+    "page": lambda _: page.measure(),
 }
 
 

@@ -24,7 +24,7 @@ BODY = json.dumps({"input": "How soon is this heard?", "response_format": "pcm"}
 
 
 def measure() -> list[Figure]:
-    with _served() as (door_port, proxy), ExitStack() as until_measured:
+    with served() as (door_port, proxy), ExitStack() as until_measured:
         visitors = [Visitor(proxy.url) for _ in range(VISITORS)]
         added_ms = _added_ms(door_port, visitors[0])
         for visitor in visitors:
@@ -41,7 +41,7 @@ def measure() -> list[Figure]:
 
 
 @contextmanager
-def _served() -> Iterator[tuple[int, Proxy]]:
+def served() -> Iterator[tuple[int, Proxy]]:
     """The port of a real appliance's door, and a proxy before that."""
     with running_appliance() as appliance, tempfile.TemporaryDirectory() as name:
         config = Path(name) / "server_config.json"
@@ -81,12 +81,12 @@ def _added_ms(door_port: int, visitor: Visitor) -> float:
     kind = {"Content-Type": "application/json"}
     proxy_port = int(visitor.url.rpartition(":")[2])
     for _ in range(SENTENCES):
-        at_door.append(_first_ms(door_port, "/v1/audio/speech", kind))
-        at_proxy.append(_first_ms(proxy_port, "/api/speech", kind | visitor.headers))
+        at_door.append(first_ms(door_port, "/v1/audio/speech", kind))
+        at_proxy.append(first_ms(proxy_port, "/api/speech", kind | visitor.headers))
     return median(at_proxy) - median(at_door)
 
 
-def _first_ms(port: int, path: str, headers: dict[str, str]) -> float:
+def first_ms(port: int, path: str, headers: dict[str, str]) -> float:
     """Until the first byte of the body."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)) as http:
         return _timed_ms(lambda: _ask(http, "POST", path, headers, BODY))

@@ -1,10 +1,11 @@
 // What Listen and Align share: a recording comes in, is kept, sent and heard, and its transcript is shown.
 
 import { element, icon, ICONS } from "./element.js";
+import { Heard } from "./heard.js";
 import { RecordingInput } from "./input.js";
 import { isPassing, newJob, ownJobs, recognised, soonFound } from "./recognition.js";
 import { Progress } from "./progress.js";
-import { Recordings } from "./recordings.js";
+import { newId, Recordings } from "./recordings.js";
 import { sentence, worded } from "./scores.js";
 import { Transcript } from "./transcript.js";
 
@@ -56,6 +57,7 @@ export class Hearing extends EventTarget {
       onStart: () => this.#start(),
     });
     this.transcript = new Transcript({ ...page, task, actions });
+    this.heard = new Heard(task, this.transcript);
     this.transcript.addEventListener("edited", ({ detail }) => this.#change({ result: detail }));
     this.list = element("ul", { class: "rows" });
     this.none = element("p", { class: "quiet-text" }, NONE);
@@ -163,11 +165,14 @@ export class Hearing extends EventTarget {
     try {
       const onJob = (id) => (entry.job = id ?? entry.job);
       const path = `/api/${this.#task}`;
-      const wish = { api, machine, path, recording: this.#audio, name, fields, key, onJob };
+      const onSegment = (...told) => ending.signal.aborted || this.heard.show(...told);
+      const wish = { api, machine, path, recording: this.#audio, name, fields, key, onJob, onSegment };
       const result = worded(await recognised({ ...wish, signal: ending.signal, tell }));
       if (ending.signal.aborted) return;
-      this.progress.hide();
-      this.transcript.show(result);
+      this.heard.giveWay(() => {
+        this.progress.hide();
+        this.transcript.show(result);
+      });
       await this.#change({ state: "done", result });
     } catch (error) {
       if (ending.signal.aborted) return; // somebody else has said what comes instead
@@ -183,6 +188,7 @@ export class Hearing extends EventTarget {
     this.#ending?.abort();
     this.#ending = null;
     this.progress.hide();
+    this.heard.clear();
   }
 
   async #cancel() {
@@ -291,9 +297,3 @@ export class Hearing extends EventTarget {
     await this.#list();
   }
 }
-
-/** crypto.randomUUID is not there where a page is on plain http. */
-const newId = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join(
-    "",
-  );

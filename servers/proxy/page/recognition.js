@@ -37,8 +37,9 @@ export const isPassing = (error) => AGAIN.includes(error.code) || [502, 503].inc
 
 /**
  * @param {{api, machine, path: string, recording: Blob, name: string, fields: Object<string, string>,
- *   key: string, signal: AbortSignal, tell: function(Stage): void,
- *   onJob: function(?string): void}} wish the id of its job is told once it is known
+ *   key: string, signal: AbortSignal, tell: function(Stage): void, onJob: function(?string): void,
+ *   onSegment: function(number, Object): void}} wish the id of its job is told once it is known, and each
+ *   segment with its number as soon as it was heard: from 0 again after a lost connection
  * @returns {Promise<Object>} what the server heard
  * @throws {ApiError} AbortError where it was ended
  */
@@ -61,7 +62,7 @@ export async function recognised(wish) {
   }
 }
 
-async function heard({ api, path, recording, name, fields, key, signal, tell, onJob }) {
+async function heard({ api, path, recording, name, fields, key, signal, tell, onJob, onSegment }) {
   const body = new FormData();
   for (const [field, value] of Object.entries(fields)) body.append(field, value);
   body.append("file", recording, name);
@@ -77,6 +78,7 @@ async function heard({ api, path, recording, name, fields, key, signal, tell, on
   for await (const line of lines(response)) {
     if (line.error) throw new ApiError({ ...line.error });
     if (line.result) return line.result;
+    if (line.segment) onSegment(line.segment_index, line.segment);
     tell(line.progress === null ? { stage: "waiting" } : { stage: "hearing", fraction: line.progress });
   }
   throw new ApiError({

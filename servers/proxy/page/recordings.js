@@ -78,3 +78,9 @@ export class Recordings {
     return all.filter(({ key }) => String(key).startsWith("entry ")).map(({ value }) => value);
   }
 }
+
+/** crypto.randomUUID is not there where a page is on plain http. */
+export const newId = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );

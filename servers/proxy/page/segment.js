@@ -12,19 +12,25 @@ const MEANS = {
   guessed: "its time is a guess",
 };
 
-/** A list item. `onSeek(seconds)`: what is to be heard; `onOpen()` before an edit, `onEdit(segment)` after it. */
+/**
+ * A list item. `onSeek(seconds)`: what is to be heard; `onOpen()` before an edit, `onEdit(segment)` after it:
+ * without that nothing can be edited.
+ */
 export class SegmentView {
   #task;
   #onOpen;
   #onEdit;
 
-  /** @param {Object} segment @param {{task: string, onSeek: function, onOpen: function, onEdit: function}} how */
-  constructor(segment, { task, onSeek, onOpen, onEdit }) {
+  /**
+   * @param {Object} segment
+   * @param {{task: string, onSeek: function, onOpen?: function, onEdit?: function}} how
+   */
+  constructor(segment, { task, onSeek, onOpen, onEdit = null }) {
     this.#task = task;
     this.#onOpen = onOpen;
     this.#onEdit = onEdit;
     this.segment = segment;
-    this.text = element("div", { class: "grow", ondblclick: (event) => this.#editAt(event) });
+    this.text = element("div", { class: "grow", ondblclick: onEdit && ((event) => this.#editAt(event)) });
     this.words = new Words(this.text, { onSeek, each: (span, word) => this.#mark(span, word) });
     const at = clock(segment.start);
     this.from = element(
@@ -41,7 +47,7 @@ export class SegmentView {
       "button",
       {
         type: "button",
-        class: "icon small quiet",
+        class: `icon small quiet${onEdit ? "" : " unseen"}`,
         "aria-label": `Edit what is said at ${at}`,
         onclick: () => this.#open(),
       },

@@ -74,6 +74,11 @@ export class Transcript extends EventTarget {
     if (await inSlices(this.result.segments, build, () => generation === this.#generation)) this.#light();
   }
 
+  /** Plays the recording from there. */
+  hear(seconds) {
+    this.#hear(seconds);
+  }
+
   clear() {
     this.#generation += 1;
     this.audio.pause();

@@ -41,7 +41,7 @@ def timed(tab) -> Locator:
 
 
 def words(tab, within_s: float = 60) -> list[str]:
-    timed(tab).first.wait_for(timeout=1000 * within_s)
+    tab.locator(".segments > .segment").first.wait_for(timeout=1000 * within_s)
     return timed(tab).all_text_contents()
 
 

@@ -71,7 +71,7 @@ async function listen(page, report) {
   await page.goto(`${url}/#listen`);
   const input = await page.waitForSelector("#listen input[type=file]");
   await input.uploadFile(recording);
-  await page.waitForSelector("#listen .segment");
+  await page.waitForSelector("#listen .segments .segment");
   const words = (spans) => spans.map((span) => span.textContent);
   report.transcript = await page.$$eval("#listen .words [data-start]", words);
   await page.locator("#listen .words [data-start]").click();

@@ -15,11 +15,12 @@ from servers.backends._whisper.options import WhisperRequest
 from servers.backends.espeak import EspeakUtterance
 from servers.backends.faster_whisper import FasterWhisper
 from servers.checkpoints import folder_of
-from servers.speech import AlignRequest, Chunk, ModelSpec, Speech
+from servers.speech import AlignRequest, Chunk, ModelSpec, Progress, Segment, Speech
 from servers.text.score import word_error_rate
+from tests.real_weights import librivox
 
 from .conftest import PARAGRAPH, Spoken
-from .contract import result
+from .contract import items, result
 
 CHECKPOINT = "whisper-base"
 VOICES = {"fr": "fr+klatt2"}
@@ -112,3 +113,17 @@ def test_a_long_recording_is_aligned_in_windows(backend, speak, tmp_path: Path):
     off = np.abs([word.start - start for word, start in zip(aligned.words, expected, strict=True)])
     assert np.median(off) < 0.15, json.dumps(off.round(2).tolist())
     assert np.quantile(off, 0.95) < 1.5
+
+
+def test_the_segments_of_human_speech_are_told_while_the_rest_of_it_is_heard(backend, tmp_path):
+    """By one VAD chunk of up to 30 s after the other."""
+    read = [soundfile.read(clip.audio) for clip in librivox()]
+    path = tmp_path / "read.wav"
+    soundfile.write(path, np.concatenate([samples for samples, _ in read] * 2), read[0][1])
+    yielded = items(backend, "transcribe", WhisperRequest(audio_path=path, batch_size=1))
+    transcript = yielded[-1]
+    assert [item for item in yielded if isinstance(item, Segment)] == list(transcript.segments)
+    assert all(segment.words for segment in transcript.segments)
+    heard = [isinstance(item, Segment) for item in yielded]
+    far = next(item.fraction for item in yielded[heard.index(True) :] if isinstance(item, Progress))
+    assert 0 < far < 0.9, "the first are told long before the last are heard"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from collections.abc import Collection
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -18,7 +19,11 @@ PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "tas
 
 
 class JsonLines(logging.Formatter):
-    """{"at", "level", "logger", "pid", "message"} and the caller's `extra` fields."""
+    """{"at", "level", "logger", "pid", "message"} and the caller's `extra` fields, but those in `without`."""
+
+    def __init__(self, without: Collection[str] = ()) -> None:
+        super().__init__()
+        self._left_out = PLAIN | frozenset(without)
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -28,7 +33,7 @@ class JsonLines(logging.Formatter):
             "pid": record.process,
             "message": record.getMessage(),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in PLAIN}
+        line |= {name: value for name, value in vars(record).items() if name not in self._left_out}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
@@ -46,12 +51,12 @@ class JsonLines(logging.Formatter):
         return "\ncaused by\n".join(parts)
 
 
-def config(level: str) -> dict[str, Any]:
-    """For logging.config.dictConfig: everything to stderr, one JSON object a line."""
+def config(level: str, without: Collection[str] = ()) -> dict[str, Any]:
+    """For logging.config.dictConfig: everything to stderr, one JSON object a line, without those fields."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": f"{__name__}.{JsonLines.__name__}"}},
+        "formatters": {"json": {"()": f"{__name__}.{JsonLines.__name__}", "without": tuple(without)}},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}
         },

@@ -154,6 +154,8 @@ class Backend:
     result names those that were given in `ignored`.
     """
     options: ClassVar[type[Options]] = Options
+    uses_gpu: ClassVar[bool] = True
+    """Whether it computes on the device that it is given; else a CPU is all that it needs."""
     max_batch: ClassVar[int] = 1
     takes_arrivals: ClassVar[frozenset[str]] = frozenset()
     """The tasks whose running batch others may join."""

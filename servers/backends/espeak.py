@@ -42,6 +42,7 @@ class Espeak(Backend):
     requests = {"synthesize": EspeakUtterance}  # noqa: RUF012 - the contract says ClassVar
     honours = frozenset({"voice", "language", "speed"})
     options = EspeakOptions
+    uses_gpu = False
 
     _library: Library
     _voices: Voices

@@ -42,6 +42,7 @@ class Mock(Backend):
     requests = {"synthesize": Utterance}  # noqa: RUF012 - the contract says ClassVar
     honours = frozenset({"voice", "speed"})
     options = MockOptions
+    uses_gpu = False
 
     _options: MockOptions
 

@@ -74,6 +74,7 @@ class Piper(Backend):
     requests = {"synthesize": PiperUtterance}  # noqa: RUF012 - the contract says ClassVar
     honours = frozenset({"voice", "language", "seed", "speed"})
     options = PiperOptions
+    uses_gpu = False
     takes_arrivals = frozenset({"synthesize"})
 
     _options: PiperOptions

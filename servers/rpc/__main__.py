@@ -32,6 +32,6 @@ def main(loaded: Settings) -> None:
 
 if __name__ == "__main__":
     with startup() as settings:
-        dictConfig(logs.config(settings.log_level))
+        dictConfig(logs.config(settings.log_level, () if settings.rpc.log_session_id else ("session_id",)))
         os.umask(0o077)
         main(settings)

@@ -19,6 +19,7 @@ from servers.errors import SkylarkError
 from servers.jobs.client import JobsClient
 from servers.jobs.requests import Requests
 from servers.rpc import skylark_pb2, skylark_pb2_grpc
+from servers.rpc.publishing import registration
 from servers.rpc.service import Service
 from servers.rpc.sessions import Sessions
 from servers.rpc.voice_loudness import VoiceLoudness
@@ -69,6 +70,7 @@ class Worker:
         reflection.enable_server_reflection(
             (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
+        self._registration = registration(own, self.service, self._is_ready)
         self._stopping = threading.Event()
 
     def bind(self) -> int:
@@ -89,6 +91,8 @@ class Worker:
         self._server.start()
         held_at = -math.inf
         log.info("serving", extra={"action": "start", "worker": self._loaded.rpc.name})
+        if self._registration is not None:
+            self._registration.start()
         while not self._stopping.wait(LOOK_S):
             is_ready = self._is_ready()
             self._tell_health(is_ready)
@@ -96,6 +100,8 @@ class Worker:
             if is_ready and time.monotonic() - held_at > HOLD_EVERY_S:
                 held_at = time.monotonic()
                 self._hold_models()
+        if self._registration is not None:
+            self._registration.leave()
         self._health.enter_graceful_shutdown()
         self.requests.stop()
         self._server.stop(GRACE_S).wait()

@@ -19,6 +19,7 @@ from servers.jobs.requests import Requests
 from servers.rpc import skylark_pb2 as wire
 from servers.rpc.calls import Keys, owner, requester, statuses
 from servers.rpc.levelling import TARGETS, Loudness, Method
+from servers.rpc.publishing import offered
 from servers.rpc.session import Event, Sent, Session, State, Stopped, Stream
 from servers.rpc.sessions import Sessions, Wanted
 from servers.rpc.skylark_pb2_grpc import TTSServicer
@@ -148,11 +149,11 @@ class Service(TTSServicer):
         return {
             "worker": self.settings.name,
             "version": __version__,
-            "streaming": True,
-            "zero_shot": any(about.clones for about in known),
-            "lora": False,
+            "streaming": self.settings.streaming,
+            "zero_shot": self.settings.zero_shot and any(about.clones for about in known),
+            "lora": False,  # no model here has any
             "cpu_ok": device == "cpu",
-            "languages": sorted({language for about in known for language in about.languages}),
+            "languages": offered(self.settings.languages, known),
             "max_concurrent_sessions": self.sessions.most,
             "sessions": len(self.sessions.all()),
             "models": [_name(each) for each in models],
@@ -160,6 +161,14 @@ class Service(TTSServicer):
             "frame_ms": FRAME_MS,
             "device": device or "",
         }
+
+    def models(self) -> list[dict[str, Any]]:
+        """Of this worker: their names, what each is at, and how many sessions it has."""
+        sessions = self.sessions.by_model()
+        return [
+            {"name": _name(each), "state": each["state"], "sessions": sessions[_name(each)]}
+            for each in self._speaking()
+        ]
 
     def _speaking(self) -> list[dict[str, Any]]:
         return [each for each in self.requests.client.models()["models"] if "synthesize" in each["tasks"]]

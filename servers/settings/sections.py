@@ -71,6 +71,13 @@ class Tts(Door):
     cache_mb: Annotated[float, Field(gt=0)] = 256.0
 
 
+def a_redis(url: SecretStr) -> SecretStr:
+    """The URL. Raises ValueError for one that no Redis has."""
+    if urlsplit(url.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("has to be as redis://localhost:6379")
+    return url
+
+
 class Rpc(Door):
     """The streaming worker."""
 
@@ -86,6 +93,23 @@ class Rpc(Door):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     client_ca: Path | None = None
+    redis_url: Annotated[SecretStr, AfterValidator(a_redis)] | None = None
+    registration_ttl_s: Annotated[int, Field(ge=1, le=86_400)] = 30
+    heartbeat_s: Annotated[float, Field(gt=0)] = 10.0
+    advertise: str | None = None
+    languages: Names | None = None
+    streaming: bool = True
+    zero_shot: bool = True
+    lora: bool = True
+    log_session_id: bool = True
+
+    @model_validator(mode="after")
+    def _renewed(self) -> Self:
+        if self.heartbeat_s >= self.registration_ttl_s:
+            raise ValueError(
+                "heartbeat_s has to be shorter than registration_ttl_s, or the worker comes and goes"
+            )
+        return self
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -124,7 +148,7 @@ class Engine(Section):
     joins: bool = True
     step_timeout_s: Annotated[float, Field(gt=0)] = 120.0
     background_share: Annotated[float, Field(ge=0, le=0.9)] = 0.1
-    warmup_text: str | None = "This is a warmup test."
+    warmup_text: Annotated[str | None, BeforeValidator(lambda text: text or None)] = "This is a warmup test."
     max_attempts: Annotated[int, Field(ge=1)] = 3
     max_wait_s: float = 60.0
     heartbeat_timeout_s: Annotated[float, Field(ge=60)] = 300.0

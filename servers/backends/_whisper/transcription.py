@@ -100,8 +100,8 @@ class Transcription:
         audio = self._measured(active, blocks(active.audio, SAMPLE_RATE, VAD_BLOCK_S))
         for closed in vad_chunks(audio, lambda samples: self._speech(request, samples)):
             active.read_s = closed.end_s
+            active.waiting += closed.chunks  # all at once: how far it is depends on what waits
             for chunk in closed.chunks:
-                active.waiting.append(chunk)
                 active.speech_s += chunk.end_s - chunk.start_s
                 full = self._batcher.add(index, self._decode_options(active, chunk), chunk)
                 if full is not None:

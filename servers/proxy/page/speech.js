@@ -10,14 +10,19 @@ const BUSY = ["engine_unavailable", "queue_full", "too_many_streams"];
 const AWAY = new Set(["machine_off", "upstream_unreachable", "unreachable", ...BUSY]);
 /** What passes soon. */
 const PASSING = new Set(["unreachable", "broken_off", ...BUSY]);
+/** A server that dies in this moment fails once; one that is none of ours does so each time. */
+const MOST_BROKEN = 3;
 
 /** Whether the machine, or the way to it, has to be waited for. */
 export function isAway(error) {
   return error instanceof ApiError && AWAY.has(error.code);
 }
 
-function passes(error) {
-  return error instanceof ApiError && PASSING.has(error.code);
+/** How often in a row it is worth asking again. */
+function triesAfter(error) {
+  if (!(error instanceof ApiError)) return 0;
+  if (PASSING.has(error.code)) return PAUSES_MS.length;
+  return error.code === "upstream_failed" ? MOST_BROKEN : 0;
 }
 
 /**
@@ -49,7 +54,7 @@ export async function* spoken({ body, key, signal, onJob = () => {}, pause = wai
         yield { begunAgain: true };
         continue;
       }
-      if (!passes(error) || failures >= PAUSES_MS.length) throw error;
+      if (failures >= triesAfter(error)) throw error;
       await pause(Math.max(PAUSES_MS[failures], (error.retryAfterS ?? 0) * 1000), signal);
       failures += 1;
     }

@@ -6,7 +6,7 @@ from base64 import b64decode
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Locator, Page, Request, Route, expect
 
 Samples = NDArray[np.int16]
 TEXT = (
@@ -56,6 +56,7 @@ GIVEN = """() => {
   const bytes = new Uint8Array(Int16Array.from(window.given).buffer);
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }"""
+SPEECH = "**/api/speech*"
 CURRENT = "#speak [data-start][aria-current=true]"
 
 
@@ -151,3 +152,22 @@ class Speaking:
         with self.page.expect_download() as download:
             self.button("Download").click()
         return download.value.path().read_bytes()
+
+
+class Gate:
+    """The requests for speech wait at it until it is opened."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Route] = []
+        self.is_open = False
+
+    def __call__(self, route: Route) -> None:
+        if self.is_open:
+            route.continue_()
+        else:
+            self.waiting.append(route)
+
+    def open(self) -> None:
+        self.is_open = True
+        for route in self.waiting:
+            route.continue_()

@@ -4,35 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
-from tests.proxy.page.speaking import SENTENCES, Speaking
+from tests.proxy.page.speaking import SENTENCES, SPEECH, Gate, Speaking
 from tests.proxy.page.watched import until
 
-SPEECH = "**/api/speech*"
+TWO_TAKES = """async () => (await (await import("/page/keep.js")).keep.keys("takes")).length === 4"""
 ONE_TAKE = """async () => {
   const takes = await (await import("/page/keep.js")).keep.all("takes");
   return takes.length === 2 && takes[1].key === `${takes[0].key}/audio`;
 }"""
-
-
-class Gate:
-    """The requests for speech wait at it until it is opened."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Route] = []
-        self.is_open = False
-
-    def __call__(self, route: Route) -> None:
-        if self.is_open:
-            route.continue_()
-        else:
-            self.waiting.append(route)
-
-    def open(self) -> None:
-        self.is_open = True
-        for route in self.waiting:
-            route.continue_()
 
 
 @pytest.fixture
@@ -71,3 +52,45 @@ def test_another_text_waits_for_nothing_of_the_first(speaking, gate, complaints)
     del speaking.bodies[:2]
     assert np.array_equal(speaking.given(), *speaking.server_said())
     until(speaking.page, ONE_TAKE)
+
+
+def test_a_sentence_that_is_said_again_is_forgotten_once_another_text_is_spoken(speaking, gate, complaints):
+    complaints.expect("status of 409")
+    gate.is_open = True
+    speaking.speak(SENTENCES[0])
+    speaking.until_heard()
+    gate.is_open = False
+    with speaking.page.expect_request(SPEECH):
+        speaking.button("Say again").click()
+    speak_and_ask(speaking, SENTENCES[3], SENTENCES[3])
+    with speaking.page.expect_request(lambda request: request.method == "DELETE"):
+        gate.open()
+    speaking.until_heard()
+    expect(speaking.words).to_have_text(SENTENCES[3].split())
+    expect(speaking.button("Keep")).to_be_hidden()
+    speaking.button("Say again").click()
+    speaking.button("Take back").wait_for()
+    speaking.until_heard()
+    del speaking.bodies[:2]
+    assert [body["input"] for _, _, body in speaking.bodies] == [SENTENCES[3]] * 2
+    *_, again = speaking.server_said()
+    assert np.array_equal(speaking.given()[-len(again) :], again)
+    until(speaking.page, TWO_TAKES)
+
+
+def test_a_download_is_given_up_once_another_text_is_spoken(speaking, gate, complaints):
+    """No file comes of it, and the next one has the new text alone."""
+    complaints.expect("status of 409")
+    files: list[str] = []
+    speaking.page.on("download", lambda download: files.append(download.suggested_filename))
+    speak_and_ask(speaking, f"{SENTENCES[0]} {SENTENCES[1]}", SENTENCES[1])
+    speaking.button("Download").click()
+    speaking.button("Cancel the download").wait_for()
+    speak_and_ask(speaking, SENTENCES[3], SENTENCES[3])
+    speaking.button("Cancel the download").wait_for(state="hidden")
+    gate.open()
+    speaking.until_heard()
+    assert files == []
+    del speaking.bodies[:2]
+    assert speaking.downloaded("wav")[44:] == speaking.server_said()[0].tobytes()
+    assert files == ["Then somebody came and said hello.wav"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.proxy.page.speaking import RATE, SENTENCES, TEXT
+from tests.proxy.page.speaking import RATE, SENTENCES, SPEECH, TEXT, Gate
 from tests.proxy.page.watched import until
 
 KEPT_TEXT = "async () => (await (await import('/page/keep.js')).keep.get('scripts', 'current'))?.text"
@@ -120,7 +120,7 @@ def test_of_a_sentence_that_the_server_began_again_one_attempt_is_kept(speaking)
     (whole,) = speaking.server_said()
     assert np.array_equal(speaking.given(), np.concatenate([np.zeros(void, np.int16), whole[void:]]))
     assert speaking.downloaded("wav")[44:] == whole.tobytes()
-    assert speaking.words() == SENTENCES[1].split()
+    expect(speaking.words).to_have_text(SENTENCES[1].split())
 
 
 def test_without_a_network_it_waits_and_goes_on(speaking, complaints):
@@ -213,6 +213,27 @@ def test_a_machine_that_is_off_is_said_and_the_speech_goes_on_once_it_is_there(
     speaking.until_heard()
     assert np.array_equal(speaking.given(), *speaking.server_said())
     expect(speaking.page.get_by_text("The machine is off.")).to_have_count(0)
+
+
+def test_a_server_that_is_away_in_mid_speech_is_waited_for(speaking, appliance, complaints):
+    """It is killed once half of the text is made, and nobody starts it again before the page has said so."""
+    complaints.expect("status of 50", "ERR_")
+    gate = Gate()
+    speaking.page.route(SPEECH, lambda route: gate(route) if len(speaking.bodies) > 2 else route.continue_())
+    speaking.speak()
+    speaking.until_made(2)
+    appliance.process.suspend()
+    try:
+        for process in appliance.named("servers.tts"):
+            process.kill()
+        gate.open()
+        speaking.page.get_by_text("The speech goes on by itself once it is there.").wait_for()
+    finally:
+        appliance.process.resume()
+    speaking.until_heard()
+    expect(speaking.page.get_by_text("The speech goes on by itself")).to_have_count(0)
+    expect(speaking.words).to_have_text(TEXT.split())
+    assert np.array_equal(speaking.given(), np.concatenate(speaking.server_said()))
 
 
 def test_a_reload_within_a_reload_forgets_nothing(speaking):

@@ -38,7 +38,7 @@ def expect_text(speaking: Speaking, text: str) -> None:
 def spoken(speaking: Speaking, text: str) -> None:
     speaking.speak(text)
     speaking.until_heard()
-    assert speaking.words() == text.split()
+    expect(speaking.words).to_have_text(text.split())
 
 
 def test_each_window_has_a_text_of_its_own_also_after_a_reload(window):
@@ -52,7 +52,7 @@ def test_each_window_has_a_text_of_its_own_also_after_a_reload(window):
     for each, text in zip(windows, texts, strict=True):
         expect_text(each, text)
         each.until_made(1)
-        assert each.words() == text.split()
+        expect(each.words).to_have_text(text.split())
         each.button("Play").click()
         each.until_heard()
         assert each.bodies == []
@@ -67,7 +67,7 @@ def test_the_text_of_a_window_that_is_closed_is_found_by_the_next_one(window):
     third = window()
     expect_text(third, SENTENCES[0])
     third.until_made(1)
-    assert third.words() == SENTENCES[0].split()
+    expect(third.words).to_have_text(SENTENCES[0].split())
     expect_text(window(), "")
     expect_text(second, SENTENCES[2])
 

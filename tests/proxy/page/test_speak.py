@@ -129,6 +129,24 @@ def test_a_sentence_that_fails_says_why_and_the_others_go_on(speaking, complaint
     assert [body["input"] for _, _, body in speaking.bodies] == ["Two is not."]
 
 
+def test_after_three_failures_in_a_row_it_pauses_and_says_why(speaking, complaints):
+    """Nothing more is asked before somebody presses Resume."""
+    complaints.expect("status of 4")
+    others = [f"Number {n} is not." for n in range(12)]
+    speaking.speak(f"{SENTENCES[1]}\n[nobody at all] {' '.join(others)}")
+    speaking.page.locator("#toasts .toast", has_text="The speech has stopped: there is no voice").wait_for()
+    speaking.button("Resume").wait_for()
+    assert speaking.position() < speaking.page.evaluate("window.player.end")
+    asked = len(speaking.bodies)
+    assert asked < 1 + len(others)
+    speaking.page.evaluate(
+        "async () => { for (let n = 0; n < 30; n += 1) await new Promise(requestAnimationFrame); }"
+    )
+    assert len(speaking.bodies) == asked
+    with speaking.page.expect_request("**/api/speech*"):
+        speaking.button("Resume").click()
+
+
 def test_voice_language_and_speed_go_with_the_request_and_stay(speaking):
     voice = speaking.page.get_by_role("combobox", name="Voice", exact=True)
     option = voice.locator("option", has_text="de").first

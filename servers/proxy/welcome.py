@@ -49,9 +49,11 @@ def health() -> dict[str, Any] | Response:
 
 
 def _limits(who: Visitor) -> dict[str, float | None]:
-    own, left = settings().proxy, allowances().left(who)
+    own, here, left = settings().proxy, settings().limits, allowances().left(who)
     return {
         **_limits_of_requests(),
+        "max_file_s": here.max_audio_s,  # of what is encoded here, whatever the servers that are asked take
+        "max_file_mb": here.max_body_mb,
         "characters_per_day": own.characters_per_day,
         "characters_left": left[CHARACTERS],
         "recording_mb_per_day": own.recording_mb_per_day,

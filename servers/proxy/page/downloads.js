@@ -66,8 +66,8 @@ export class Downloads {
     const { limits } = await this.#page.api.visitor().catch(() => ({ limits: {} }));
     const bytesPerS = (sentences[0]?.take.rate ?? 1) * BYTES_PER_SAMPLE;
     return Math.min(
-      limits.max_audio_s ?? Infinity,
-      ((limits.max_body_mb ?? Infinity) * MEGABYTE) / bytesPerS,
+      limits.max_file_s ?? Infinity,
+      ((limits.max_file_mb ?? Infinity) * MEGABYTE) / bytesPerS,
     );
   }
 

@@ -13,7 +13,7 @@ def test_an_mp3_that_would_be_too_long_is_refused_before_it_is_made(page):
     def limited(route):
         reply = route.fetch()
         told = reply.json()
-        told["limits"]["max_audio_s"] = 2
+        told["limits"]["max_file_s"] = 2
         route.fulfill(response=reply, json=told)
 
     page.route("**/api/visitor", limited)

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from servers import __version__
-from servers.cli import gpu, health, jobs, models, page, say, smoke, srv, transcribe, up
+from servers.cli import gpu, health, jobs, models, page, rpc, say, smoke, srv, transcribe, up
 from servers.cli.output import EXIT_CODES, Group
 from servers.cli.text_command import TextCommand
 
@@ -57,6 +57,7 @@ for command, kind in (
 app.add_typer(srv.app, name="srv")
 app.add_typer(models.app, name="models")
 app.add_typer(gpu.app, name="gpu")
+app.add_typer(rpc.app, name="rpc")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -26,14 +27,18 @@ from servers.supervision.processes import (
     DEFAULT_PORT_BASE,
     DOORS,
     PROXY,
+    RPC,
+    Process,
     port_variables,
     served,
 )
 from servers.supervision.running import Running, announced
+from servers.web.serve import tcp_address
 
 Questions = dict[str, Callable[[], object]]
 """By the name of a process; one raises Unreachable or SkylarkError until that is ready."""
 READY_S = 120.0
+CONNECT_S = 2.0
 
 
 def start(port_base: int | None, *, once: bool) -> None:
@@ -58,7 +63,7 @@ def start(port_base: int | None, *, once: bool) -> None:
                 _wait_until_ready(appliance, _questions(loaded, servers, engine), _patience_s(loaded))
             load_ahead(main_job.TASKS, main_job.LANGUAGE, loaded)
             main_job.run(servers, loaded.data_dir)
-            main_job.invite(client, {door.name: door.url(loaded) for door in DOORS}, _page(loaded))
+            main_job.invite(client, _addresses(loaded), _page(loaded))
             if not once:
                 _serve(appliance)
     print("stopped", flush=True)
@@ -76,16 +81,24 @@ def _appliance(loaded: Settings) -> Iterator[Appliance]:
 def _announced(loaded: Settings) -> Iterator[None]:
     """The command line finds it from any folder; where it cannot, that is said, and the rest goes on."""
     urls = {door.url_key: door.url(loaded) for door in DOORS if door.url_key}
-    socket = str(loaded.engine_socket)
+    engine = str(loaded.engine_socket)
     with ExitStack() as stack:
         try:
             stack.enter_context(
-                announced(Running(os.getpid(), str(ROOT), str(loaded.data_dir), socket, urls, _page(loaded)))
+                announced(Running(os.getpid(), str(ROOT), str(loaded.data_dir), engine, urls, _page(loaded)))
             )
         except OSError as error:
             only = "commands find these servers with --server and --socket only"
             complain(f"{error.filename}: {error.strerror}: {only}")
         yield
+
+
+def _addresses(loaded: Settings) -> dict[str, str]:
+    """Where the doors are reached, as people name that."""
+    addresses = {door.name: door.url(loaded) for door in DOORS}
+    if RPC in served(loaded):
+        addresses[RPC.name] = tcp_address(*RPC.reached_at(loaded))
+    return addresses
 
 
 def _page(loaded: Settings) -> str | None:
@@ -113,14 +126,24 @@ def _client(loaded: Settings) -> ClientConfig:
 
 
 def _questions(loaded: Settings, servers: Servers, engine: JobsClient) -> Questions:
-    """What to ask each process that can be asked; the engine answers on its socket."""
-    return {
-        process.name: partial(servers.get, f"{process.url(loaded)}{process.ready_path}")
-        if process.port_setting
-        else engine.health
-        for process in served(loaded)
-        if process.ready_path
-    }
+    """What to ask each process; the engine answers on its socket, and rpc speaks no HTTP."""
+
+    def question(process: Process) -> Callable[[], object]:
+        if process is RPC:
+            return partial(_connect, process.reached_at(loaded))
+        if process.port_setting:
+            return partial(servers.get, f"{process.url(loaded)}{process.ready_path}")
+        return engine.health
+
+    return {process.name: question(process) for process in served(loaded)}
+
+
+def _connect(address: tuple[str, int]) -> None:
+    """Raises Unreachable where nobody listens."""
+    try:
+        socket.create_connection(address, timeout=CONNECT_S).close()
+    except OSError as error:
+        raise Unreachable(f"{tcp_address(*address)}: {error.strerror or error}") from None
 
 
 def _patience_s(loaded: Settings) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the command line reads the table at its start, and does not need the settings for that
@@ -63,10 +64,14 @@ class Process:
         section = getattr(settings, self.port_setting.partition(".")[0])
         return section.host, section.port
 
-    def url(self, settings: Settings) -> str:
-        """Where this machine reaches it."""
+    def reached_at(self, settings: Settings) -> tuple[str, int]:
+        """The host and the port at which this machine reaches it."""
         host, port = self.address(settings)
-        host = ANY_ADDRESS.get(host, host)
+        return ANY_ADDRESS.get(host, host), port
+
+    def url(self, settings: Settings) -> str:
+        """The same, of one that speaks HTTP."""
+        host, port = self.reached_at(settings)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -83,21 +88,24 @@ INTAKE = Process("intake", "servers.intake", None, 3, StopOrder.DOORS, None, Non
 """Runs where the settings name the appliance's table. It hands back what it has in hand, and ends."""
 PROXY = Process("proxy", "servers.proxy", "proxy.port", 3, StopOrder.DOORS, "/ready")
 """Serves the page, where the settings want that. It is a client of the doors, and ends with them."""
-OPTIONAL = (MONITOR, INTAKE, PROXY)
+RPC = Process("rpc", "servers.rpc", "rpc.port", 3, StopOrder.DOORS, None)
+"""Speaks gRPC, where its extra is installed. Its clients' streams go on with the next one."""
+OPTIONAL = (MONITOR, INTAKE, RPC, PROXY)
 """Each runs where the settings want it, and its loss ends nothing."""
 DOORS = tuple(process for process in PROCESSES if process.port_setting)
 
 DEFAULT_PORT_BASE = 5000
-PROXY_OFFSET = 10
-"""Of its port from the first door's: the doors may become more."""
+RPC_OFFSET, PROXY_OFFSET = 2, 10
+"""Of their ports from the first door's: the doors may become more."""
 
 
 def port_variables(base: int) -> dict[str, str]:
     """The environment that makes the first door listen at `base`, the next one at base + 1, and so on; the
-    proxy at base + PROXY_OFFSET.
+    others listen at their offsets from it.
     """
     doors = {door.port_variable: str(base + n) for n, door in enumerate(DOORS)}
-    return doors | {PROXY.port_variable: str(base + PROXY_OFFSET)}
+    others = {RPC.port_variable: str(base + RPC_OFFSET), PROXY.port_variable: str(base + PROXY_OFFSET)}
+    return doors | others
 
 
 def stop_groups(optional: Sequence[Process] = ()) -> list[tuple[StopOrder, list[Process]]]:
@@ -112,6 +120,7 @@ def wanted(settings: Settings) -> list[Process]:
     wants = {
         MONITOR: settings.monitor.appliance is not None,
         INTAKE: settings.cloud.table is not None,
+        RPC: settings.rpc.beside and find_spec("grpc") is not None,
         PROXY: settings.proxy.beside,
     }
     return [process for process in OPTIONAL if wants[process]]
@@ -119,7 +128,7 @@ def wanted(settings: Settings) -> list[Process]:
 
 def served(settings: Settings) -> list[Process]:
     """Those that somebody uses and waits for: all but what works for nobody who is there."""
-    return [*PROCESSES, *(process for process in wanted(settings) if process.ready_path)]
+    return [*PROCESSES, *(process for process in wanted(settings) if process.port_setting)]
 
 
 def may_be_lost(name: str) -> bool:

@@ -243,6 +243,7 @@ class Appliance(Served):
             "SKYLARK_BACKENDS_PATH": f'["{STAND_INS}"]',
             **EMBEDDED,
             "SKYLARK_PROXY__BESIDE": "false",  # its tests start their own
+            "SKYLARK_RPC__BESIDE": "false",
             **{door.port_variable: str(self.ports[door.name]) for door in DOORS},
             **settings,
         }

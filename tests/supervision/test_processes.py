@@ -12,6 +12,7 @@ from servers.supervision.processes import (
     MONITOR,
     PROCESSES,
     PROXY,
+    RPC,
     may_be_lost,
     port_variables,
     served,
@@ -36,37 +37,43 @@ def test_the_monitor_goes_on_while_the_doors_end_and_the_intake_ends_with_them()
 
 
 def test_an_appliance_is_monitored_once_it_has_a_name_for_it(monkeypatch):
-    monkeypatch.setenv("SKYLARK_PROXY__BESIDE", "false")
+    alone(monkeypatch)
     assert wanted(Settings()) == []
     monkeypatch.setenv("SKYLARK_MONITOR__APPLIANCE", "speech")
     assert wanted(Settings()) == [MONITOR]
 
 
 def test_work_is_taken_in_where_the_appliance_has_a_table(monkeypatch):
-    monkeypatch.setenv("SKYLARK_PROXY__BESIDE", "false")
+    alone(monkeypatch)
     monkeypatch.setenv("SKYLARK_CLOUD__TABLE", "skylark-speech")
     monkeypatch.setenv("SKYLARK_CLOUD__BUCKET", "skylark-speech-1")
     assert wanted(Settings()) == [INTAKE]
 
 
-def test_the_page_is_served_with_the_others_unless_the_settings_say_otherwise(monkeypatch):
-    assert wanted(Settings()) == [PROXY]
-    assert served(Settings()) == [*PROCESSES, PROXY]
-    monkeypatch.setenv("SKYLARK_PROXY__BESIDE", "false")
+def alone(monkeypatch):
+    for process in (PROXY, RPC):
+        monkeypatch.setenv(f"SKYLARK_{process.name.upper()}__BESIDE", "false")
+
+
+def test_grpc_and_the_page_are_served_with_the_others_unless_the_settings_say_otherwise(monkeypatch):
+    assert wanted(Settings()) == [RPC, PROXY]
+    assert served(Settings()) == [*PROCESSES, RPC, PROXY]
+    alone(monkeypatch)
     monkeypatch.setenv("SKYLARK_MONITOR__APPLIANCE", "speech")
     assert served(Settings()) == [*PROCESSES]
 
 
-def test_the_proxy_ends_as_the_doors_do_and_is_none_of_them():
-    groups = [{process.name for process in group} for _, group in stop_groups([PROXY])]
-    assert groups == [{"tts", "whisperx", "proxy"}, {"engine"}]
-    assert PROXY not in DOORS
+def test_the_proxy_and_rpc_end_as_the_doors_do_and_are_none_of_them():
+    groups = [{process.name for process in group} for _, group in stop_groups([PROXY, RPC])]
+    assert groups == [{"tts", "whisperx", "proxy", "rpc"}, {"engine"}]
+    assert not {PROXY, RPC} & set(DOORS)
 
 
 def test_only_an_optional_process_may_be_lost():
     assert may_be_lost("monitor")
     assert may_be_lost("intake")
     assert may_be_lost("proxy")
+    assert may_be_lost("rpc")
     assert not any(may_be_lost(process.name) for process in PROCESSES)
 
 

@@ -23,6 +23,8 @@ from servers.speech import ModelSpec
 
 log = logging.getLogger(__name__)
 END_WAIT_S = 10.0
+AS_LISTED = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+"""CUDA counts GPUs as nvidia-smi does, and not the fastest first."""
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
 """Nothing is downloaded at run time, and nobody is told what is run: `skylark models pull` comes before."""
 SECRET = re.compile(r"(^|_)(KEYS?|TOKEN|SECRET|CREDENTIALS)(_|$)|PASSWORD|(^|_)DATABASE_URL$")
@@ -160,7 +162,7 @@ def _spawn(venv: Path | None) -> tuple[subprocess.Popen[bytes], Wire]:
         process = subprocess.Popen(
             [python, "-m", "servers.runner", str(theirs.fileno())],
             cwd=ROOT,
-            env=_without_secrets(os.environ) | OFFLINE,
+            env=AS_LISTED | _without_secrets(os.environ) | OFFLINE,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # signals to the engine's group are the engine's to answer

@@ -44,6 +44,12 @@ def intake_secret() -> str | None:
     return os.environ.get(INTAKE_SECRET) or None
 
 
+def visible_gpus() -> list[str] | None:
+    """The numbers or identities of the GPUs that this process may use, in CUDA's variable; None is all."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return None if named is None else [each.strip() for each in named.split(",") if each.strip()]
+
+
 class Variables(PydanticBaseSettingsSource):
     """Those variables that are set, by the section and the name of what they set; an empty one is not."""
 

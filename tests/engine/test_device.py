@@ -15,10 +15,14 @@ from servers.settings import SettingsError
 def gpus(tmp_path, monkeypatch):
     """A stand-in for nvidia-smi that lists these."""
 
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
     def install(*lines: str, code: int = 0) -> None:
         program = tmp_path / "nvidia-smi"
         listed = "\n".join(lines)
-        program.write_text(f"#!/bin/sh\ncat <<'END'\n{listed}\nEND\nexit {code}\n")
+        identities = "\n".join(f"GPU-{index}{index}-abc" for index in range(len(lines)))
+        asked = f"case $1 in *uuid) cat <<'END'\n{identities}\nEND\n;; *) cat <<'END'\n{listed}\nEND\n;; esac"
+        program.write_text(f"#!/bin/sh\n{asked}\nexit {code}\n")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
 
@@ -34,6 +38,51 @@ def test_a_gpu_is_taken_by_its_number(gpus):
     gpus("NVIDIA H100, 81559", "NVIDIA T4, 15360")
     assert find_device("cuda:1").gpu_name == "NVIDIA T4"
     assert find_device("cuda").gpu_name == "NVIDIA H100"
+
+
+@pytest.mark.parametrize(
+    ("visible", "name", "place"),
+    [
+        ("1", "NVIDIA T4", "cuda:1"),
+        ("1,0", "NVIDIA T4", "cuda:1"),
+        ("GPU-11-abc", "NVIDIA T4", "cuda:1"),
+        ("GPU-11", "NVIDIA T4", "cuda:1"),
+        ("MIG-12ab", "MIG-12ab", "MIG-12ab"),
+    ],
+)
+def test_the_first_gpu_is_the_first_of_those_that_are_visible(
+    gpus, monkeypatch, tmp_path, visible, name, place
+):
+    gpus("NVIDIA H100, 81559", "NVIDIA T4, 15360")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    device = find_device("auto")
+    assert (device.name, device.gpu_name, device.place) == ("cuda:0", name, place)
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "-1,0"])
+def test_where_no_gpu_is_visible_auto_is_the_cpu(gpus, monkeypatch, visible):
+    gpus("NVIDIA H100, 81559")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert find_device("auto") == Device("cpu")
+
+
+@pytest.mark.parametrize("visible", ["2", "0,2", "GPU-77", "GPU-"])
+def test_a_visible_gpu_that_is_not_there_is_named(gpus, monkeypatch, visible):
+    gpus("NVIDIA H100, 81559", "NVIDIA T4, 15360")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(
+        SettingsError, match=r"CUDA_VISIBLE_DEVICES: there is no GPU .* possible here are 0, 1"
+    ):
+        find_device("auto")
+
+
+def test_engines_on_two_gpus_hold_a_lock_each_though_both_call_theirs_the_first(gpus, monkeypatch, tmp_path):
+    gpus("NVIDIA H100, 81559", "NVIDIA T4, 15360")
+    locks = []
+    for visible in ("0", "1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        locks.append(lock_files(find_device("cuda:0"), tmp_path)[1].name)
+    assert locks == ["skylark-cuda-0.lock", "skylark-cuda-1.lock"]
 
 
 def test_without_a_gpu_auto_is_the_cpu(monkeypatch, tmp_path):

@@ -20,6 +20,8 @@ from servers.jobs.client import JobsClient
 from servers.jobs.requests import Requests
 from servers.rpc import skylark_pb2, skylark_pb2_grpc
 from servers.rpc.publishing import registration
+from servers.rpc.riva import riva_tts_pb2, riva_tts_pb2_grpc
+from servers.rpc.riva.service import RivaService
 from servers.rpc.service import Service
 from servers.rpc.sessions import Sessions
 from servers.rpc.voice_loudness import VoiceLoudness
@@ -30,7 +32,8 @@ from servers.web.serve import tcp_address
 
 log = logging.getLogger(__name__)
 TTS = skylark_pb2.DESCRIPTOR.services_by_name["TTS"].full_name
-SERVICES = (TTS,)
+RIVA = riva_tts_pb2.DESCRIPTOR.services_by_name["RivaSpeechSynthesis"].full_name
+SERVICES = (TTS, RIVA)
 LARGEST_MESSAGE = 4 * 1024 * 1024
 LOOK_S = 1.0
 """How often it is looked whether the engine is ready, and whether a session is used still."""
@@ -61,11 +64,15 @@ class Worker:
         self.sessions = Sessions(
             self.requests, loudness, loaded.data_dir / "sessions", own.max_concurrent_sessions, own.resume_s
         )
-        self.service = Service(self.requests, self.sessions, own, configured_keys(loaded))
+        keys = configured_keys(loaded)
+        self.service = Service(self.requests, self.sessions, own, keys)
         self._health = health.HealthServicer()
         self._pool = ThreadPoolExecutor(own.threads, "rpc")
         self._server = grpc.server(self._pool, options=OPTIONS, maximum_concurrent_rpcs=own.threads)
         skylark_pb2_grpc.add_TTSServicer_to_server(self.service, self._server)  # type: ignore[no-untyped-call]
+        riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server(  # type: ignore[no-untyped-call]
+            RivaService(self.requests, loudness, own, keys), self._server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server

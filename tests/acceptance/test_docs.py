@@ -64,6 +64,7 @@ HTTP_ERROR = 22  # curl's exit code, where it is told that an answer may be one
 
 CONTAINER = "needs a container engine; tests/acceptance/test_container.py"
 ACCEPTED = "needs an appliance in a cloud that is off; tests/acceptance/test_accepted.py"
+AGENTS = "needs the agents' packages, which are not installed here; run by hand"
 BALANCER = "needs a load balancer in AWS; tests/lambda_/start"
 CLOUD = "needs an appliance in a cloud; tests/cli/test_gpu.py"
 NOT_RUN = {
@@ -95,6 +96,25 @@ curl -sS http://127.0.0.1:5000/generate_batch -H 'Content-Type: application/json
         "scripts/smoke skylark:cpu\nscripts/smoke http://127.0.0.1:5000": CONTAINER,
         'TTS_API_KEY="a long secret" docker compose --profile cpu up --detach': "needs docker, and an image",
         'TTS_API_KEY="a long secret" docker compose --profile proxy up --detach': CONTAINER,
+        """
+from livekit.plugins import nvidia
+
+tts = nvidia.TTS(server="127.0.0.1:7002", use_ssl=False, voice="en-US", language_code="en-US")
+""": AGENTS,
+        """
+from pipecat.services.nvidia.tts import NvidiaTTSService
+
+tts = NvidiaTTSService(
+    server="127.0.0.1:7002", use_ssl=False, settings=NvidiaTTSService.Settings(voice="en-US")
+)
+""": AGENTS,
+        """
+import riva.client
+
+service = riva.client.SpeechSynthesisService(riva.client.Auth(uri="127.0.0.1:7002"))
+for part in service.synthesize_online("Good morning!", sample_rate_hz=16000):
+    print(len(part.audio))
+""": "needs nvidia-riva-client; tests/rpc/riva/test_service.py",
         "skylark page": "opens a browser; tests/cli/test_page.py",
         "scripts/switch-image --back": CONTAINER,
         "scripts/sbom skylark:cpu > sbom.json\nscripts/scan requirements-image.lock": (

@@ -10,7 +10,7 @@ from servers.errors import BY_CODE, QueueFull, SkylarkError
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SkylarkError)]
 GRPC = {
     "ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "FAILED_PRECONDITION", "INTERNAL", "INVALID_ARGUMENT",
-    "NOT_FOUND", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "UNAVAILABLE", "UNIMPLEMENTED",
+    "NOT_FOUND", "OUT_OF_RANGE", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "UNAVAILABLE", "UNIMPLEMENTED",
 }  # fmt: skip
 
 

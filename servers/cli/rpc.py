@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from servers.cli import config
+from servers.cli import config, here
 from servers.cli.failures import CommandFailed, Unreachable
 from servers.cli.output import EXIT_CODES, Group
 from servers.cli.text_command import TextCommand
@@ -81,6 +81,9 @@ def _speak(channel: Any, start: Any, text: str, out: Path, metadata: list[tuple[
 
 
 def _own_address() -> str:
+    appliance = here.running_here()
+    if appliance is not None and appliance.rpc is not None:
+        return appliance.rpc
     from servers.settings import settings
     from servers.supervision.processes import RPC
     from servers.web.serve import tcp_address

@@ -85,7 +85,17 @@ def _announced(loaded: Settings) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(
-                announced(Running(os.getpid(), str(ROOT), str(loaded.data_dir), engine, urls, _page(loaded)))
+                announced(
+                    Running(
+                        os.getpid(),
+                        str(ROOT),
+                        str(loaded.data_dir),
+                        engine,
+                        urls,
+                        _page(loaded),
+                        _rpc(loaded),
+                    )
+                )
             )
         except OSError as error:
             only = "commands find these servers with --server and --socket only"
@@ -96,9 +106,12 @@ def _announced(loaded: Settings) -> Iterator[None]:
 def _addresses(loaded: Settings) -> dict[str, str]:
     """Where the doors are reached, as people name that."""
     addresses = {door.name: door.url(loaded) for door in DOORS}
-    if RPC in served(loaded):
-        addresses[RPC.name] = tcp_address(*RPC.reached_at(loaded))
-    return addresses
+    rpc = _rpc(loaded)
+    return addresses if rpc is None else addresses | {RPC.name: rpc}
+
+
+def _rpc(loaded: Settings) -> str | None:
+    return tcp_address(*RPC.reached_at(loaded)) if RPC in served(loaded) else None
 
 
 def _page(loaded: Settings) -> str | None:

@@ -35,6 +35,8 @@ class Running:
     """Of each door, by its key in server_config.json."""
     page: str | None = None
     """The URL of the page, where a proxy serves it."""
+    rpc: str | None = None
+    """Host and port of what speaks gRPC, where that runs."""
 
     @property
     def is_alive(self) -> bool:

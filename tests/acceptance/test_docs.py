@@ -24,7 +24,7 @@ import pytest
 import yaml
 
 from servers.settings import ROOT
-from servers.supervision.processes import DOORS, PROXY
+from servers.supervision.processes import DOORS, PROXY, RPC
 from tests.acceptance.processes import START_S, Appliance, eventually, free_port, running_appliance
 from tests.cli.terminal import Terminal
 from tests.docs.pages import PAGES, Block, blocks, differences, sample, text_of
@@ -191,6 +191,7 @@ class Reader:
         self._ports = {
             "5000": appliance.ports["tts"],
             "5001": appliance.ports["whisperx"],
+            "7002": appliance.settings[RPC.port_variable],
             "5010": appliance.settings[PROXY.port_variable],
         }
         self._answer = ""
@@ -211,13 +212,14 @@ class Reader:
             ),
             "PYTHONPATH": str(ROOT),
             "SKYLARK_DATA_DIR": str(appliance.folder),
+            RPC.port_variable: appliance.settings[RPC.port_variable],
             "SKYLARK_MODELS_FILE": str(models),
             "HF_ENDPOINT": "http://127.0.0.1:9",  # nothing is pulled, whatever stands on a page
         }
         self._own = {
             "SKYLARK_DATA_DIR": str(folder / "own"),
             "SKYLARK_BACKENDS_PATH": json.dumps([str(models.parent / "my_backends")]),
-            **{door.port_variable: str(free_port()) for door in (*DOORS, PROXY)},
+            **{door.port_variable: str(free_port()) for door in (*DOORS, RPC, PROXY)},
         }
         """What keeps a server apart that is started beside the appliance."""
         if ACTIVATED in text_of(page):  # that page sends its reader there first
@@ -325,7 +327,8 @@ class Reader:
 
 def set_up(folder: Path) -> None:
     """What `scripts/up` finds once it was run: all is installed. Its uv refuses, for nothing is to be."""
-    (folder / "scripts").symlink_to(ROOT / "scripts")
+    for name in ("examples", "scripts"):
+        (folder / name).symlink_to(ROOT / name)
     for name in ("pyproject.toml", "requirements.lock"):
         (folder / name).symlink_to(ROOT / name)
     programs = folder / ".venv" / "bin"
@@ -366,16 +369,17 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def appliance(models: Path) -> Iterator[Appliance]:
-    page = free_port()
+    page, rpc = free_port(), free_port()
     with running_appliance(
         SKYLARK_MODELS_FILE=str(models),
         SKYLARK_BACKENDS_PATH=json.dumps([str(models.parent / "my_backends")]),
         SKYLARK_ENGINE__DEVICE="cpu",
         SKYLARK_ENGINE__MAX_MODELS="4",
         SKYLARK_PROXY__BESIDE="true",
-        **{PROXY.port_variable: str(page)},
+        SKYLARK_RPC__BESIDE="true",
+        **{PROXY.port_variable: str(page), RPC.port_variable: str(rpc)},
     ) as appliance:
-        eventually(lambda: _serves(page), "the page is served", START_S)
+        eventually(lambda: _serves(page) and _serves(rpc), "the page and gRPC are served", START_S)
         yield appliance
 
 

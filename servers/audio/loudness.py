@@ -71,6 +71,17 @@ def lufs_gain(samples: Samples, sample_rate: int, target_lufs: float) -> float:
     return gain_db
 
 
+def limited_lufs(samples: Samples, sample_rate: int, target_lufs: float) -> float | None:
+    """How loud mono audio is for whoever amplifies it to about `target_lufs` by a LimitedGain: less loud than
+    it is by what the limiter takes. None for silence, and for less than 0.4 s.
+
+    Raises MissingExtra without PyAV.
+    """
+    if measured(samples, sample_rate).lufs is None:
+        return None
+    return target_lufs - lufs_gain(samples, sample_rate, target_lufs)
+
+
 def normalize_lufs(samples: OfType, sample_rate: int, target_lufs: float) -> OfType:
     """The same mono audio at that integrated loudness, its true peaks limited to −1 dBTP.
 

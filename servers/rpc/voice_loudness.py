@@ -12,7 +12,7 @@ import numpy as np
 
 from servers import voicepacks
 from servers.atomic import write_atomically
-from servers.audio.loudness import measured
+from servers.audio.loudness import limited_lufs
 from servers.errors import SkylarkError
 from servers.jobs.request import Item, Requester
 from servers.jobs.requests import QueueOptions, Requests
@@ -20,6 +20,8 @@ from servers.speech import ModelSpec
 
 log = logging.getLogger(__name__)
 FILE = "loudness.json"
+USUAL_LUFS = -16.0
+"""What most want: the limiter takes as much from the voice as it does there."""
 TEXT = (
     "This is how loud the voice is. It speaks for a few seconds, as it would in a talk, about nothing in "
     "particular: the weather, the time of day, and who comes to supper."
@@ -33,8 +35,8 @@ class VoiceLoudness:
         self._requests, self._folder, self._packs = requests, data_dir / "loudness", voicepacks_dir
 
     def lufs(self, model: ModelSpec, voice: str | None, requester: Requester) -> float | None:
-        """Integrated, over a few sentences; None for a voice of which nothing is heard. Speaks them where the
-        voice was never measured, and raises as a request does that speaks.
+        """Integrated, over a few sentences, less what a limiter takes; None for a voice of which nothing is
+        heard. Speaks them where the voice was never measured, and raises as a request does that speaks.
         """
         cloned = self._requests.cloned_voices.find(requester.owner, voice)
         known = self._requests.description(model)
@@ -63,7 +65,7 @@ class VoiceLoudness:
                 if isinstance(outcome, SkylarkError):
                     raise outcome
                 samples = np.frombuffer(outcome.pcm.read(), "<i2").astype(np.int16)
-                return measured(samples, outcome.result["sample_rate"]).lufs
+                return limited_lufs(samples, outcome.result["sample_rate"], USUAL_LUFS)
         return None
 
     def _keep(self, path: Path, what: dict[str, object]) -> None:

@@ -7,7 +7,15 @@ import pytest
 
 from servers.audio.level import MOST_GAIN_DB
 from servers.audio.limiter import CEILING_DBTP, LimitedGain
-from servers.audio.loudness import gain_to, lufs_gain, measured, normalize_lufs, normalize_rms, rms_dbfs
+from servers.audio.loudness import (
+    gain_to,
+    limited_lufs,
+    lufs_gain,
+    measured,
+    normalize_lufs,
+    normalize_rms,
+    rms_dbfs,
+)
 from servers.audio.pcm import to_float32, to_int16
 from servers.audio.resample import StreamResampler
 from servers.backends.espeak import Espeak, EspeakUtterance
@@ -84,6 +92,15 @@ def test_the_gain_of_what_is_almost_nothing_is_bounded():
     assert gain_to(TARGET_LUFS, -69.0) == MOST_GAIN_DB
     assert gain_to(TARGET_LUFS, None) == 0
     assert gain_to(TARGET_LUFS, -10.0) == -6
+
+
+def test_loudness_for_a_limiter_is_what_gives_the_gain_that_is_needed():
+    struck = noise(-40.0)
+    struck[:: RATE // 10] = 0.9
+    told = limited_lufs(struck, RATE, TARGET_LUFS)
+    assert gain_to(TARGET_LUFS, told) == pytest.approx(lufs_gain(struck, RATE, TARGET_LUFS))
+    assert told < measured(struck, RATE).lufs - 1
+    assert limited_lufs(struck[:1_000], RATE, TARGET_LUFS) is None
 
 
 def test_without_pyav_it_is_said_how_to_install_it(monkeypatch):

@@ -91,6 +91,27 @@ def test_a_model_is_of_a_single_backend(monkeypatch):
         settings()
 
 
+@pytest.mark.parametrize("variable", ["LOG_LEVEL", "API_KEY", "HUB_URL"])
+def test_a_variable_without_our_prefix_is_somebody_elses(monkeypatch, tmp_path, variable):
+    file = tmp_path / "skylark.yaml"
+    file.write_text("{log_level: ERROR, api_key: a key, hub_url: http://here}")
+    monkeypatch.setenv("SKYLARK_CONFIG", str(file))
+    monkeypatch.setenv(variable, "of another program")
+    assert (settings().log_level, settings().api_key, settings().hub_url) == ("ERROR", "a key", "http://here")
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [("SKYLARK_LOG_LEVEL", "log_level"), ("TTS_API_KEY", "api_key"), ("HF_ENDPOINT", "hub_url")],
+)
+def test_a_variable_of_ours_wins_over_a_file_that_has_the_same(monkeypatch, tmp_path, variable, name):
+    file = tmp_path / "skylark.yaml"
+    file.write_text("{log_level: ERROR, api_key: a key, hub_url: http://here}")
+    monkeypatch.setenv("SKYLARK_CONFIG", str(file))
+    monkeypatch.setenv(variable, "WARNING")
+    assert getattr(settings(), name) == "WARNING"
+
+
 def test_relative_paths_start_at_the_root(monkeypatch):
     monkeypatch.setenv("SKYLARK_DATA_DIR", "elsewhere")
     assert settings().data_dir == ROOT / "elsewhere"

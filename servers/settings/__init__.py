@@ -80,16 +80,14 @@ class Settings(BaseSettings):
     checkpoints_file: Path = Path("config/checkpoints.yaml")
     hub_url: str | None = Field(
         default=None,
-        validation_alias=AliasChoices("TTS_HF_MIRROR", "HF_ENDPOINT", "SKYLARK_HUB_URL", "hub_url"),
+        validation_alias=AliasChoices("TTS_HF_MIRROR", "HF_ENDPOINT", "SKYLARK_HUB_URL"),
     )
     backends_path: list[Path] = Field(default_factory=list)
     log_level: str = Field(
-        default="INFO", validation_alias=AliasChoices("TTS_LOG_LEVEL", "SKYLARK_LOG_LEVEL", "log_level")
+        default="INFO", validation_alias=AliasChoices("TTS_LOG_LEVEL", "SKYLARK_LOG_LEVEL")
     )
     api_keys: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
-    api_key: str | None = Field(
-        default=None, validation_alias=AliasChoices("TTS_API_KEY", "SKYLARK_API_KEY", "api_key")
-    )
+    api_key: str | None = Field(default=None, validation_alias=AliasChoices("TTS_API_KEY", "SKYLARK_API_KEY"))
     tts: Tts = Tts()
     whisperx: Whisperx = Whisperx()
     rpc: Rpc = Rpc()

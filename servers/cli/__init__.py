@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from servers import __version__
-from servers.cli import gpu, health, jobs, models, page, rpc, say, smoke, srv, transcribe, up
+from servers.cli import gpu, health, jobs, models, page, rpc, say, smoke, srv, transcribe, up, worker
 from servers.cli.output import EXIT_CODES, Group
 from servers.cli.text_command import TextCommand
 
@@ -49,6 +49,8 @@ for command, kind in (
     (jobs.queue, TyperCommand),
     (health.health, TyperCommand),
     (page.page, TyperCommand),
+    (worker.worker, TyperCommand),
+    (worker.workers, TyperCommand),
     (smoke.smoke, TyperCommand),
     (gpu.start_gpu, TyperCommand),
     (gpu.stop_gpu, TyperCommand),

@@ -35,16 +35,17 @@ SHUTDOWN_STATE = 6  # supervisor.xmlrpc.Faults
 
 
 @contextmanager
-def sole_user(data_dir: Path) -> Iterator[None]:
-    """Holds the data_dir's lock. Raises CommandFailed naming the process that has it."""
+def sole_user(
+    data_dir: Path, command: str = "skylark up", otherwise: str = "choose other ports with --port-base N"
+) -> Iterator[None]:
+    """Holds the data_dir's lock. Raises CommandFailed naming the process that has it, and what else to do."""
     with (data_dir / LOCK).open("a+", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             raise CommandFailed(
-                f"another `skylark up` (process {file.read().strip()}) uses {data_dir}: end it, "
-                "or choose other ports with --port-base N"
+                f"another `{command}` (process {file.read().strip()}) uses {data_dir}: end it, or {otherwise}"
             ) from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from servers.cli.failures import CommandFailed, ConfigError, Unreachable, WrongUsage
 from servers.errors import (
     EngineUnavailable,
+    RegistryUnavailable,
     SettingsError,
     SkylarkError,
     SourceUnreachable,
@@ -60,7 +61,7 @@ class Group(TyperGroup):
         try:
             with _one_line():
                 return super().invoke(ctx)
-        except (Unreachable, EngineUnavailable, SourceUnreachable) as error:
+        except (Unreachable, EngineUnavailable, RegistryUnavailable, SourceUnreachable) as error:
             _end(str(error), ExitCode.UNREACHABLE)
         except (WrongUsage, ConfigError, SettingsError, UnknownCheckpoint, UnknownSource) as error:
             _end(str(error), ExitCode.USAGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from servers.jobs.preferred import Preferred
 from servers.proxy.exposure import check_limits
 from servers.settings import ROOT, Proxy, Settings
 from servers.supervision.processes import DOORS, PROXY, STOP_WAIT_S, wanted
+from servers.web.keys import check_exposure
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 BUILD = (ROOT / "scripts" / "build-image").read_text()
@@ -95,6 +97,27 @@ def test_compose_serves_the_page_alone_with_a_limit_for_a_server_config_that_it_
     assert state[0] in COMPOSE["volumes"]
     assert f"VOLUME {state[1]}\n" in DOCKERFILE
     assert [each[::-1] for each in config[:2]] == ["ro", str(loaded.proxy.server_config)]
+
+
+def test_compose_runs_a_worker_with_a_redis_to_be_registered_in(monkeypatch):
+    found, redis = COMPOSE["services"]["tts-worker"], COMPOSE["services"]["redis"]
+    assert found["profiles"] == redis["profiles"] == ["worker"]
+    assert found["depends_on"] == ["redis"]
+    assert (found["read_only"], redis["read_only"], found["init"]) == (True, True, False)
+    assert int(found["stop_grace_period"].removesuffix("s")) > sum(STOP_WAIT_S.values())
+    arguments = [re.sub(r"\$\{\w+:-(.*)\}", r"\1", word) for word in found["command"]]
+    assert arguments == ["python", "-m", "servers.cli", "worker", "--adapter", "piper"]
+    for name, value in found["environment"].items():
+        monkeypatch.setenv(name, re.sub(r"\$\{\w+:[-?](.*)\}", r"\1", str(value)))
+    loaded = Settings()
+    check_exposure(loaded.rpc.host, loaded)
+    assert loaded.rpc.redis_url.get_secret_value() == "redis://redis:6379"
+    assert found["ports"] == [f"${{SKYLARK_BIND:-127.0.0.1}}:${{WORKER_PORT:-7002}}:{loaded.rpc.port}"]
+    (volume,) = found["volumes"]
+    name, _, path = volume.partition(":")
+    assert name in COMPOSE["volumes"]
+    assert f"VOLUME {path}\n" in DOCKERFILE
+    assert find_spec(found["healthcheck"]["test"][-1])
 
 
 def test_what_the_dockerfile_copies_is_in_the_builds_context():

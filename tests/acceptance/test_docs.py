@@ -42,6 +42,12 @@ from pathlib import Path
 from servers.voicepacks import read_metadata
 read_metadata(Path(sys.argv[1]))
 """
+READ_WORKER = """
+import sys
+from pathlib import Path
+from servers.worker_config import read
+read(Path(sys.argv[1]), {})
+"""
 LOAD_SETTINGS = "from servers.settings import settings; settings()"
 LOAD_MODELS = """
 from pathlib import Path
@@ -65,6 +71,7 @@ HTTP_ERROR = 22  # curl's exit code, where it is told that an answer may be one
 CONTAINER = "needs a container engine; tests/acceptance/test_container.py"
 ACCEPTED = "needs an appliance in a cloud that is off; tests/acceptance/test_accepted.py"
 AGENTS = "needs the agents' packages, which are not installed here; run by hand"
+REDIS = "needs a Redis with workers in it; tests/rpc, tests/cli/test_worker.py"
 BALANCER = "needs a load balancer in AWS; tests/lambda_/start"
 CLOUD = "needs an appliance in a cloud; tests/cli/test_gpu.py"
 NOT_RUN = {
@@ -115,6 +122,31 @@ service = riva.client.SpeechSynthesisService(riva.client.Auth(uri="127.0.0.1:700
 for part in service.synthesize_online("Good morning!", sample_rate_hz=16000):
     print(len(part.audio))
 """: "needs nvidia-riva-client; tests/rpc/riva/test_service.py",
+        """
+just run-tts-mock
+just run-tts-piper DEFAULT="piper-en-us-lessac-medium"
+just run-tts-cosy
+just run-tts-xtts
+just run-tts-sesame
+""": "needs just, and go on until Ctrl-C; tests/cli/test_recipes.py",
+        """
+CUDA_VISIBLE_DEVICES=0 WORKER_NAME=tts-worker-0 just run-tts-cosy
+CUDA_VISIBLE_DEVICES=1 WORKER_NAME=tts-worker-1 just run-tts-xtts
+CUDA_VISIBLE_DEVICES=2 WORKER_NAME=tts-worker-2 just run-tts-sesame
+""": "needs just, and three GPUs; tests/acceptance/test_worker.py",
+        "skylark workers": REDIS,
+        """
+from servers.rpc.workers import listed, pick
+
+print(pick(listed("redis://localhost:6379"), "piper/en-us-joe").address)
+""": REDIS,
+        'TTS_API_KEY="a long secret" docker compose up tts-worker': CONTAINER,
+        """
+docker exec -it redis redis-cli ping
+docker logs tts-worker | grep -i redis
+docker exec -it redis redis-cli KEYS 'worker:*'
+docker exec -it redis redis-cli GET worker:tts-worker-0
+""": "needs the containers; tests/acceptance/test_worker.py asks a Redis the same",
         "skylark page": "opens a browser; tests/cli/test_page.py",
         "scripts/switch-image --back": CONTAINER,
         "scripts/sbom skylark:cpu > sbom.json\nscripts/scan requirements-image.lock": (
@@ -166,6 +198,7 @@ WATCH = "skylark srv queue --watch"
 SERVES = {
     "scripts/up": "serving until Ctrl-C",
     'TTS_API_KEY="a long secret" scripts/up': "serving until Ctrl-C",
+    "skylark worker --adapter mock": "worker tts-worker-0  127.0.0.1:",
     "skylark srv start --socket my.sock --config config/models.yaml": '"action": "start"',
     WATCH: "running, ",
 }
@@ -290,6 +323,8 @@ class Reader:
                 return self._ended(0, self._run([*PYTHON, LOAD_MODELS], SKYLARK_MODELS_FILE=str(file)))
             case "metadata.yaml":
                 return self._ended(0, self._run([*PYTHON, READ_METADATA, str(file.parent)]))
+            case "worker.yaml":
+                return self._ended(0, self._run([*PYTHON, READ_WORKER, str(file)]))
             case "server_config.json":
                 pass  # the block after it names it
             case name if name.startswith("test_"):

@@ -55,7 +55,9 @@ def _check(loaded: Settings, model: ModelSpec, why: str) -> None:
         raise CommandFailed(f"{'/'.join(model.key)} cannot be loaded, and {why}: {error.message}") from None
 
 
-def check_free(process: Process, loaded: Settings) -> None:
+def check_free(
+    process: Process, loaded: Settings, otherwise: str = "choose other ports with --port-base N"
+) -> None:
     """Raises CommandFailed if something listens at the process's address, or nothing may."""
     host, port = process.address(loaded)
     try:
@@ -66,6 +68,5 @@ def check_free(process: Process, loaded: Settings) -> None:
             probe.listen()
     except OSError as error:
         raise CommandFailed(
-            f"port {port} ({process.name}): {error.strerror}: "
-            "end what uses it, or choose other ports with --port-base N"
+            f"port {port} ({process.name}): {error.strerror}: end what uses it, or {otherwise}"
         ) from None

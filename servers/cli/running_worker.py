@@ -16,13 +16,15 @@ from pathlib import Path
 from servers import ROOT
 from servers.child import end_with_parent
 from servers.cli.appliance import sole_user
+from servers.cli.checks import check_free
 from servers.cli.failures import CommandFailed
 from servers.cli.interruptions import interruptible, told_again
 from servers.cli.output import complain
 from servers.errors import EngineUnavailable, SkylarkError
 from servers.jobs.client import JobsClient
 from servers.settings import Settings, settings
-from servers.supervision.processes import ANY_ADDRESS, STOP_WAIT_S, StopOrder
+from servers.supervision.processes import ANY_ADDRESS, RPC, STOP_WAIT_S, StopOrder
+from servers.web.keys import check_exposure
 from servers.worker_config import read
 from servers.worker_models import Names, WorkerModels, needs_gpu
 
@@ -40,8 +42,10 @@ def run(adapter: str | None, default: str | None, config: Path | None) -> None:
     """Until Ctrl-C. Raises SettingsError, or CommandFailed for what keeps it from starting or going on."""
     loaded, models = _settings(adapter, default, CONFIG if config is None else config.expanduser().absolute())
     folder, name = loaded.data_dir, loaded.rpc.name
+    check_exposure(loaded.rpc.host, loaded)
     folder.mkdir(parents=True, exist_ok=True)
     with interruptible(), sole_user(folder, "skylark worker", "give this one another WORKER_NAME"):
+        check_free(RPC, loaded, "choose another one as worker.grpc_port or SKYLARK_RPC__PORT")
         models.write(loaded.models_file)
         with _kept(loaded) as kept:
             _wait_until_ready(kept, loaded, len(models.wanted))
@@ -128,7 +132,7 @@ class Kept:
 def _kept(loaded: Settings) -> Iterator[list[Kept]]:
     """The gRPC server and its engine, in the order in which they end."""
     processes = [
-        Kept("rpc", "servers.rpc", STOP_WAIT_S[StopOrder.DOORS]),
+        Kept(RPC.name, RPC.module, STOP_WAIT_S[RPC.stop_order]),
         Kept("the engine", "servers.engine", STOP_WAIT_S[StopOrder.ENGINE]),
     ]
     print(f"starting worker {loaded.rpc.name}; its data is in {loaded.data_dir}", flush=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +93,29 @@ def test_a_worker_that_cannot_be_is_refused_in_one_line(run, arguments, said):
     assert (result.exit_code, result.stdout) == (2, "")
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(run, home, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environment(monkeypatch, home, SKYLARK_RPC__PORT=str(taken.getsockname()[1]))
+        result = run("worker", "--adapter", "mock")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Address already in use" in result.stderr
+    assert "SKYLARK_RPC__PORT" in result.stderr
+
+
+def test_beyond_this_machine_it_needs_a_key(run, home, monkeypatch):
+    environment(monkeypatch, home, SKYLARK_RPC__HOST="0.0.0.0")
+    result = run("worker", "--adapter", "mock")
+    assert (result.exit_code, "no API key: set TTS_API_KEY" in result.stderr) == (2, True)
+
+
+def environment(monkeypatch: pytest.MonkeyPatch, home: Path, **own: str) -> None:
+    """What the command sets of its own is taken back after the test."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    os.environ.update({"SKYLARK_DATA_DIR": str(home)} | own)
 
 
 def test_the_file_that_it_reads_by_itself_is_there():

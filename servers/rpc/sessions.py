@@ -121,7 +121,7 @@ class Sessions:
     def _lufs(self, model: ModelSpec, wanted: Wanted, requester: Requester) -> float | None:
         if wanted.loudness.method is not Method.VOICE:
             return None
-        return self._voices.lufs(model, wanted.voice, requester)
+        return self._voices.lufs(model, wanted.voice, wanted.language, requester)
 
     def _journal(self, session_id: str) -> Journal:
         return Journal(self._folder / f"{session_id}{SUFFIX}")

@@ -13,6 +13,7 @@ import numpy as np
 from servers import voicepacks
 from servers.atomic import write_atomically
 from servers.audio.loudness import limited_lufs
+from servers.backends.base import About
 from servers.errors import SkylarkError
 from servers.jobs.request import Item, Requester
 from servers.jobs.requests import QueueOptions, Requests
@@ -34,7 +35,9 @@ class VoiceLoudness:
     def __init__(self, requests: Requests, data_dir: Path, voicepacks_dir: Path) -> None:
         self._requests, self._folder, self._packs = requests, data_dir / "loudness", voicepacks_dir
 
-    def lufs(self, model: ModelSpec, voice: str | None, requester: Requester) -> float | None:
+    def lufs(
+        self, model: ModelSpec, voice: str | None, language: str | None, requester: Requester
+    ) -> float | None:
         """Integrated, over a few sentences, less what a limiter takes; None for a voice of which nothing is
         heard. Speaks them where the voice was never measured, and raises as a request does that speaks.
         """
@@ -42,23 +45,31 @@ class VoiceLoudness:
         known = self._requests.description(model)
         name = voice or (known.about.default_voice if known is not None else None) or ""
         whose = "" if cloned is None else f"{requester.owner}/{cloned.clip}"
-        path = self._path(model, name, whose)
+        if known is not None and (cloned is not None or not _decides(language, voice, name, known.about)):
+            language = None
+        path = self._path(model, name, whose, language)
         with suppress(OSError, ValueError, KeyError):
             kept = json.loads(path.read_bytes())["lufs"]
             return None if kept is None else float(kept)
-        found = self._measure(model, voice, requester)
-        self._keep(path, {"model": "/".join(model.key), "voice": name, "lufs": found})
+        found = self._measure(model, voice, language, requester)
+        asked = {"model": "/".join(model.key), "voice": name, "language": language}
+        about: dict[str, object] = {**asked, "lufs": found}
+        self._keep(path, about)
         return found
 
-    def _path(self, model: ModelSpec, voice: str, whose: str) -> Path:
+    def _path(self, model: ModelSpec, voice: str, whose: str, language: str | None) -> Path:
         pack = self._packs / model.backend / voice
-        if voice and not whose and (pack / voicepacks.METADATA).is_file():
+        if voice and not whose and language is None and (pack / voicepacks.METADATA).is_file():
             return pack / FILE
-        named = json.dumps([*model.key, voice, whose])
+        named = json.dumps([*model.key, voice, whose, language])
         return self._folder / f"{sha256(named.encode()).hexdigest()[:32]}.json"
 
-    def _measure(self, model: ModelSpec, voice: str | None, requester: Requester) -> float | None:
-        payload = {"task": "synthesize", "text": TEXT} | ({} if voice is None else {"voice": voice})
+    def _measure(
+        self, model: ModelSpec, voice: str | None, language: str | None, requester: Requester
+    ) -> float | None:
+        chooses = {"voice": voice, "language": language}
+        payload = {"task": "synthesize", "text": TEXT}
+        payload |= {name: value for name, value in chooses.items() if value is not None}
         options = QueueOptions(model="/".join(model.key))
         with self._requests.submit(options, [Item(payload)], requester, live=False) as request:
             for outcome in request.outcomes():
@@ -77,3 +88,13 @@ class VoiceLoudness:
             log.warning(
                 "how loud a voice is cannot be kept, and is measured again at each start", extra=fields
             )
+
+
+def _decides(language: str | None, voice: str | None, name: str, about: About) -> bool:
+    """Whether who speaks depends on the language: not where the voice has its own, nor where the default one
+    speaks it.
+    """
+    own = [each for speaker in about.voices if speaker.name == name for each in speaker.languages]
+    if language is None or (voice is not None and own):
+        return False
+    return language.casefold() not in map(str.casefold, own)

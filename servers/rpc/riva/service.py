@@ -14,7 +14,7 @@ from servers.audio.encode import encode
 from servers.audio.loudness import gain_to, normalize_lufs, normalize_rms
 from servers.audio.pcm import to_int16
 from servers.errors import InvalidRequest, SkylarkError, TooLarge, Unauthorized
-from servers.jobs.request import Requester
+from servers.jobs.request import Requester, in_request_terms
 from servers.jobs.requests import Requests
 from servers.rpc.calls import Keys, owner, requester, statuses
 from servers.rpc.levelling import TARGETS, Method
@@ -22,7 +22,7 @@ from servers.rpc.riva import riva_tts_pb2 as wire
 from servers.rpc.riva.names import configs
 from servers.rpc.riva.riva_tts_pb2_grpc import RivaSpeechSynthesisServicer
 from servers.rpc.riva.sound import RAW, Sent, Sound
-from servers.rpc.riva.wanted import Wanted
+from servers.rpc.riva.wanted import FIELDS, Wanted
 from servers.settings import Rpc
 from servers.speech import Chunk, ModelSpec, Word
 
@@ -35,7 +35,9 @@ LARGEST_PIECE = 65_536
 
 
 class VoiceLoudness(Protocol):
-    def lufs(self, model: ModelSpec, voice: str | None, requester: Requester) -> float | None: ...
+    def lufs(
+        self, model: ModelSpec, voice: str | None, language: str | None, requester: Requester
+    ) -> float | None: ...
 
 
 @dataclass
@@ -117,7 +119,10 @@ class RivaService(RivaSpeechSynthesisServicer):
     def _gain_db(self, wanted: Wanted, who: Requester) -> float:
         if Method(self.settings.loudness) is Method.NONE:
             return 0.0
-        lufs = self.loudness.lufs(wanted.model, wanted.voice, who)
+        try:
+            lufs = self.loudness.lufs(wanted.model, wanted.voice, wanted.language, who)
+        except SkylarkError as error:
+            raise in_request_terms(error, FIELDS) from None
         return gain_to(self.settings.loudness_lufs, lufs)
 
     def _encoded(self, samples: Floats, sound: Sound) -> bytes:

@@ -93,12 +93,15 @@ def test_opus_is_one_file_whether_it_comes_whole_or_as_it_is_made(stub, rate):
         assert len(decoded) / rate == pytest.approx(times * spoken_s, rel=ALIKE)
 
 
-@pytest.mark.parametrize(("voice", "rate"), [("", 16_000), ("en-GB", 48_000)])
-def test_it_is_as_loud_as_the_settings_say(stub, voice, rate):
+@pytest.mark.parametrize(
+    ("voice", "language", "rate"), [("", "en-US", 16_000), ("en-GB", "en-US", 48_000), ("", "ja", 22_050)]
+)
+def test_it_is_as_loud_as_the_settings_say(stub, voice, language, rate):
     pyloudnorm = pytest.importorskip("pyloudnorm")
     meter = pyloudnorm.Meter(rate)
-    one_shot = samples(whole(stub, voice_name=voice, sample_rate_hz=rate).audio)
-    streamed = samples(joined(online(stub, asked(voice_name=voice, sample_rate_hz=rate))))
+    fields = {"voice_name": voice, "language_code": language, "sample_rate_hz": rate}
+    one_shot = samples(whole(stub, **fields).audio)
+    streamed = samples(joined(online(stub, asked(**fields))))
     assert meter.integrated_loudness(one_shot / 32768) == pytest.approx(-16, abs=1)
     assert meter.integrated_loudness(streamed / 32768) == pytest.approx(-16, abs=1)
 

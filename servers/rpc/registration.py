@@ -59,11 +59,15 @@ class Registration:
         version: str,
         clock: Callable[[], float],
         host: str | None = None,
+        patience_s: float = 5.0,
     ) -> None:
-        """Asks nobody yet. Raises MissingExtra, and ValueError for what is no URL of Redis."""
+        """Asks nobody yet. Raises MissingExtra, and ValueError for what is no URL of Redis.
+
+        Whoever leaves waits for `patience_s` at most for what is just being described.
+        """
         self._url, self._redis = redis_url, connected(redis_url)
         self._describe, self._clock = describe, clock
-        self._ttl_s, self._heartbeat_s = ttl_s, heartbeat_s
+        self._ttl_s, self._heartbeat_s, self._patience_s = ttl_s, heartbeat_s, patience_s
         self._fixed = {
             "name": name,
             "instance": uuid.uuid4().hex,
@@ -89,7 +93,7 @@ class Registration:
         """The worker takes no more sessions: its own key is removed, if Redis can be reached."""
         self._leaving.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(self._patience_s)
         self.remove()
         self._redis.close()
 
@@ -104,6 +108,8 @@ class Registration:
     def put(self) -> None:
         """Once; what fails is logged."""
         worker = Worker.model_validate(self._fixed | self._now() | {"heartbeat_at": self._clock()})
+        if self._leaving.is_set():
+            return
         fixed = self._fixed
         values = (fixed["instance"], fixed["host"], fixed["address"], worker.model_dump_json(), self._ttl_s)
         try:

@@ -234,7 +234,8 @@ class _Hearing(threading.Thread):
             pass  # the client has gone, which the stream is told too
         except Exception as error:  # gRPC ends the iterator of a lost stream with a plain Exception
             if self._stream.is_connected():
-                log.error("a stream's text failed", exc_info=error, extra={"action": "error"})
+                fields = {"action": "error", "session_id": self._session.terms.session_id}
+                log.error("a stream's text failed", exc_info=error, extra=fields)
                 self._break(SkylarkError("an internal error; the worker's log has it"))
 
     def _hear(self, message: wire.SynthesizeRequest) -> None:

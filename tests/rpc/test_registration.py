@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -107,6 +108,23 @@ def test_it_goes_on_without_redis_says_so_once_and_comes_back_by_itself(redis, c
 
 def actions(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.action for record in caplog.records if hasattr(record, "action")]
+
+
+def test_leaving_waits_for_no_engine_that_hangs_and_what_it_says_later_registers_nobody(redis):
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def describe() -> dict[str, Any]:
+        hangs.set()
+        assert goes_on.wait(60)
+        return DESCRIBED
+
+    here = registration(redis, describe=describe, patience_s=0.05)
+    here.start()
+    assert hangs.wait(60)
+    here.leave()
+    goes_on.set()
+    here._thread.join(60)
+    assert redis.cli("KEYS", "worker:*") == ""
 
 
 def test_leaving_without_redis_says_so_and_returns(redis, caplog):

@@ -14,7 +14,7 @@ from servers.checkpoints.catalogue import Catalogue
 from servers.jobs.preferred import Preferred
 from servers.proxy.exposure import check_limits
 from servers.settings import ROOT, Proxy, Settings
-from servers.supervision.processes import DOORS, PROXY, STOP_WAIT_S, wanted
+from servers.supervision.processes import DOORS, PROXY, RPC, STOP_WAIT_S, wanted
 from servers.web.keys import check_exposure
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
@@ -40,8 +40,9 @@ def test_the_variables_of_the_image_are_settings_and_its_ports_are_theirs(monkey
             monkeypatch.setenv(name, value)
     loaded = Settings()
     (exposed,) = re.findall(r"^EXPOSE (.*)$", DOCKERFILE, re.MULTILINE)
-    assert [int(port) for port in exposed.split()] == [door.address(loaded)[1] for door in DOORS]
-    assert {door.address(loaded)[0] for door in DOORS} == {"0.0.0.0"}
+    addresses = [door.address(loaded) for door in (*DOORS, RPC)]
+    assert [int(port) for port in exposed.split()] == [port for _, port in addresses]
+    assert {host for host, _ in addresses} == {"0.0.0.0"}
     (state,) = re.findall(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE)
     written = [loaded.data_dir, loaded.engine_socket, loaded.generated_audio, *loaded.engine.roots()]
     assert all(path.is_relative_to(state) for path in written)

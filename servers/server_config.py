@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from servers.api_keys import sendable
 from servers.errors import SettingsError
-from servers.settings.keys import sendable
 from servers.supervision.processes import DOORS
 
 NAME = "server_config.json"

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from servers.api_keys import sendable
 from servers.cli import here
 from servers.cli.failures import ConfigError, WrongUsage
 from servers.errors import SettingsError
 from servers.server_config import NAME, ClientConfig, http_url, read
-from servers.settings.keys import sendable
 from servers.supervision.processes import DOORS
 
 

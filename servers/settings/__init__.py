@@ -24,8 +24,8 @@ from pydantic_settings import (
 )
 
 from servers import ROOT
+from servers.api_keys import sendable
 from servers.errors import SettingsError
-from servers.settings.keys import sendable
 from servers.settings.sections import (
     S3,
     Cloud,

@@ -7,6 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("skylark", deadline=None)  # a busy machine is slow, and not wrong
+settings.load_profile("skylark")
 
 HERE = Path(__file__).parent
 SHARED = (HERE / "infra" / "applied",)

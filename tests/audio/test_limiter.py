@@ -35,7 +35,7 @@ def true_peak(samples):
     return float(np.abs(resample(samples.astype(np.float32), RATE, 8 * RATE)).max())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     length=st.integers(0, 6_000),
     cuts=st.lists(st.integers(0, 6_000), max_size=12),

@@ -31,7 +31,7 @@ def test_a_stream_in_chunks_of_any_size_equals_the_whole():
     assert np.array_equal(np.concatenate(pieces), resample(samples, 24000, 16000))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     length=st.integers(0, 8_000),
     cuts=st.lists(st.integers(0, 8_000), max_size=20),

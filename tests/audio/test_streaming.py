@@ -100,7 +100,7 @@ def test_what_was_given_can_be_heard_soon(format, rate, most_ms):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lengths=st.lists(st.sampled_from([0, 1, 2, 219, 220, 221, 1024, 5000]), min_size=1, max_size=12))
 def test_how_it_is_cut_into_blocks_changes_nothing(format, lengths):
     samples = spoken(sum(lengths) / 22050, 22050)

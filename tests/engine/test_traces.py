@@ -293,7 +293,7 @@ def world(seed: int, *, max_models: int = 3, max_computing: int = 1, pinned: fro
     return World(dice, limits, policy, pinned)
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 @given(
     seed=st.integers(0, 1_000_000),
     max_models=st.integers(1, 4),
@@ -312,7 +312,7 @@ def test_whatever_happens_the_limits_hold_and_every_job_ends(seed, max_models, m
     assert sorted(here.ended, key=int) == [str(number) for number in range(1, here.submitted + 1)]
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=25)
 @given(seed=st.integers(0, 1_000_000), max_models=st.integers(1, 3))
 def test_nothing_starves_while_jobs_keep_joining_another_model(seed, max_models):
     here = world(seed, max_models=max_models)

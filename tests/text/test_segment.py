@@ -33,7 +33,7 @@ def without_space(text: str) -> str:
 
 
 @given(TEXTS, st.sampled_from(sorted(STRATEGIES)), st.integers(1, 80), st.sampled_from(["en", "ja", "ko"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_segments_are_the_text_up_to_white_space_and_none_is_too_long(
     text, strategy, max_chars, language
 ):
@@ -43,7 +43,7 @@ def test_the_segments_are_the_text_up_to_white_space_and_none_is_too_long(
 
 
 @given(st.lists(st.sampled_from(["One.", "Two words.", "A third sentence."]), min_size=1, max_size=30))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_two_neighbours_would_have_fitted_into_one_segment(sentences):
     segments = segment(" ".join(sentences), max_chars=40)
     assert all(len(f"{one} {other}") > 40 for one, other in pairwise(segments))

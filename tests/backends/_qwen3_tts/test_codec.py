@@ -64,7 +64,7 @@ def difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(np.abs(one - other).max())
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     sizes=st.lists(st.integers(1, 90) | st.integers(1, 4), min_size=1, max_size=5),
     seed=st.integers(0, 2**32 - 1),

@@ -44,7 +44,7 @@ def test_the_path_goes_where_the_letters_are():
 
 
 @given(st.lists(st.integers(1, LETTERS), min_size=1, max_size=3), st.integers(3, 7), st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_other_path_is_likelier(tokens, frames, seed):
     found = with_wildcard(emission(frames, seed), 0)
     best = token_spans(tokens, emission(frames, seed))
@@ -60,7 +60,7 @@ def _increasing(count: int, end: int):
 
 
 @given(st.integers(1, 40), st.integers(0, 60), st.integers(0, 10**6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_tokens_are_in_order_and_inside_the_frames(count, extra, seed):
     found = token_spans(
         np.random.default_rng(seed).integers(1, LETTERS + 1, count), emission(count + extra, seed)

@@ -187,7 +187,7 @@ entries_ = st.lists(
 RUNNING = st.sampled_from([None, True, False])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(entries_, RUNNING)
 def test_on_off_and_unknown_are_all_of_the_time(entries, running):
     found = of(entries, running=running)
@@ -200,7 +200,7 @@ def test_on_off_and_unknown_are_all_of_the_time(entries, running):
     assert begun >= min([each["at"] for each in entries], default=NOW) - 40_000
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(entries_, RUNNING)
 def test_the_sums_agree(entries, running):
     found = of(entries, running=running)
@@ -216,7 +216,7 @@ def test_the_sums_agree(entries, running):
     json.dumps(found, allow_nan=False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(entries_, RUNNING)
 def test_a_ledger_that_is_written_twice_and_in_any_order_says_the_same(entries, running):
     once = of(entries, running=running)
@@ -224,14 +224,14 @@ def test_a_ledger_that_is_written_twice_and_in_any_order_says_the_same(entries, 
     assert {**again, "ignored": None} == {**once, "ignored": None}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(entries_, entries_)
 def test_what_is_in_the_future_changes_nothing(entries, others):
     later = [each | {"at": each["at"] + 40_000} for each in others]
     assert {**of([*entries, *later]), "ignored": None} == {**of(entries), "ignored": None}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(entries_, st.integers(0, 3000))
 def test_two_halves_of_a_time_are_the_whole(entries, tens):
     middle = NOW - 10.0 * tens

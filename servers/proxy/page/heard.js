@@ -51,11 +51,19 @@ export class Heard {
   }
 
   /**
-   * The transcript is shown in its place: what somebody reads of it stays where it is, and what has the focus
-   * keeps it.
-   * @param {function(): void} show
+   * The transcript takes its place, not before all of it is built, for what somebody reads may be far down;
+   * `before` is called just before. Resolves then, or once the signal is aborted or something else is shown.
+   * @param {Object} result
+   * @param {AbortSignal} signal
+   * @param {function(): void} before
    */
-  giveWay(show) {
+  giveWay(result, signal, before) {
+    const swap = (put) => signal.aborted || this.#swap(() => (before(), put()));
+    return this.#transcript.showWhole(result, swap);
+  }
+
+  /** What somebody reads stays where it is, and what has the focus keeps it. */
+  #swap(show) {
     const { list } = this.#transcript;
     const rows = [...this.element.children];
     const seen = [...rows.keys()].filter((index) => isOnScreen(rows[index]));

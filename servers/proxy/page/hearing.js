@@ -169,11 +169,9 @@ export class Hearing extends EventTarget {
       const wish = { api, machine, path, recording: this.#audio, name, fields, key, onJob, onSegment };
       const result = worded(await recognised({ ...wish, signal: ending.signal, tell }));
       if (ending.signal.aborted) return;
-      this.heard.giveWay(() => {
-        this.progress.hide();
-        this.transcript.show(result);
-      });
+      const shown = this.heard.giveWay(result, ending.signal, () => this.progress.hide());
       await this.#change({ state: "done", result });
+      await shown;
     } catch (error) {
       if (ending.signal.aborted) return; // somebody else has said what comes instead
       this.progress.fail((error.param === "file" ? `${name}: ` : "") + sentence(error.message));

@@ -60,18 +60,47 @@ export class Transcript extends EventTarget {
     this.element.hidden = false;
   }
 
-  /** What was heard in it. Resolves once all of it is built, or something else is shown. */
+  /** What was heard in it, as it is built. Resolves once all of it is, or something else is shown. */
   async show(result) {
-    const generation = (this.#generation += 1);
-    this.result = worded(result);
-    this.#views = [];
-    this.#starts = this.result.segments.map((segment) => segment.start);
+    const told = worded(result);
+    const views = [];
+    this.#begin(told, views);
+    if (await this.#built(told, views, ({ element }) => this.list.append(element))) this.#light();
+  }
+
+  /**
+   * All of it at once, as soon as it is built: `swap(put)` is called then, in which `put` does it.
+   * Resolves then, or where something else is shown.
+   */
+  async showWhole(result, swap) {
+    const told = worded(result);
+    const views = [];
+    if (!(await this.#built(told, views, () => {}))) return;
+    swap(() => {
+      this.#begin(told, views);
+      this.list.append(...views.map(({ element }) => element));
+      this.#light();
+    });
+  }
+
+  #begin(result, views) {
+    this.result = result;
+    this.#views = views;
+    this.#starts = result.segments.map((segment) => segment.start);
     this.#shown = -1;
     this.list.replaceChildren();
     this.files.hidden = false;
     this.#note();
-    const build = (segment, index) => this.#build(segment, index);
-    if (await inSlices(this.result.segments, build, () => generation === this.#generation)) this.#light();
+  }
+
+  /** Whether all of them were; false where something else is shown meanwhile. */
+  #built({ segments }, views, onBuilt) {
+    const generation = (this.#generation += 1);
+    const build = (segment, index) => {
+      views.push(this.#view(segment, index));
+      onBuilt(views[index]);
+    };
+    return inSlices(segments, build, () => generation === this.#generation);
   }
 
   /** Plays the recording from there. */
@@ -91,15 +120,13 @@ export class Transcript extends EventTarget {
     this.files.hidden = this.unplayed.hidden = this.element.hidden = true;
   }
 
-  #build(segment, index) {
-    const view = new SegmentView(segment, {
+  #view(segment, index) {
+    return new SegmentView(segment, {
       task: this.#task,
       onSeek: (seconds) => this.#hear(seconds),
       onOpen: () => this.audio.pause(), // the first click of two has let it play
       onEdit: (edited) => this.#edited(edited, index),
     });
-    this.#views.push(view);
-    this.list.append(view.element);
   }
 
   #hear(seconds) {

@@ -19,6 +19,12 @@ from tests.stand_ins.dictation import CRASH, sentence
 
 SENTENCES, FIRST, LAST = 40, 1, 39
 LINES = {"Accept": "application/x-ndjson"}
+SLOW = """() => {
+  const now = performance.now.bind(performance);
+  let laterMs = 0;
+  performance.now = () => now() + (laterMs += 9);
+}"""
+"""So slow a machine that it builds one sentence at a time."""
 MODELS = """
 backends:
   espeak: {{default: espeak-ng, models: {{espeak-ng: {{}}}}}}
@@ -191,6 +197,7 @@ def test_the_page_shows_sentences_as_they_come_and_the_transcript_in_their_place
     row.evaluate("(row) => row.scrollIntoView({ block: 'start', behavior: 'instant' })")
     row.get_by_role("button", name="Hear from").focus()
     top = row.bounding_box()["y"]
+    page.evaluate(SLOW)
     gates.open(LAST)
     tab.get_by_role("button", name="Download json").wait_for()
     expect(heard).to_be_hidden()

@@ -5,6 +5,8 @@ import { Player } from "./player.js";
 import { Track } from "./track.js";
 
 export const START = { index: 0, offsetS: 0 };
+const NO_SOUND =
+  "This device plays no sound yet: where it has no speaker, connect one, and press Pause and Resume.";
 
 /** `state` is idle, playing or paused. Events: `change` where that, or the sentence that is heard, is another. */
 export class Playback extends EventTarget {
@@ -15,6 +17,7 @@ export class Playback extends EventTarget {
   #place = START;
   #state = "idle";
   #picture = null;
+  #putAway = () => {};
 
   /** It shows on `transport` and in `reading` what it does; `maker` makes what is heard next. */
   constructor({ kept, maker, transport, reading, saving, say }) {
@@ -22,6 +25,8 @@ export class Playback extends EventTarget {
     this.#page = { maker, transport, reading, saving, say };
     this.#feeder = new Feeder({ player: this.#player, kept });
     this.#player.addEventListener("ended", () => this.#ended());
+    this.#player.addEventListener("late", () => (this.#putAway = say(NO_SOUND, { kind: "bad" })));
+    for (const name of ["playing", "paused"]) this.#player.addEventListener(name, () => this.#putAway());
   }
 
   get track() {

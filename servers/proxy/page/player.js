@@ -8,8 +8,9 @@ const DEVICE_MS = 8000;
 
 /**
  * One stretch of audio that grows: `append` adds to its end, and `seek` empties it, so that what is appended
- * next begins there. Events: `playing` and `paused`, `starved` where it waits for samples, `flowing` where
- * they came, and `ended` once everything was played after `finish`.
+ * next begins there. Events: `playing` and `paused`, `late` where the device has not begun for seconds,
+ * `starved` where it waits for samples, `flowing` where they came, and `ended` once everything was played after
+ * `finish`.
  */
 export class Player extends EventTarget {
   #context = null;
@@ -21,6 +22,7 @@ export class Player extends EventTarget {
   #speed = 1;
   #finished = false;
   #playing = false;
+  #late = null;
   /** What the output said, oldest first: {at, position, speed, ended}. */
   #reports = [{ at: -Infinity, position: 0, speed: 0, ended: false }];
 
@@ -80,17 +82,21 @@ export class Player extends EventTarget {
     this.#pass((output) => output.finish());
   }
 
-  /** Throws a sentence where there is no device that plays. */
+  /** Resolves once it is heard: Firefox waits for ever where there is no device, and any browser may be slow. */
   async play() {
     this.#playing = true;
     await this.open();
     if (!this.#playing) return;
-    await Promise.race([this.#context.resume(), silence()]);
+    clearTimeout(this.#late);
+    this.#late = setTimeout(() => this.dispatchEvent(new Event("late")), DEVICE_MS);
+    await this.#context.resume();
+    clearTimeout(this.#late);
     this.dispatchEvent(new Event("playing"));
   }
 
   async pause() {
     this.#playing = false;
+    clearTimeout(this.#late);
     await this.#context?.suspend();
     this.dispatchEvent(new Event("paused"));
   }
@@ -153,12 +159,6 @@ export class Player extends EventTarget {
     else if (speed === 0 && last.speed !== 0) this.dispatchEvent(new Event("starved"));
     else if (speed !== 0 && last.speed === 0) this.dispatchEvent(new Event("flowing"));
   }
-}
-
-/** Firefox waits for ever where there is no device. */
-function silence() {
-  const message = "This device plays no sound: connect a speaker or headphones, and press Resume.";
-  return new Promise((_, reject) => setTimeout(() => reject(new Error(message)), DEVICE_MS));
 }
 
 /** In −1…1, at a rate that is `ratio` times lower. */

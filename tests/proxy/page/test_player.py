@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from playwright.sync_api import expect
+
+from tests.proxy.page.speaking import SENTENCES, Speaking
 
 WITHOUT_WORKLET = "delete BaseAudioContext.prototype.audioWorklet;"
 PRELUDE = """
@@ -147,6 +151,31 @@ def test_pause_holds_the_clock_and_it_goes_on_from_there(run):
         """
     )
     assert found == [pytest.approx(0, abs=0.001), pytest.approx(0, abs=0.001), True]
+
+
+SLOW_DEVICE = """
+  window.started = new Promise((go) => (window.start = go));
+  const { resume } = AudioContext.prototype;
+  AudioContext.prototype.resume = async function () {
+    await window.started;
+    return resume.call(this);
+  };
+  const { setTimeout: later } = window;
+  window.setTimeout = (act, ms) => later(act, ms === 8000 ? 0 : ms);
+"""
+
+
+def test_a_device_that_is_slow_to_begin_is_said_and_waited_for(page):
+    page.add_init_script(SLOW_DEVICE)
+    speaking = Speaking(page).open()
+    speaking.speak(SENTENCES[0])
+    told = page.locator(".toast", has_text="This device plays no sound yet")
+    expect(told).to_be_visible()
+    expect(speaking.button("Pause")).to_be_visible()
+    page.evaluate("window.start()")
+    speaking.until_heard()
+    expect(told).to_have_count(0)
+    assert np.array_equal(speaking.given(), *speaking.server_said())
 
 
 def test_what_is_appended_after_a_seek_is_there(run):

@@ -11,7 +11,8 @@ export class Reading {
   #root;
   #on;
   #places = [];
-  #marked = -1;
+  #marked = null;
+  #said = null;
   #run = 0;
 
   constructor(root, { onSeek, onRetry }) {
@@ -23,7 +24,7 @@ export class Reading {
   async show(track) {
     const run = (this.#run += 1);
     this.#places = [];
-    this.#marked = -1;
+    this.#marked = this.#said = null;
     this.#root.replaceChildren();
     let paragraph = null;
     const build = (sentence, index) => {
@@ -32,7 +33,7 @@ export class Reading {
       paragraph.append(this.#sentence(index, sentence), " ");
       this.update(index, track);
     };
-    await inSlices(track.sentences, build, () => run === this.#run);
+    if (await inSlices(track.sentences, build, () => run === this.#run)) this.said(this.#said, track.starts);
   }
 
   /** A sentence as it is now, and where those after it begin. */
@@ -56,22 +57,22 @@ export class Reading {
     }
   }
 
-  /** Marks the word that is said; none for null. Returns its sentence's element where that is another now. */
+  /**
+   * Marks the word that is said, as soon as it is built; none for null. Returns its sentence's element where
+   * that is another now.
+   */
   said(place, starts) {
-    const index = place?.index ?? -1;
-    const changed = index !== this.#marked;
+    this.#said = place;
+    const now = this.#places[place?.index] ?? null;
+    const changed = now !== this.#marked;
     if (changed) {
-      this.#at(this.#marked)?.words?.said(null);
-      this.#at(this.#marked)?.root.classList.remove("current");
-      this.#at(index)?.root.classList.add("current");
-      this.#marked = index;
+      this.#marked?.words?.said(null);
+      this.#marked?.root.classList.remove("current");
+      now?.root.classList.add("current");
+      this.#marked = now;
     }
-    if (place) this.#at(index)?.words?.said((starts[index] ?? 0) + place.offsetS);
-    return changed ? this.#at(index)?.root : undefined;
-  }
-
-  #at(index) {
-    return this.#places[index];
+    now?.words?.said((starts[place.index] ?? 0) + place.offsetS);
+    return changed ? now?.root : undefined;
   }
 
   #paragraph({ voice }, before) {

@@ -34,6 +34,8 @@ class Speak {
   #page;
   #kept;
   #drawn = true;
+  #restored = null;
+  #shown = null;
 
   constructor({ root, api, keep, machine, say, script }) {
     this.#page = { root, api, say };
@@ -128,7 +130,7 @@ class Speak {
     addEventListener("visibilitychange", () => document.hidden && this.saving.now());
   }
 
-  /** From its beginning; what was spoken before just so is not made again. */
+  /** From its beginning; what was spoken before just so, and before a reload, is not made again. */
   async speak() {
     const text = this.composer.area.value;
     const refusal = refusalOf(text);
@@ -137,12 +139,13 @@ class Speak {
       this.composer.area.focus();
       return;
     }
+    await this.#restored; // else it would take the place of this
     this.maker.stop();
     this.downloads.drop();
     await this.playback.hush();
-    const shown = this.#show(this.#sentences(text));
+    this.#show(this.#sentences(text));
     this.saving.changed();
-    await Promise.all([shown, this.playback.resume()]);
+    await Promise.all([this.#shown, this.playback.resume()]);
     this.text.scrollIntoView({ block: "nearest" });
   }
 
@@ -193,11 +196,11 @@ class Speak {
     return sentences;
   }
 
-  async #show(sentences, place) {
+  #show(sentences, place) {
     this.playback.load(new Track(sentences), place);
     this.#reveal();
     this.#draw();
-    await this.reading.show(this.#track);
+    this.#shown = this.reading.show(this.#track);
   }
 
   #retry(index) {
@@ -236,17 +239,22 @@ class Speak {
   /* ---- What is kept ---- */
 
   async restore() {
+    await (this.#restored = this.#restore());
+    await this.#shown;
+    await this.#load();
+  }
+
+  async #restore() {
     const [script, book] = await Promise.all([this.#kept.script(), this.#kept.book()]);
     const { text, settings, chapter } = script ?? {};
     this.composer.restore({ text, settings, book, chapter });
     this.saving.begin();
-    if (script) await this.#goOn(script);
-    await this.#load();
+    if (script) this.#goOn(script);
   }
 
   /** What was not finished goes on, and waits to be heard. */
-  async #goOn({ sentences, place, running, speed }) {
-    await this.#show(sentences, place);
+  #goOn({ sentences, place, running, speed }) {
+    this.#show(sentences, place);
     this.transport.speed.value = String(speed ?? 1);
     this.playback.speed = speed ?? 1;
     if (sentences.length === 0) return;

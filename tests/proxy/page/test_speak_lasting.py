@@ -43,6 +43,37 @@ def test_what_was_only_written_is_there_after_a_reload_too(speaking):
     expect(speaking.button("Resume")).to_be_hidden()
 
 
+KEPT_LATE = """
+const { get } = keep;
+const isOpen = new Promise((open) => (window.openKept = open));
+keep.get = async (store, key) => {
+  if (key === "current") await isOpen;
+  return get(store, key);
+};"""
+
+
+def test_who_speaks_before_what_was_kept_is_there_hears_the_new_text(speaking):
+    """Of the old one no sentence is left, and those that are in both are not made again."""
+
+    def late(route):
+        reply = route.fetch()
+        route.fulfill(response=reply, body=reply.text() + KEPT_LATE)
+
+    speaking.speak()
+    speaking.until_made()
+    speaking.button("Stop").click()
+    speaking.page.route("**/page/keep.js", late)
+    speaking.page.goto("about:blank")
+    speaking.page.goto("/#speak")
+    speaking.bodies.clear()
+    speaking.text.fill(f"{SENTENCES[1]} This one is new.")
+    speaking.button("Speak").click()
+    speaking.page.evaluate("window.openKept()")
+    speaking.until_made(2)
+    expect(speaking.words).to_have_text(f"{SENTENCES[1]} This one is new.".split())
+    assert [body["input"] for _, _, body in speaking.bodies] == ["This one is new."]
+
+
 def test_what_was_not_finished_goes_on_after_a_reload(speaking):
     text = " ".join(f"This is sentence number {n}." for n in range(40))
     speaking.speak(text)

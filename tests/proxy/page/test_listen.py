@@ -226,6 +226,7 @@ def recording_with(limits, browser, open_page):
         page.route("**/api/visitor", limited)
         page.goto("/#listen")
         listen = page.locator("#listen")
+        page.locator("#machine .queue").wait_for(state="attached")  # by then the page itself has asked
         with page.expect_request("**/api/visitor") as asked:
             listen.get_by_role("button", name="Record", exact=True).click()
         asked.value.response()

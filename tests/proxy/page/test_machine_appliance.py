@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.acceptance.processes import eventually
 from tests.proxy.page.conftest import LONGEST_MS
 
+FITS = "(table) => table.offsetWidth <= table.parentElement.clientWidth"
 TIMES = 60
 """So often SAID is in a recording that is still listened to when it is cancelled."""
 
@@ -55,6 +56,9 @@ def test_a_job_that_runs_is_cancelled_from_the_queue_and_its_tab_says_so(
     rows = page.get_by_role("table", name="Queue").locator("tbody tr")
     own = rows.filter(has_text="yours").filter(has_text="Listen").first
     expect(own).to_contain_text("running", timeout=LONGEST_MS)
+    for width in (753, 1153, 1000):  # where it has the least room
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.get_by_role("table", name="Queue").evaluate(FITS), f"too wide for a screen of {width}"
     own.get_by_role("button", name="Cancel Listen").click()
     expect(own).to_contain_text("cancelled", timeout=LONGEST_MS)
     expect(own.get_by_role("button")).to_have_count(0)

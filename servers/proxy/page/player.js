@@ -22,6 +22,7 @@ export class Player extends EventTarget {
   #speed = 1;
   #finished = false;
   #playing = false;
+  #heldBackS = 0;
   #late = null;
   /** What the output said, oldest first: {at, position, speed, ended}. */
   #reports = [{ at: -Infinity, position: 0, speed: 0, ended: false }];
@@ -95,6 +96,7 @@ export class Player extends EventTarget {
   }
 
   async pause() {
+    this.#heardAt(); // held from now on
     this.#playing = false;
     clearTimeout(this.#late);
     await this.#context?.suspend();
@@ -147,7 +149,9 @@ export class Player extends EventTarget {
 
   #heardAt() {
     if (!this.#context) return 0;
-    return this.#context.currentTime - (this.#context.outputLatency || this.#context.baseLatency || 0);
+    const { currentTime, outputLatency, baseLatency } = this.#context;
+    if (this.#playing) this.#heldBackS = outputLatency || baseLatency || 0; // silence moves nothing
+    return currentTime - this.#heldBackS;
   }
 
   #told({ at, position, speed, ended, epoch }) {

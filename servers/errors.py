@@ -32,7 +32,7 @@ SkylarkError
 ├── QueueFull                 with retry_after_s
 ├── TooManySessions           of the streaming worker, open at the same time; with retry_after_s
 ├── AllowanceUsed             what a visitor of the page may have in a day; with retry_after_s
-├── TooManyStreams            of one visitor of the page at the same time; with retry_after_s
+├── TooManyStreams            at the same time, of the page's or the worker's; with retry_after_s
 ├── EngineUnavailable         with retry_after_s
 ├── RegistryUnavailable       Redis does not say which workers there are; with retry_after_s
 ├── UpstreamFailed            what the proxy asks answered as no Skylark server does

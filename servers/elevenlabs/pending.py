@@ -21,8 +21,12 @@ NEXT = "X"
 class Pending:
     """The text that has come and was not given out, a beginning of a sentence at most."""
 
-    def __init__(self) -> None:
-        self._text = ""
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    @property
+    def text(self) -> str:
+        return self._text
 
     def __len__(self) -> int:
         return len(self._text)

@@ -115,11 +115,13 @@ class Requests:
         *,
         live: bool = True,
         segments: bool = False,
+        timeout_s: float | None = None,
     ) -> Request:
         """A job for each item, all accepted or none, and in the queue when this returns.
 
         Whoever takes the audio of a job as a whole need not have it `live`, as it is made. With `segments`
-        those of transcripts are told as they are heard.
+        those of transcripts are told as they are heard. `timeout_s` is for whoever makes its client wait on
+        purpose; limits.request_timeout_s else.
 
         Raises what is wrong with them, in the request's words; an engine that is not there is
         EngineUnavailable at once. The items are then released, unless the requester's key may stand for
@@ -128,7 +130,7 @@ class Requests:
         try:
             models = self._models(options.model, items, requester.owner)
             jobs = self._jobs(models, options, items, requester, batch_key)
-            check = self._checker(requester)
+            check = self._checker(requester, timeout_s)
             times = self._clock, self._pause
             stream = JobStream(self.client, jobs, requester.owner, live, check, *times, segments=segments)
             request = Request(self.client, models[0], items, requester, stream)
@@ -164,9 +166,9 @@ class Requests:
             for index, (model, item) in enumerate(zip(models, items, strict=True))
         ]
 
-    def _checker(self, requester: Requester) -> Callable[[], None]:
+    def _checker(self, requester: Requester, timeout_s: float | None) -> Callable[[], None]:
         """Raises once nobody waits for a request that begins now."""
-        timeout_s = self.limits.request_timeout_s
+        timeout_s = self.limits.request_timeout_s if timeout_s is None else timeout_s
         deadline = self._clock() + timeout_s
 
         def check() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,7 +40,8 @@ def requester(context: grpc.ServicerContext, keys: Keys) -> Requester:
     """Who makes the call, and whether they are there still. Raises Unauthorized."""
 
     def on_leave(call: Callable[[], object]) -> None:
-        if not context.add_callback(call):
+        # in a thread of its own: the one that calls back serves all connections, and this asks the engine
+        if not context.add_callback(threading.Thread(target=call, name="leaving", daemon=True).start):
             call()
 
     return Requester(owner=owner(context, keys), connected=context.is_active, on_leave=on_leave)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +40,8 @@ LOOK_S = 1.0
 """How often it is looked whether the engine is ready, and whether a session is used still."""
 HOLD_EVERY_S = 5.0
 GRACE_S = 20.0
-"""What is being said when the worker is told to end may go on for so long."""
+SPOKEN_WITHIN_S = 15.0
+"""What is being said when the worker is told to end may go on for so long; the rest is the next worker's."""
 OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
     ("grpc.so_reuseport", 0),  # a second worker on the port is told so
@@ -111,6 +113,7 @@ class Worker:
             self._registration.leave()
         self._health.enter_graceful_shutdown()
         self.requests.stop()
+        self.sessions.leave_worker(SPOKEN_WITHIN_S)
         self._server.stop(GRACE_S).wait()
         self.sessions.close()
         self._engine.close()
@@ -146,9 +149,30 @@ def _credentials(own: Rpc) -> grpc.ServerCredentials | None:
         return None
     certificate, key = _read(own.tls_certificate, "tls_certificate"), _read(own.tls_key, "tls_key")
     authority = None if own.client_ca is None else _read(own.client_ca, "client_ca")
+    _check_certificates(own)
     return grpc.ssl_server_credentials(
         [(key, certificate)], root_certificates=authority, require_client_auth=authority is not None
     )
+
+
+def _check_certificates(own: Rpc) -> None:
+    """gRPC says of wrong ones only that it cannot listen."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(_path(own.tls_certificate), _path(own.tls_key), password=lambda: b"")
+    except (ssl.SSLError, ValueError) as error:
+        message = f"rpc.tls_certificate, rpc.tls_key: they are no certificate and its key, in PEM: {error}"
+        raise SettingsError(message) from None
+    if own.client_ca is not None:
+        try:
+            context.load_verify_locations(_path(own.client_ca))
+        except ssl.SSLError as error:
+            raise SettingsError(f"rpc.client_ca: no certificates, in PEM, are in it: {error}") from None
+
+
+def _path(path: Path | None) -> Path:
+    assert path is not None
+    return path.expanduser()
 
 
 def _read(path: Path, name: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,21 +14,25 @@ import grpc
 from servers import __version__
 from servers.audio.framing import FRAME_MS, FRAME_RATE_HZ, FRAME_SAMPLES
 from servers.backends.base import About
-from servers.errors import EngineUnavailable, InvalidRequest, SkylarkError
+from servers.errors import EngineUnavailable, InvalidRequest, SkylarkError, TooManyStreams
 from servers.jobs.client import RETRY_AFTER_S
 from servers.jobs.requests import Requests
 from servers.rpc import skylark_pb2 as wire
 from servers.rpc.calls import Keys, owner, requester, statuses
+from servers.rpc.events import Event, State
 from servers.rpc.levelling import TARGETS, Loudness, Method
 from servers.rpc.publishing import offered
-from servers.rpc.session import Event, Sent, Session, State, Stopped, Stream
+from servers.rpc.session import Sent, Session, Stopped, Stream
 from servers.rpc.sessions import Sessions, Wanted
 from servers.rpc.skylark_pb2_grpc import TTSServicer
+from servers.rpc.speaking import speak
 from servers.settings import Rpc
 
 log = logging.getLogger(__name__)
 Context: TypeAlias = grpc.ServicerContext
 OPENING_S = 10.0
+SPARE = 8
+"""One of so many threads is for calls that do not last."""
 METHODS = {
     wire.Loudness.VOICE: Method.VOICE,
     wire.Loudness.INTEGRATED: Method.INTEGRATED,
@@ -51,6 +56,21 @@ class Service(TTSServicer):
     settings: Rpc
     keys: Keys
 
+    def __post_init__(self) -> None:
+        self._most = max(1, self.settings.threads - max(1, self.settings.threads // SPARE))
+        self._places = threading.Semaphore(self._most)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """For a call that lasts: some threads are left to those that do not, such as a STOP."""
+        if not self._places.acquire(blocking=False):
+            message = f"{self._most} streams are open, which is the most: try again, or ask another worker"
+            raise TooManyStreams(message, retry_after_s=RETRY_AFTER_S)
+        try:
+            yield
+        finally:
+            self._places.release()
+
     # sessions
 
     def StartSession(self, request: wire.StartSessionRequest, context: Context) -> wire.Session:  # noqa: N802
@@ -68,9 +88,10 @@ class Service(TTSServicer):
     def Synthesize(  # noqa: N802
         self, request_iterator: Iterator[wire.SynthesizeRequest], context: Context
     ) -> Iterator[wire.SynthesizeResponse]:
-        with statuses(context):
+        with statuses(context), self._place():
+            who = owner(context, self.keys)
             opening = _opening(request_iterator, context)
-            session = self.sessions.get(opening.session_id, owner(context, self.keys))
+            session = self.sessions.get(opening.session_id, who)
             stream = Stream(context.is_active)
             from_frame = opening.from_frame if opening.HasField("from_frame") else None
             first, texts = session.open(stream, from_frame)
@@ -79,7 +100,7 @@ class Service(TTSServicer):
             hearing.start()
             try:
                 yield wire.SynthesizeResponse(opened=wire.Opened(from_frame=first, texts=texts))
-                for what in session.speak(stream):
+                for what in speak(session, stream):
                     yield _told(what)
             except SkylarkError:
                 if hearing.error is not None:
@@ -108,7 +129,7 @@ class Service(TTSServicer):
     def WatchSession(  # noqa: N802
         self, request: wire.WatchSessionRequest, context: Context
     ) -> Iterator[wire.SessionEvent]:
-        with statuses(context):
+        with statuses(context), self._place():
             session = self.sessions.get(request.session_id, owner(context, self.keys))
             context.add_callback(session.wake)
             for event in session.watch(context.is_active):
@@ -241,10 +262,7 @@ class _Hearing(threading.Thread):
     def _hear(self, message: wire.SynthesizeRequest) -> None:
         if not message.HasField("text"):
             raise InvalidRequest("after the opening come texts", param="opening")
-        if message.text.text:
-            self._session.add(message.text.text)
-        if message.text.flush:
-            self._session.flush()
+        self._session.say(self._stream, message.text.text, flush=message.text.flush)
 
     def _break(self, error: SkylarkError) -> None:
         self.error = error

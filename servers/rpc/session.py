@@ -1,22 +1,19 @@
-"""A session: what is said to it becomes jobs, and their audio frames, for one stream at a time.
+"""A session: what was said to it, how much of that was sent, and which stream has it.
 
-Frames are made again, not kept: a stream that goes on with an earlier frame reads what its jobs have made.
+What its calls do to each other is decided here, under one lock; a stream speaks in speaking.py.
 """
 
 from __future__ import annotations
 
-import logging
+import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import NoReturn
 
 from servers.errors import (
-    InvalidRequest,
+    EngineUnavailable,
     JobCancelled,
     NoSuchFrame,
     SessionNotFound,
@@ -24,73 +21,19 @@ from servers.errors import (
     StreamReplaced,
     TooLarge,
 )
-from servers.jobs.request import BegunAgain, HowFar, Item, Request, Requester
-from servers.jobs.requests import QueueOptions, Requests
+from servers.jobs.request import Item, Request, Requester
+from servers.jobs.requests import Requests
 from servers.limits import check_texts
+from servers.rpc.events import Event, Kind, State, Watchers
 from servers.rpc.journal import Entry, Journal
-from servers.rpc.levelling import Loudness
 from servers.rpc.script import End, Say, Script
-from servers.rpc.spoken import Frame, Frames
-from servers.speech import Chunk, Word
+from servers.rpc.spoken import Frame
+from servers.rpc.terms import Terms
 
-logger = logging.getLogger(__name__)
 AHEAD = 2
 """Sentences whose jobs are in the queue at the same time: while one is sent the next one is made."""
-MOST_EVENTS = 1_000
-"""That wait for one that watches."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """How a session speaks, and for whom. `key` names its jobs, and nobody else's."""
-
-    session_id: str
-    key: str
-    owner: str | None
-    model: str
-    voice: str | None
-    language: str | None
-    speed: float | None
-    loudness: Loudness
-    voice_lufs: float | None
-    application_id: str | None
-    priority: int | None
-
-    def payload(self, text: str) -> dict[str, Any]:
-        fields = {"voice": self.voice, "language": self.language, "speed": self.speed}
-        given = {name: value for name, value in fields.items() if value is not None}
-        return {"task": "synthesize", "text": text} | given
-
-    def options(self) -> QueueOptions:
-        return QueueOptions(model=self.model, application_id=self.application_id, priority=self.priority)
-
-
-class State(StrEnum):
-    IDLE = "idle"
-    SPEAKING = "speaking"
-    PAUSED = "paused"
-    ENDED = "ended"
-
-
-class Kind(StrEnum):
-    """Of an event."""
-
-    STATE = "state"
-    CONNECTED = "connected"
-    DISCONNECTED = "disconnected"
-    UTTERANCE_STARTED = "utterance_started"
-    UTTERANCE_ENDED = "utterance_ended"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Event:
-    kind: Kind
-    state: State
-    next_frame: int
-    utterance: int = 0
-    message: str = ""
+RETRY_AFTER_S = 2.0
+"""Of a worker that ends: the next one is there by then."""
 
 
 @dataclass(frozen=True)
@@ -113,19 +56,12 @@ class Stream:
 
     is_connected: Callable[[], bool]
     texts_ended: bool = False
-    requests: dict[int, Request] = field(default_factory=dict)
+    voids: int = 0
+    """How many of the session's its client was told of."""
 
 
-class _Void(Exception):
+class Void(Exception):
     """What is being spoken was stopped."""
-
-
-class _Failed(Exception):
-    """A job has: it would fail again."""
-
-    def __init__(self, error: SkylarkError) -> None:
-        super().__init__(error.message)
-        self.error = error
 
 
 class Session:
@@ -138,8 +74,8 @@ class Session:
         journal: Journal,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.terms = terms
-        self._requests, self._journal, self._clock = requests, journal, clock
+        self.terms, self.requests = terms, requests
+        self._journal, self._clock = journal, clock
         self._changed = threading.Condition(threading.RLock())
         self._script = Script()
         self._stream: Stream | None = None
@@ -147,11 +83,15 @@ class Session:
         """The first frame that was not sent."""
         self._item = 0
         """The item that is spoken, or comes next."""
+        self._running: dict[int, Request] = {}
+        """Of each sentence that was submitted and not spoken to its end."""
         self._is_paused = self._has_ended = self._is_recovered = False
         self._voids = 0
         """Counts what makes all void that was said until then."""
+        self._leaves_at = math.inf
+        """The worker ends then, at the latest; it does already where that is known."""
         self._used_at = clock()
-        self._watchers: list[deque[Event]] = []
+        self._watchers = Watchers()
         self._told: State | None = None
 
     # its life
@@ -161,79 +101,86 @@ class Session:
         self._journal.append({"started": asdict(self.terms)})
 
     def recover(self, entries: list[Entry]) -> None:
-        """Takes up what an earlier process wrote down after that."""
+        """Takes up what an earlier process wrote down after that. Raises KeyError, TypeError or ValueError
+        for what none did.
+        """
         for entry in entries:
             match entry:
-                case {"text": str(text)}:
-                    self._script.add(text)
-                case {"flush": _}:
+                case {"text": str(text), "flush": bool(flush)}:
+                    self._take(text, flush)
+                case {"flush": True}:
                     self._script.flush()
                 case {"void": int(frame)}:
                     self._script.void(frame)
                 case {"ended": int(utterance), "next_frame": int(frame)}:
                     self._script.ended(utterance, frame)
+                case {"paused": bool(paused)}:
+                    self._is_paused = paused
+                case {"script": dict(snapshot)}:
+                    self._script = Script.restored(snapshot)
+                case _:
+                    raise ValueError("an entry of another version")
         self._next = self._script.known_end()
         self._item = self._script.at(self._next)
         self._is_recovered = True
-
-    @property
-    def has_client(self) -> bool:
-        """A stream, or somebody who watches."""
-        with self._changed:
-            return self._stream is not None or bool(self._watchers)
-
-    def unused_s(self) -> float:
-        """For how long it has had no client."""
-        with self._changed:
-            return 0.0 if self._stream or self._watchers else self._clock() - self._used_at
 
     def use(self) -> None:
         with self._changed:
             self._used_at = self._clock()
 
-    def end(self) -> int:
-        """Its jobs are cancelled and its record is gone. Returns how many frames were sent."""
+    def end(self, unused_s: float = -math.inf) -> int | None:
+        """Its jobs are cancelled and its record is gone. Returns how many frames were sent; None where it has
+        ended before, or had a client (a stream, or somebody who watches) within the last `unused_s`.
+        """
         with self._changed:
-            running = self._running()
+            has_client = self._stream is not None or len(self._watchers)
+            unused_for_s = 0.0 if has_client else self._clock() - self._used_at
+            if self._has_ended or unused_for_s <= unused_s:
+                return None
             self._has_ended = True
             self._voids += 1
+            running = self._taken()
             self._notify()
         self._cancel(running)
-        self._journal.remove()
-        return self._next
+        with self._changed:
+            self._journal.remove()
+            return self._next
+
+    def leave_worker(self, at: float) -> None:
+        """The worker ends: streams that wait for something end now, and those that speak by then."""
+        with self._changed:
+            self._leaves_at = at
+            self._notify()
 
     def close(self) -> None:
-        """The worker ends: what is recorded is taken up by the next one."""
+        """What is recorded is taken up by the next worker."""
         with self._changed:
             self._journal.close()
 
     # what is said to it
 
-    def add(self, text: str) -> None:
-        """Raises TooLarge, InvalidRequest, and StorageFailed."""
-        limits = self._requests.limits
+    def say(self, stream: Stream, text: str, *, flush: bool = False) -> None:
+        """Raises TooLarge, InvalidRequest, StorageFailed, and StreamReplaced: what is on its way in a stream
+        that was gone on with by another one is not said, for that one says it again.
+        """
+        limits = self.requests.limits
         check_texts(text, limits, "text.text")
         with self._changed:
-            self._check_open()
+            self._check_current(stream)
             if self._script.unspoken(self._item) + len(text) > limits.max_request_chars:
                 message = f"more than {limits.max_request_chars} characters wait to be spoken"
                 raise TooLarge(message, param="text.text")
-            self._journal.append({"text": text})
-            self._script.add(text)
-            self._notify()
-
-    def flush(self) -> None:
-        with self._changed:
-            self._check_open()
-            self._journal.append({"flush": True})
-            self._script.flush()
+            self._journal.append({"text": text, "flush": flush})
+            self._take(text, flush)
             self._notify()
 
     def end_texts(self, stream: Stream) -> None:
         """Its client says nothing more: what is left of the text is spoken, and then the stream ends."""
         with self._changed:
-            if self._stream is stream and not self._has_ended:
-                self.flush()
+            self._check_current(stream)
+            if self._script.has_unflushed():
+                self._journal.append({"flush": True})
+                self._script.flush()
             stream.texts_ended = True
             self._notify()
 
@@ -241,7 +188,7 @@ class Session:
         """How it is then, and the first frame that was not sent: while it is paused none is."""
         with self._changed:
             self._check_open()
-            self._is_paused = paused
+            self._set_paused(paused)
             self._used_at = self._clock()
             self._notify()
             return self._state(), self._next
@@ -251,7 +198,7 @@ class Session:
         with self._changed:
             self._check_open()
             running = self._void()
-            self._is_paused = False
+            self._set_paused(False)
             self._used_at = self._clock()
             self._tell(Kind.STOPPED)
             self._notify()
@@ -259,7 +206,7 @@ class Session:
         self._cancel(running)
         return found
 
-    # what it says
+    # its streams
 
     def open(self, stream: Stream, from_frame: int | None) -> tuple[int, int]:
         """Makes that its stream, in the place of another one. Returns the frame that comes next, and how many
@@ -268,10 +215,9 @@ class Session:
         with self._changed:
             self._check_open()
             first = self._next if from_frame is None else max(from_frame, self._script.floor)
-            if first > self._next and not self._is_recovered:
-                message = f"frame {first} was not sent yet: the next one is {self._next}"
-                raise NoSuchFrame(message, param="opening.from_frame")
-            self._stream = stream
+            if first > self._next:
+                self._check_recovered(first)
+            self._stream, stream.voids = stream, self._voids
             self._next, self._item = first, self._script.at(first)
             self._tell(Kind.CONNECTED)
             self._notify()
@@ -286,141 +232,112 @@ class Session:
                     self._tell(Kind.DISCONNECTED)
             self._changed.notify_all()
 
-    def speak(self, stream: Stream) -> Iterator[Sent | Stopped]:
-        """Until its texts have ended and are spoken, or the session ends.
-
-        Raises why a job failed, or could not be: what was said until then is dropped. Of what passes
-        (an engine that is away, a full queue) nothing is: another stream goes on where this one ended. Raises
-        StreamReplaced once another one has, and JobCancelled when its client has gone.
+    def check(self, stream: Stream) -> None:
+        """Raises Void once what the stream speaks was stopped, or the session has ended; StreamReplaced,
+        JobCancelled when its client has gone, and EngineUnavailable where the worker has to end.
         """
-        while True:
-            voids = self._voids
-            try:
-                with ExitStack() as stack:
-                    stack.callback(stream.requests.clear)
-                    yield from self._utterances(stream, stack, voids)
-                return
-            except _Void:
-                pass
-            except _Failed as failed:
-                self._fail(failed.error)
-                raise failed.error from None
-            except SkylarkError as error:
-                if isinstance(error, InvalidRequest):
-                    self._fail(error)
-                with suppress(_Void), self._changed:
-                    self._check_wanted(stream, voids)
-                    raise
-            if self._has_ended:
-                return
-            yield Stopped(self._next)
-
-    def _fail(self, error: SkylarkError) -> None:
         with self._changed:
-            running = self._void()
-            self._tell(Kind.FAILED, message=error.message)
-        self._cancel(running)
+            if self._has_ended or self._voids != stream.voids:
+                raise Void
+            if not stream.is_connected():
+                raise JobCancelled("the client went away")
+            if self._stream is not stream:
+                raise StreamReplaced("another stream has gone on with the session")
+            if self._clock() >= self._leaves_at:
+                self._leave_worker()
 
-    def _utterances(self, stream: Stream, stack: ExitStack, voids: int) -> Iterator[Sent]:
-        frames: Frames | None = None
-        number = 0
-        while (item := self._await_item(stream, voids)) is not None:
-            if isinstance(item, Say):
-                if frames is None:
-                    frames, number = self._begin(item.utterance)
-                made = self._sentence(stream, stack, item, frames, voids)
-            else:
-                assert frames is not None
-                made = frames.finish()
-            for frame in made:
-                if (sent := self._send(stream, Sent(number, item.utterance, frame), voids)) is not None:
-                    yield sent
-                number += 1
-            if isinstance(item, End):
-                frames = None
-            with self._changed:
-                self._check_wanted(stream, voids)
-                self._item += 1
-
-    def _begin(self, utterance: int) -> tuple[Frames, int]:
-        with self._changed:
-            self._tell(Kind.UTTERANCE_STARTED, utterance)
-            return Frames(self.terms.loudness.leveller(self.terms.voice_lufs)), self._script.begin(utterance)
-
-    def _await_item(self, stream: Stream, voids: int) -> Say | End | None:
-        """The one that is to be spoken now; None where nothing comes any more."""
+    def await_item(self, stream: Stream, number: int | None) -> Say | End | None:
+        """The one that is to be spoken now; None where nothing comes any more. `number` is the frame that
+        comes next, where an utterance has begun. Raises as `check`, and NoSuchFrame.
+        """
         with self._changed:
             while True:
-                self._check_wanted(stream, voids)
-                if self._item < len(self._script.items):
-                    return self._script.items[self._item]
+                self.check(stream)
+                if (item := self._script.item(self._item)) is not None:
+                    return item
+                self._check_reached(self._script.known_end() if number is None else number)
                 if stream.texts_ended:
                     return None
                 self._notify()
-                self._changed.wait()
+                self._wait()
 
-    def _sentence(
-        self, stream: Stream, stack: ExitStack, say: Say, frames: Frames, voids: int
-    ) -> Iterator[Frame]:
-        self._submit(stream, stack, voids)
-        request = stream.requests[say.number]
-        for _, made in request.attempts():
-            if isinstance(made, Chunk):
-                self._submit(stream, stack, voids)
-                yield from frames.push(made)
-            elif isinstance(made, BegunAgain):
-                frames.begin_again()
-            elif isinstance(made, SkylarkError):
-                with self._changed:
-                    self._check_wanted(stream, voids)
-                raise _Failed(made)
-            elif not isinstance(made, HowFar):
-                frames.end_sentence([Word.model_validate(word) for word in made["words"]])
+    def begin(self, stream: Stream, utterance: int) -> int:
+        """Its first frame."""
         with self._changed:
-            stream.requests.pop(say.number, None)
+            self.check(stream)
+            self._tell(Kind.UTTERANCE_STARTED, utterance)
+            return self._script.begin(utterance)
 
-    def _submit(self, stream: Stream, stack: ExitStack, voids: int) -> None:
-        """The jobs of this sentence and of those after it, AHEAD at most; of this one while it is paused."""
+    def upcoming(self, stream: Stream) -> list[Say]:
+        """The sentences whose jobs are wanted: this one and those after it, AHEAD at most; this one while it
+        is paused.
+        """
         with self._changed:
-            self._check_wanted(stream, voids)
-            following = [item for item in self._script.items[self._item :] if isinstance(item, Say)]
-            wanted = following[: 1 if self._is_paused else AHEAD]
-        for say in wanted:
-            if say.number in stream.requests:
-                continue
-            request = stack.enter_context(self._request(stream, say, voids))
-            with self._changed:
-                stream.requests[say.number] = request
-                is_void = self._voids != voids
-            if is_void:
-                request.cancel()
-                raise _Void
+            self.check(stream)
+            return self._script.sentences(self._item, 1 if self._is_paused else AHEAD)
 
-    def _request(self, stream: Stream, say: Say, voids: int) -> Request:
-        """Its jobs go on without the stream: another one asks for them by the same key."""
+    def submit(self, stream: Stream, say: Say) -> Request:
+        """Its job goes on without the stream: another one asks for it by the same key. Raises as `check`."""
+        voids = stream.voids
         requester = Requester(
             owner=self.terms.owner,
             connected=lambda: self._is_wanted(stream, voids),
             idempotency_key=f"{self.terms.key}/{say.number}",
         )
-        return self._requests.submit(self.terms.options(), [Item(self.terms.payload(say.text))], requester)
-
-    def _send(self, stream: Stream, sent: Sent, voids: int) -> Sent | None:
-        """The frame, once it may be sent; None for one that the client has."""
+        items = [Item(self.terms.payload(say.text))]
+        request = self.requests.submit(self.terms.options(), items, requester, timeout_s=math.inf)
         with self._changed:
-            while True:
-                self._check_wanted(stream, voids)
-                if not self._is_paused:
-                    break
-                self._changed.wait()
+            is_void = self._has_ended or self._voids != voids
+            if not is_void:
+                self._running[say.number] = request
+        if is_void:
+            with request:
+                request.cancel()
+            raise Void
+        return request
+
+    def send(self, stream: Stream, sent: Sent) -> Sent | None:
+        """The frame, once it may be sent; None for one that the client has. Raises as `check`."""
+        with self._changed:
+            self.check(stream)
+            while self._is_paused:
+                self._wait()
+                self.check(stream)
             if sent.frame.is_last:
-                self._journal.append({"ended": sent.utterance, "next_frame": sent.number + 1})
-                self._script.ended(sent.utterance, sent.number + 1)
-                self._tell(Kind.UTTERANCE_ENDED, sent.utterance)
+                self._end_utterance(sent.utterance, sent.number + 1)
             if sent.number < self._next:
                 return None
             self._next, self._is_recovered = sent.number + 1, False
             return sent
+
+    def end_utterance(self, stream: Stream, utterance: int, next_frame: int) -> None:
+        """One of which nothing was heard."""
+        with self._changed:
+            self.check(stream)
+            self._end_utterance(utterance, next_frame)
+
+    def spoken(self, stream: Stream, item: Say | End) -> None:
+        """All of it was sent."""
+        with self._changed:
+            self.check(stream)
+            self._item += 1
+            if isinstance(item, Say):
+                self._running.pop(item.number, None)
+
+    def fail(self, stream: Stream, error: SkylarkError) -> None:
+        """What was said until now is dropped. Raises as `check`."""
+        with self._changed:
+            self.check(stream)
+            running = self._void()
+            self._tell(Kind.FAILED, message=error.message)
+            self._notify()
+        self._cancel(running)
+
+    def stopped(self, stream: Stream) -> Stopped | None:
+        """What the stream's client is told of a stop; None where the session has ended."""
+        with self._changed:
+            stream.voids = self._voids
+            return None if self._has_ended else Stopped(self._next)
 
     # with the lock
 
@@ -428,28 +345,73 @@ class Session:
         if self._has_ended:
             raise SessionNotFound("the session has ended", param="session_id")
 
-    def _check_wanted(self, stream: Stream, voids: int) -> None:
-        if self._has_ended or self._voids != voids:
-            raise _Void
-        if not stream.is_connected():
-            raise JobCancelled("the client went away")
+    def _check_current(self, stream: Stream) -> None:
+        self._check_open()
         if self._stream is not stream:
             raise StreamReplaced("another stream has gone on with the session")
 
+    def _check_recovered(self, first: int) -> None:
+        """A client has more than an ended utterance's frames of a worker that was killed: how many is not
+        recorded. Where a stop came since, they are of what it stopped.
+        """
+        if not self._is_recovered:
+            message = f"frame {first} was not sent yet: the next one is {self._next}"
+            raise NoSuchFrame(message, param="opening.from_frame")
+        if self._script.is_void():
+            self._journal.append({"void": first})
+            self._script.void(first)
+
+    def _check_reached(self, number: int) -> None:
+        """All that was said is made: a later frame never was."""
+        if self._is_recovered and number < self._next:
+            message = f"frame {self._next} was never made: the next one is {number}"
+            self._next, self._is_recovered = number, False
+            raise NoSuchFrame(message, param="opening.from_frame")
+
+    def _leave_worker(self) -> NoReturn:
+        message = "the worker is ending: go on with the session, which the next one has"
+        raise EngineUnavailable(message, retry_after_s=RETRY_AFTER_S)
+
+    def _wait(self) -> None:
+        """For what a call may change: none comes any more where the worker ends."""
+        if self._leaves_at < math.inf:
+            self._leave_worker()
+        self._changed.wait()
+
     def _is_wanted(self, stream: Stream, voids: int) -> bool:
-        return self._stream is stream and self._voids == voids and stream.is_connected()
+        is_current = self._stream is stream and self._voids == voids and self._clock() < self._leaves_at
+        return is_current and stream.is_connected()
+
+    def _take(self, text: str, flush: bool) -> None:
+        self._script.add(text)
+        if flush:
+            self._script.flush()
+
+    def _set_paused(self, paused: bool) -> None:
+        if paused is not self._is_paused:
+            self._journal.append({"paused": paused})
+            self._is_paused = paused
+
+    def _end_utterance(self, utterance: int, next_frame: int) -> None:
+        if not self._script.knows_end(utterance):
+            self._journal.append({"ended": utterance, "next_frame": next_frame})
+            self._script.ended(utterance, next_frame)
+            if self._journal.is_long:
+                whole = [{"started": asdict(self.terms)}, {"script": self._script.snapshot()}]
+                self._journal.rewrite(whole)
+        self._tell(Kind.UTTERANCE_ENDED, utterance)
 
     def _void(self) -> list[Request]:
         """The requests whose jobs are to be cancelled, without the lock."""
-        self._voids += 1
-        running = self._running()
         self._journal.append({"void": self._next})
+        self._voids += 1
         self._script.void(self._next)
         self._item = self._script.voided
-        return running
+        return self._taken()
 
-    def _running(self) -> list[Request]:
-        return list(self._stream.requests.values()) if self._stream else []
+    def _taken(self) -> list[Request]:
+        running, self._running = list(self._running.values()), {}
+        return running
 
     @staticmethod
     def _cancel(requests: list[Request]) -> None:
@@ -461,7 +423,7 @@ class Session:
             return State.ENDED
         if self._is_paused:
             return State.PAUSED
-        return State.SPEAKING if self._item < len(self._script.items) else State.IDLE
+        return State.SPEAKING if self._item < self._script.count else State.IDLE
 
     def _notify(self) -> None:
         if self._state() is not self._told:
@@ -472,9 +434,7 @@ class Session:
     # who watches
 
     def _tell(self, kind: Kind, utterance: int = 0, message: str = "") -> None:
-        event = Event(kind, self._state(), self._next, utterance, message)
-        for waiting in self._watchers:
-            waiting.append(event)
+        self._watchers.tell(Event(kind, self._state(), self._next, utterance, message))
         self._changed.notify_all()
 
     def wake(self) -> None:
@@ -483,17 +443,18 @@ class Session:
             self._changed.notify_all()
 
     def watch(self, is_connected: Callable[[], bool]) -> Iterator[Event]:
-        """How it is, and then what becomes of it until it ends. Who is too slow misses the oldest."""
-        waiting: deque[Event] = deque(maxlen=MOST_EVENTS)
+        """How it is, and then what becomes of it until it ends. Raises SessionNotFound, TooManyStreams, and
+        EngineUnavailable where the worker ends.
+        """
         with self._changed:
             self._check_open()
-            self._watchers.append(waiting)
+            waiting = self._watchers.add()
             waiting.append(Event(Kind.STATE, self._state(), self._next))
         try:
             while True:
                 with self._changed:
                     while not waiting and not self._has_ended and is_connected():
-                        self._changed.wait()
+                        self._wait()
                     if not waiting:
                         return
                     event = waiting.popleft()

@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from servers.errors import Conflict, InvalidRequest, SessionNotFound, TooManySessions
+from servers.errors import Conflict, InvalidRequest, SessionNotFound, StorageFailed, TooManySessions
 from servers.jobs.request import Requester
 from servers.jobs.requests import QueueOptions, Requests
-from servers.rpc.journal import SUFFIX, Entry, Journal, recorded
+from servers.rpc.journal import SUFFIX, Journal, recorded
 from servers.rpc.levelling import Loudness, Method
-from servers.rpc.session import Session, Terms
+from servers.rpc.session import Session
+from servers.rpc.terms import Terms
 from servers.rpc.voice_loudness import VoiceLoudness
 from servers.speech import ModelSpec, Utterance
 
@@ -114,17 +114,19 @@ class Sessions:
             application_id=wanted.application_id,
             priority=wanted.priority,
         )
-        session = Session(terms, self._requests, self._journal(session_id), self._clock)
-        session.record()
+        journal = Journal(self._folder / f"{session_id}{SUFFIX}")
+        session = Session(terms, self._requests, journal, self._clock)
+        try:
+            session.record()
+        except StorageFailed:
+            journal.remove()
+            raise
         return session
 
     def _lufs(self, model: ModelSpec, wanted: Wanted, requester: Requester) -> float | None:
         if wanted.loudness.method is not Method.VOICE:
             return None
         return self._voices.lufs(model, wanted.voice, wanted.language, requester)
-
-    def _journal(self, session_id: str) -> Journal:
-        return Journal(self._folder / f"{session_id}{SUFFIX}")
 
     def get(self, session_id: str, owner: str | None) -> Session:
         """Raises SessionNotFound."""
@@ -136,20 +138,26 @@ class Sessions:
         found.use()
         return found
 
-    def end(self, session: Session, why: str = "its client has ended it") -> int:
-        """How many frames were sent."""
-        with self._lock:
-            self._open.pop(session.terms.session_id, None)
-        frames = session.end()
-        fields = {"action": "end_session", "session_id": session.terms.session_id, "frames": frames}
-        log.info("a session has ended: %s", why, extra=fields)
+    def end(self, session: Session) -> int:
+        """How many frames were sent. Raises SessionNotFound where another call has ended it."""
+        frames = self._end(session, "its client has ended it", session.end())
+        if frames is None:
+            raise SessionNotFound("the session has ended", param="session_id")
         return frames
 
     def end_unused(self) -> None:
         """Those that have had no client for `resume_s`."""
         for session in self.all():
-            if session.unused_s() > self.resume_s:
-                self.end(session, f"no client has used it for {self.resume_s:g} s")
+            self._end(session, f"no client has used it for {self.resume_s:g} s", session.end(self.resume_s))
+
+    def _end(self, session: Session, why: str, frames: int | None) -> int | None:
+        """Its name is free only now, that nothing of it is left."""
+        if frames is not None:
+            with self._lock:
+                self._open.pop(session.terms.session_id, None)
+            fields = {"action": "end_session", "session_id": session.terms.session_id, "frames": frames}
+            log.info("a session has ended: %s", why, extra=fields)
+        return frames
 
     def hold_models(self) -> None:
         """Those that the open sessions speak with stay loaded, until HELD_S after this was last called.
@@ -173,24 +181,22 @@ class Sessions:
         """Takes up the sessions of an earlier process; the time until they end begins now."""
         for journal, (started, *rest) in recorded(self._folder):
             try:
-                terms = _terms(started)
-            except (KeyError, TypeError, ValueError):
+                terms = Terms.recorded(started["started"])
+                session = Session(terms, self._requests, journal, self._clock)
+                session.recover(rest)
+            except (KeyError, TypeError, ValueError, InvalidRequest):
                 log.warning("a session of another version is forgotten", extra={"action": "forget_session"})
                 journal.remove()
                 continue
-            session = Session(terms, self._requests, journal, self._clock)
-            session.recover(rest)
             self._open[terms.session_id] = session
             fields = {"action": "recover_session", "session_id": terms.session_id}
             log.info("a session is gone on with", extra=fields)
 
+    def leave_worker(self, within_s: float) -> None:
+        """The worker ends within that time, and its sessions do not."""
+        for session in self.all():
+            session.leave_worker(self._clock() + within_s)
+
     def close(self) -> None:
-        """The worker ends, and its sessions do not."""
         for session in self.all():
             session.close()
-
-
-def _terms(entry: Entry) -> Terms:
-    fields: dict[str, Any] = dict(entry["started"])
-    loudness = fields.pop("loudness")
-    return Terms(loudness=Loudness(Method(loudness["method"]), loudness["target"]), **fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +35,8 @@ class VoiceLoudness:
 
     def __init__(self, requests: Requests, data_dir: Path, voicepacks_dir: Path) -> None:
         self._requests, self._folder, self._packs = requests, data_dir / "loudness", voicepacks_dir
+        self._lock = threading.Lock()
+        self._locks: dict[Path, threading.Lock] = {}
 
     def lufs(
         self, model: ModelSpec, voice: str | None, language: str | None, requester: Requester
@@ -48,14 +51,20 @@ class VoiceLoudness:
         if known is not None and (cloned is not None or not _decides(language, voice, name, known.about)):
             language = None
         path = self._path(model, name, whose, language)
-        with suppress(OSError, ValueError, KeyError):
-            kept = json.loads(path.read_bytes())["lufs"]
-            return None if kept is None else float(kept)
-        found = self._measure(model, voice, language, requester)
-        asked = {"model": "/".join(model.key), "voice": name, "language": language}
-        about: dict[str, object] = {**asked, "lufs": found}
-        self._keep(path, about)
-        return found
+        with self._measuring(path):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                kept = json.loads(path.read_bytes())["lufs"]
+                return None if kept is None else float(kept)
+            found = self._measure(model, voice, language, requester)
+            asked = {"model": "/".join(model.key), "voice": name, "language": language}
+            about: dict[str, object] = {**asked, "lufs": found}
+            self._keep(path, about)
+            return found
+
+    def _measuring(self, path: Path) -> threading.Lock:
+        """Whoever starts with a voice while another one has it spoken waits for that."""
+        with self._lock:
+            return self._locks.setdefault(path, threading.Lock())
 
     def _path(self, model: ModelSpec, voice: str, whose: str, language: str | None) -> Path:
         pack = self._packs / model.backend / voice

@@ -56,21 +56,21 @@ def voices(requests, tmp_path) -> VoiceLoudness:
 
 
 def test_it_is_heard_once_and_kept_for_the_next_process(requests, voices, tmp_path) -> None:
-    first = voices.lufs(MODEL, "en", Requester())
+    first = voices.lufs(MODEL, "en", None, Requester())
     assert -30 < first < -10
-    assert voices.lufs(MODEL, "en", Requester()) == first
+    assert voices.lufs(MODEL, "en", None, Requester()) == first
     again = VoiceLoudness(requests, tmp_path / "data", tmp_path / "packs")
-    assert again.lufs(MODEL, "en", Requester()) == first
+    assert again.lufs(MODEL, "en", None, Requester()) == first
     assert len(requests.asked) == 1
 
 
 def test_each_voice_is_heard_and_a_cloned_one_for_its_owner_and_its_clip(requests, voices) -> None:
     requests.cloned = {("one", "me"): SimpleNamespace(clip="a.wav")}
-    voices.lufs(MODEL, "me", Requester(owner="one"))
-    voices.lufs(MODEL, "me", Requester(owner="two"))
-    voices.lufs(MODEL, None, Requester())
+    voices.lufs(MODEL, "me", None, Requester(owner="one"))
+    voices.lufs(MODEL, "me", None, Requester(owner="two"))
+    voices.lufs(MODEL, None, None, Requester())
     requests.cloned = {("one", "me"): SimpleNamespace(clip="b.wav")}
-    voices.lufs(MODEL, "me", Requester(owner="one"))
+    voices.lufs(MODEL, "me", None, Requester(owner="one"))
     assert [payload.get("voice") for payload in requests.asked] == ["me", "me", None, "me"]
 
 
@@ -78,16 +78,16 @@ def test_a_voice_of_a_pack_has_it_beside_its_other_files(requests, voices, tmp_p
     pack = tmp_path / "packs" / "fake" / "en"
     pack.mkdir(parents=True)
     (pack / "metadata.yaml").write_text("{}")
-    voices.lufs(MODEL, "en", Requester())
+    voices.lufs(MODEL, "en", None, Requester())
     assert (pack / "loudness.json").is_file()
 
 
 def test_a_damaged_record_is_made_anew(requests, voices, tmp_path) -> None:
-    first = voices.lufs(MODEL, "en", Requester())
+    first = voices.lufs(MODEL, "en", None, Requester())
     (kept,) = (tmp_path / "data" / "loudness").iterdir()
     for content in ("", "[]", '{"lufs": "loud"}', "{}"):
         kept.write_text(content)
-        assert voices.lufs(MODEL, "en", Requester()) == first
+        assert voices.lufs(MODEL, "en", None, Requester()) == first
     assert len(requests.asked) == 5
 
 
@@ -95,16 +95,16 @@ def test_a_damaged_record_is_made_anew(requests, voices, tmp_path) -> None:
 def test_a_voice_that_could_not_be_heard_is_heard_the_next_time(requests, voices, error) -> None:
     requests.outcome = error
     with pytest.raises(type(error)):
-        voices.lufs(MODEL, "en", Requester())
+        voices.lufs(MODEL, "en", None, Requester())
     requests.outcome = None
-    assert voices.lufs(MODEL, "en", Requester()) is not None
+    assert voices.lufs(MODEL, "en", None, Requester()) is not None
 
 
 def test_many_that_start_at_once_have_it_heard_once(requests, voices) -> None:
     requests.may_speak.clear()
     found: list[float | None] = []
     starts = [
-        threading.Thread(target=lambda: found.append(voices.lufs(MODEL, "en", Requester()))) for _ in range(8)
+        threading.Thread(target=lambda: found.append(voices.lufs(MODEL, "en", None, Requester()))) for _ in range(8)
     ]
     for start in starts:
         start.start()

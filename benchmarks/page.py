@@ -4,16 +4,15 @@ how long it keeps the browser at one thing, by Chromium's own trace.
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import requests
 
+from benchmarks.browser_tasks import Task, traced
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.visitors import first_ms, served
 from tests.proxy.page.conftest import ARGUMENTS, BROWSERS
@@ -26,7 +25,6 @@ SCRIPT_WORDS, TRANSCRIPT_WORDS, TRANSCRIPT_S = 3_000, 9_000, 3_600
 HEARD_FRAMES = 900
 LONGEST_MS = 120_000
 LIMIT_MS = 50
-CATEGORIES = ["-*", "devtools.timeline", "disabled-by-default-devtools.timeline", "toplevel", "__metadata"]
 WORDS = "the morning was bright and a cold wind went over the long hill before anybody had come".split()  # noqa: SIM905
 
 WATCH_LOAD = """
@@ -89,14 +87,6 @@ KEEP = """async ([result, wav]) => {
 }"""
 
 
-@dataclass(frozen=True)
-class Task:
-    """Of the page's own thread; what it took, and how much of that the processor was at it."""
-
-    ms: float
-    cpu_ms: float
-
-
 def measure() -> list[Figure]:
     with served() as (door_port, proxy), _browser() as browser:
         return [
@@ -152,7 +142,7 @@ def _loads(browser: Browser, url: str) -> list[Figure]:
     for _ in range(LOADS):
         with _page(browser, url) as page:
             page.add_init_script(WATCH_LOAD)
-            tasks += _traced(browser, page, partial(_load, page))
+            tasks += traced(browser, page, partial(_load, page))
             usable.append(page.evaluate("window.usableMs"))
     return [
         Figure(f"from nothing to a button that speaks, median of {LOADS}", median(usable), "ms", 1_000),
@@ -202,10 +192,10 @@ def _script(browser: Browser, url: str, shape: str, text: str) -> list[Figure]:
     with _page(browser, url) as page:
         _load(page)
         page.get_by_role("textbox", name="Text").fill(text)
-        laid_out = _traced(browser, page, lambda: _lay_out(page))
+        laid_out = traced(browser, page, lambda: _lay_out(page))
         page.get_by_role("combobox", name="Playback speed").select_option("2")
         frames: list[float] = []
-        heard = _traced(browser, page, lambda: frames.extend(page.evaluate(SCROLL, HEARD_FRAMES)))
+        heard = traced(browser, page, lambda: frames.extend(page.evaluate(SCROLL, HEARD_FRAMES)))
         said = page.locator("#speak [data-start]").count()
     assert said > 0, "nothing was said"
     return [
@@ -231,8 +221,8 @@ def _transcript(browser: Browser, url: str, door_port: int) -> list[Figure]:
         _load(page)
         page.evaluate(KEEP, [transcript(), spoken["results"][0]["audio"]])
         page.goto("about:blank")
-        tasks = _traced(browser, page, lambda: _reopen(page))
-        scrolled = _traced(browser, page, lambda: page.evaluate(SCROLL, HEARD_FRAMES // 3))
+        tasks = traced(browser, page, lambda: _reopen(page))
+        scrolled = traced(browser, page, lambda: page.evaluate(SCROLL, HEARD_FRAMES // 3))
     return [
         *_tasks(f"a transcript of {TRANSCRIPT_WORDS:,} words, until all are there: ", tasks),
         *_tasks("… while it is scrolled: ", scrolled),
@@ -282,21 +272,3 @@ def transcript() -> dict:
         for group in groups
     ]
     return {"text": "", "language": "en", "segments": segments, "words": words, "warning": None}
-
-
-def _traced(browser: Browser, page: Page, act: Callable[[], object]) -> list[Task]:
-    browser.start_tracing(page=page, categories=CATEGORIES)
-    act()
-    events = json.loads(browser.stop_tracing())["traceEvents"]
-    return list(_tasks_of(events))
-
-
-def _tasks_of(events: list[dict]) -> Iterator[Task]:
-    threads = {
-        (event["pid"], event["tid"])
-        for event in events
-        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
-    }
-    for event in events:
-        if event["name"] == "RunTask" and (event["pid"], event["tid"]) in threads:
-            yield Task(event.get("dur", 0) / 1_000, event.get("tdur", 0) / 1_000)

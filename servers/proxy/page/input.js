@@ -58,6 +58,7 @@ export class RecordingInput {
   #onRecording;
   #recorder = null;
   #most = longest({}, 1);
+  #forgive = () => {};
 
   constructor({ root, api, say, onRecording, beside = [] }) {
     this.#api = api;
@@ -156,7 +157,8 @@ export class RecordingInput {
 
   async #offer(blob, name) {
     const refused = refusal({ name, size: blob.size, type: blob.type }, await this.#limits());
-    if (refused) this.#say(refused, { kind: "bad" });
+    this.#forgive(); // what was said of the one before
+    if (refused) this.#forgive = this.#say(refused, { kind: "bad" });
     else this.#onRecording(blob, name);
     return !refused;
   }

@@ -300,6 +300,9 @@ def test_a_file_that_is_no_recording_is_refused_before_it_is_sent(page, listen, 
     asked = requests_of(page)
     choose(listen, {"name": name, "mimeType": mime(name), "buffer": content})
     page.get_by_text(sentence).first.wait_for()
+    choose(listen, {"name": "other.txt", "mimeType": "text/plain", "buffer": b"Words."})
+    page.get_by_text("other.txt is not a recording").first.wait_for()
+    expect(page.locator(".toast")).to_have_count(1)  # of the one before nothing is said any more
     page.evaluate("fetch('/api/queue')")
     assert "queue" in asked
     assert "transcribe" not in asked

@@ -5,17 +5,12 @@ fixture that takes minutes. What takes longest goes first, so that none waits fo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 settings.register_profile("skylark", deadline=None)  # a busy machine is slow, and not wrong
 settings.load_profile("skylark")
-
-if TYPE_CHECKING:
-    from xdist.remote import Producer
-    from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).parent
 SHARED = (HERE / "infra" / "applied",)
@@ -27,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
     """Instead of xdist's own groups: pytest 9.2 does not see the names that xdist 3.8 gives them."""
     if config.getoption("dist") != "loadgroup":
         return None

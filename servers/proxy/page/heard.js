@@ -5,6 +5,9 @@ import { element } from "./element.js";
 import { worded } from "./scores.js";
 import { SegmentView } from "./segment.js";
 
+/** So many rows above those on the screen have their height at once: the browser would lay them out next. */
+const ABOVE = 60;
+
 /** A list in the place of a transcript's. A screen reader can read it, and is not told what is added. */
 export class Heard {
   #task;
@@ -71,10 +74,10 @@ export class Heard {
     const before = rows[seen[0]]?.getBoundingClientRect().top;
     show();
     this.clear();
-    const now = seen.map((index) => list.children[index]).filter(Boolean);
-    for (const row of now) row.style.contentVisibility = "visible"; // as high as it is, at once
-    if (now.length)
-      scrollBy({ top: now[0].getBoundingClientRect().top - before, behavior: "instant" });
+    const now = list.children[seen[0]];
+    const near = [...list.children].slice(Math.max(0, seen[0] - ABOVE), seen.at(-1) + 1);
+    for (const row of near) row.style.contentVisibility = "visible";
+    if (now) scrollBy({ top: now.getBoundingClientRect().top - before, behavior: "instant" });
     list.children[held]?.querySelector("button").focus({ preventScroll: true });
   }
 }

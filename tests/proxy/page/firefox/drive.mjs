@@ -105,7 +105,7 @@ async function record(page, report) {
 const report = { said: [], asked: [], lit: [], heard: null, transcript: [], loud: false, recorded: null };
 const browser = await puppeteer.launch({
   browser: "firefox",
-  protocolTimeout: 2 * WITHIN_MS,
+  protocolTimeout: 0, // who has started this ends it
   executablePath: program,
   extraPrefsFirefox: {
     "media.autoplay.default": 0,

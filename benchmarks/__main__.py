@@ -29,6 +29,7 @@ from benchmarks import (
     recognition,
     reply,
     resumes,
+    rpc,
     schemas,
     sentence,
     siege,
@@ -67,6 +68,7 @@ BENCHMARKS = {
     "recognition": lambda chosen: recognition.measure(chosen.minutes, chosen.whisper),
     "visitors": lambda _: visitors.measure(),
     "page": lambda _: page.measure(),
+    "rpc": lambda chosen: rpc.measure(chosen.streams),
 }
 
 
@@ -77,7 +79,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50, help="how often something is killed")
     parser.add_argument("--works", type=int, default=60, help="how much work is accepted while it is off")
     parser.add_argument("--stops", type=int, default=20, help="how many runners are stopped past their lease")
-    parser.add_argument("--streams", type=int, default=1000, help="how many streams are dropped or cancelled")
+    parser.add_argument(
+        "--streams", type=int, default=1000, help="how many streams, or sessions, are dropped or cancelled"
+    )
     parser.add_argument("--seed", type=int, default=1, help="what lots are drawn with")
     parser.add_argument("--days", type=int, default=2000, help="how many random days the months have")
     parser.add_argument("--bodies", type=int, default=2500, help="how many odd bodies are sent")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from servers.audio.level import MOST_GAIN_DB
@@ -45,8 +46,8 @@ class LimitedGain:
             raise ValueError(f"a gain is a number of dB, and not {gain_db}")
         self._gain = np.float32(10 ** (min(gain_db, MOST_GAIN_DB) / 20))
         look_ahead = max(2 * TAPS, round(LOOK_AHEAD_S * sample_rate))
-        self._limiter = _Limiter(look_ahead, math.exp(-1 / (RELEASE_S * sample_rate)))
         self._block = BLOCK_LOOK_AHEADS * look_ahead
+        self._limiter = _Limiter(look_ahead, self._block, math.exp(-1 / (RELEASE_S * sample_rate)))
         self._waiting = NOTHING
         self._to_skip = self._limiter.delay
         """The limiter's output begins with so much silence that is not of the stream."""
@@ -75,16 +76,17 @@ class LimitedGain:
 
 
 class _Limiter:
-    """Blocks of one length, a multiple of the look-ahead, each to as many samples, which come `delay` later.
+    """Blocks of `block` samples, a multiple of the look-ahead, each to as many, which come `delay` later.
 
     What is to be taken away at a peak is held for a look-ahead before it, decays after it, and is then
     averaged over a little less than a look-ahead, which leaves it whole within TAPS / 2 samples of the peak.
     """
 
-    def __init__(self, look_ahead: int, decay: float) -> None:
+    def __init__(self, look_ahead: int, block: int, decay: float) -> None:
         averaged = look_ahead - TAPS
         self.delay = look_ahead - 1
-        self._look_ahead, self._decay = look_ahead, decay
+        self._look_ahead = look_ahead
+        self._fallen = decay ** np.arange(1, block + 1)
         window = np.hanning(averaged + 2)[1:-1]
         self._window = window / window.sum()
         self._ceiling = 10 ** ((CEILING_DBTP - MARGIN_DB) / 20)
@@ -117,8 +119,8 @@ class _Limiter:
         peaks = np.maximum(
             np.abs(heard[middle : middle + len(block)]), np.abs(heard[middle + 1 :][: len(block)])
         )
-        for phase in BETWEEN:
-            np.maximum(peaks, np.abs(np.correlate(heard, phase, "valid")), out=peaks)
+        around = as_strided(heard, (TAPS, len(block)), 2 * heard.strides, writeable=False)
+        np.maximum(peaks, np.abs(BETWEEN @ np.ascontiguousarray(around)).max(axis=0), out=peaks)
         return 1 - self._ceiling / np.maximum(peaks, self._ceiling, dtype=np.float64)
 
     def _most(self, excess: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -136,13 +138,12 @@ class _Limiter:
         before = self._held[-1]
         if not before and not most.any():
             return most
-        fallen = self._decay ** np.arange(1, len(most) + 1)
-        decayed = np.maximum(np.maximum.accumulate(most / fallen), before) * fallen
+        decayed = np.maximum(np.maximum.accumulate(most / self._fallen), before) * self._fallen
         return np.where(decayed < LEAST_SHARE, 0.0, decayed)
 
 
-def _between() -> list[Floats]:
-    """For each place between two samples, the windowed sinc that makes a sample there of TAPS around it."""
+def _between() -> Floats:
+    """A row for each place between two samples: the windowed sinc that makes one there of TAPS around it."""
     at = np.arange(TAPS) - (TAPS // 2 - 1)
     window = np.kaiser(OVERSAMPLED * TAPS + 1, 5.0)
     phases = []
@@ -150,9 +151,9 @@ def _between() -> list[Floats]:
         place = at - phase / OVERSAMPLED
         weights = np.sinc(place) * np.interp(place, np.linspace(-TAPS / 2, TAPS / 2, len(window)), window)
         phases.append(np.asarray(weights / weights.sum(), dtype=np.float32))
-    return phases
+    return np.stack(phases)
 
 
 BETWEEN = _between()
-MOST_OVERSHOOT = max(1.0, *(float(np.abs(phase).sum()) for phase in BETWEEN))
+MOST_OVERSHOOT = max(1.0, float(np.abs(BETWEEN).sum(axis=1).max()))
 """No sample between others is larger than the largest of them times this."""

@@ -269,9 +269,7 @@ class Session:
             return self._script.begin(utterance)
 
     def upcoming(self, stream: Stream) -> list[Say]:
-        """The sentences whose jobs are wanted: this one and those after it, AHEAD at most; this one while it
-        is paused.
-        """
+        """The sentences whose jobs are wanted: AHEAD from this one on; this one alone while it is paused."""
         with self._changed:
             self.check(stream)
             return self._script.sentences(self._item, 1 if self._is_paused else AHEAD)

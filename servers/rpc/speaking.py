@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 
 from servers.errors import InvalidRequest, NoSuchFrame, SkylarkError
 from servers.jobs.request import BegunAgain, HowFar, Request
@@ -60,6 +61,8 @@ class _Speaking:
     def __init__(self, session: Session, stream: Stream) -> None:
         self._session, self._stream = session, stream
         self._requests: dict[int, Request] = {}
+        self._put_off: set[int] = set()
+        """Sentences that could not be submitted ahead of their turn."""
 
     def close(self) -> None:
         while self._requests:
@@ -89,11 +92,10 @@ class _Speaking:
         return Frames(terms.loudness.leveller(terms.voice_lufs)), first
 
     def _sentence(self, say: Say, frames: Frames) -> Iterator[Frame]:
-        self._submit()
+        self._submit(say)
         for _, made in self._requests[say.number].attempts():
             if isinstance(made, Chunk):
-                self._submit()
-                yield from frames.push(made)
+                yield from self._chunk(made, frames)
             elif isinstance(made, BegunAgain):
                 frames.begin_again()
             elif isinstance(made, SkylarkError):
@@ -103,10 +105,25 @@ class _Speaking:
                 frames.end_sentence([Word.model_validate(word) for word in made["words"]])
         self._close(say.number)
 
-    def _submit(self) -> None:
+    def _chunk(self, chunk: Chunk, frames: Frames) -> Iterator[Frame]:
+        """A first frame does not wait until the next sentence is in the queue."""
+        made = frames.push(chunk)
+        yield from islice(made, 1)
+        self._submit_ahead()
+        yield from made
+
+    def _submit(self, say: Say) -> None:
+        if say.number not in self._requests:
+            self._requests[say.number] = self._session.submit(self._stream, say)
+
+    def _submit_ahead(self) -> None:
+        """What cannot be is said when its turn comes: this sentence is spoken."""
         for say in self._session.upcoming(self._stream):
-            if say.number not in self._requests:
-                self._requests[say.number] = self._session.submit(self._stream, say)
+            if say.number not in self._put_off:
+                try:
+                    self._submit(say)
+                except SkylarkError:
+                    self._put_off.add(say.number)
 
     def _close(self, number: int) -> None:
         with self._requests.pop(number):

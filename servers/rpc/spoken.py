@@ -14,6 +14,9 @@ from servers.audio.resample import StreamResampler
 from servers.rpc.levelling import Leveller
 from servers.speech import Chunk, Word
 
+AT_ONCE_S = 0.06
+"""The first frame of a chunk does not wait until all of it is levelled."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -52,8 +55,10 @@ class Frames:
         samples = chunk.samples[self._skips :]
         self._skips -= len(chunk.samples) - len(samples)
         self._heard += len(samples)
-        if len(samples):
-            yield from self._give(self._resampled(to_float32(samples), chunk.sample_rate))
+        step = round(AT_ONCE_S * chunk.sample_rate)
+        for start in range(0, len(samples), step):
+            part = to_float32(samples[start : start + step])
+            yield from self._give(self._resampled(part, chunk.sample_rate))
 
     def begin_again(self) -> None:
         """The model begins the current sentence anew: as much of it as is here is passed over."""

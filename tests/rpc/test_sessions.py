@@ -97,7 +97,7 @@ def test_sentences_are_submitted_two_ahead(worker: Worker) -> None:
     stream = opened(session)
     session.say(stream, "One. Two. Three. Four. ", flush=True)
     told = speak(session, stream)
-    next(told)
+    next(told), next(told)
     assert worker.requests.texts() == ["One.", "Two."]
     told.close()
     assert worker.requests.open() == []
@@ -203,7 +203,7 @@ def test_a_stop_cancels_also_what_no_stream_listens_to(worker: Worker) -> None:
     stream = opened(session)
     session.say(stream, "One. Two. Three.", flush=True)
     told = speak(session, stream)
-    next(told)
+    next(told), next(told)
     told.close()
     session.leave(stream)
     session.stop()
@@ -216,7 +216,7 @@ def test_an_ended_session_cancels_also_what_no_stream_listens_to(worker: Worker)
     stream = opened(session)
     session.say(stream, "One. Two.", flush=True)
     told = speak(session, stream)
-    next(told)
+    next(told), next(told)
     told.close()
     session.leave(stream)
     worker.sessions.end(session)
@@ -229,13 +229,14 @@ def test_a_sentence_that_cannot_be_ends_the_stream_with_why_and_drops_what_was_s
     session = worker.session()
     stream = opened(session)
     session.say(stream, "One. Two. Three.", flush=True)
-    with pytest.raises(type(error)):
-        list(speak(session, stream))
+    sent = numbers_until(type(error), speak(session, stream))
+    assert 0 < len(sent) < FRAMES
     session.leave(stream)
     stream = opened(session)
     session.say(stream, "Four.")
     session.end_texts(stream)
-    assert numbers(speak(session, stream)) == list(range(FRAMES))
+    first = len(sent)
+    assert numbers(speak(session, stream)) == list(range(first, first + FRAMES))
 
 
 def test_a_sentence_that_fails_in_its_middle_keeps_the_numbers_that_were_sent(worker: Worker) -> None:
@@ -262,11 +263,10 @@ def test_an_engine_that_is_away_drops_nothing(worker: Worker) -> None:
     session = worker.session()
     stream = opened(session)
     session.say(stream, "One. Two.", flush=True)
-    with pytest.raises(EngineUnavailable):
-        list(speak(session, stream))
+    sent = numbers_until(EngineUnavailable, speak(session, stream))
     session.leave(stream)
     worker.requests.fails = lambda _: None
-    assert heard(session) == list(range(2 * FRAMES))
+    assert sent + heard(session) == list(range(2 * FRAMES))
 
 
 def test_a_failure_after_the_end_leaves_no_record(worker: Worker) -> None:

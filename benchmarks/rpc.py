@@ -209,7 +209,7 @@ def _leaks(worker: Worker, sessions: int) -> list[Figure]:
     after = _held(process)
     return [
         Figure("sessions opened and dropped", sessions, ""),
-        Figure("records left", len(list((worker.engine.data_dir / "sessions").iterdir())), "", 0),
+        Figure("records left", len(list(worker.records.iterdir())), "", 0),
         Figure("jobs left", len(worker.engine.client.queue()["queued"]), "", 0),
         Figure("descriptors of the worker more than before", after[0] - before[0], "", 16),
         Figure("threads of the worker more than before", after[1] - before[1], "", 16),

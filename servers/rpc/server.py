@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import math
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -63,8 +67,9 @@ class Worker:
         voices = ClonedVoices(loaded.data_dir, loaded.limits.max_cloned_voices)
         self.requests = Requests(self._engine, catalog, own, loaded.limits, voices, loaded.backends_path)
         loudness = VoiceLoudness(self.requests, loaded.data_dir, loaded.voicepacks_dir)
+        self._folder = loaded.data_dir / "sessions" / quote(own.name, safe="")
         self.sessions = Sessions(
-            self.requests, loudness, loaded.data_dir / "sessions", own.max_concurrent_sessions, own.resume_s
+            self.requests, loudness, self._folder, own.max_concurrent_sessions, own.resume_s
         )
         keys = configured_keys(loaded)
         self.service = Service(self.requests, self.sessions, own, keys)
@@ -95,7 +100,11 @@ class Worker:
             raise SettingsError(f"rpc.port: {address} cannot be listened at: is it taken?") from None
 
     def serve(self) -> None:
-        """Until `stop`."""
+        """Until `stop`. Raises SettingsError where another worker of that name has its sessions there."""
+        with _alone(self._folder, self._loaded.rpc.name):
+            self._serve()
+
+    def _serve(self) -> None:
         self.sessions.recover()
         self._server.start()
         held_at = -math.inf
@@ -141,6 +150,21 @@ class Worker:
         status = served.SERVING if is_ready else served.NOT_SERVING
         for service in ("", *SERVICES):
             self._health.set(service, status)
+
+
+@contextmanager
+def _alone(folder: Path, name: str) -> Iterator[None]:
+    """Or each of two would go on with the other's sessions, and end them."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            message = (
+                f"rpc.name: a worker called {name} runs already over this data_dir: call this one otherwise"
+            )
+            raise SettingsError(message) from None
+        yield
 
 
 def _credentials(own: Rpc) -> grpc.ServerCredentials | None:

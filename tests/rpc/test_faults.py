@@ -112,7 +112,7 @@ def test_sessions_that_come_and_go_leave_nothing(mortal: Worker) -> None:
         session = mortal.session(voice="en")
         mortal.talk(session).say(SENTENCE).until_frames(3).drop()
         mortal.stub.EndSession(wire.EndSessionRequest(session_id=session))
-    assert list((mortal.engine.data_dir / "sessions").iterdir()) == []
+    assert list(mortal.records.iterdir()) == []
     eventually(lambda: mortal.engine.client.queue()["queued"] == [], "no job is left")
     eventually(lambda: _threads(process, "hearing") == 0, "no thread is left")
 
@@ -133,7 +133,7 @@ def test_a_session_that_nobody_uses_ends() -> None:
     with running_worker(SKYLARK_RPC__RESUME_S="1") as worker:
         session = worker.session(voice="en")
         talk = worker.talk(session).say(SENTENCE * 3).until_frames(3).drop()
-        eventually(lambda: not list((worker.engine.data_dir / "sessions").iterdir()), "the session has ended")
+        eventually(lambda: not list(worker.records.iterdir()), "the session has ended")
         refusal(worker.talk(session, len(talk.frames)).until_ended, grpc.StatusCode.NOT_FOUND)
 
 

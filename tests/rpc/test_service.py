@@ -158,7 +158,7 @@ def test_an_ended_session_is_gone_and_its_name_is_free(worker: Worker) -> None:
     talk = worker.talk(worker.session(session_id="agent-7", voice="de")).say("Ja.").end_texts().until_ended()
     assert talk.words() == ["Ja."]
     worker.stub.EndSession(wire.EndSessionRequest(session_id="agent-7"))
-    assert list((worker.engine.data_dir / "sessions").glob("agent-7*")) == []
+    assert list(worker.records.glob("agent-7*")) == []
 
 
 @pytest.mark.parametrize(

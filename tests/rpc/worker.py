@@ -40,6 +40,7 @@ class Worker:
     def __init__(self, engine: Engine) -> None:
         self.engine, self.port = engine, free_port()
         self.environment = {**engine.environment, "SKYLARK_RPC__PORT": str(self.port)}
+        self.records = engine.data_dir / "sessions" / "tts-worker-0"
         self.process = self._start()
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
         self.stub = TTSStub(self.channel)

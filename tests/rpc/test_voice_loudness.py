@@ -104,7 +104,8 @@ def test_many_that_start_at_once_have_it_heard_once(requests, voices) -> None:
     requests.may_speak.clear()
     found: list[float | None] = []
     starts = [
-        threading.Thread(target=lambda: found.append(voices.lufs(MODEL, "en", None, Requester()))) for _ in range(8)
+        threading.Thread(target=lambda: found.append(voices.lufs(MODEL, "en", None, Requester())))
+        for _ in range(8)
     ]
     for start in starts:
         start.start()

@@ -5,11 +5,13 @@ Frames are made again, not kept: a stream that goes on with an earlier frame rea
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 
-from servers.errors import InvalidRequest, NoSuchFrame, SkylarkError
+from servers.errors import EngineUnavailable, InvalidRequest, NoSuchFrame, SkylarkError
+from servers.jobs.job_stream import AWAY_S, RETRY_S
 from servers.jobs.request import BegunAgain, HowFar, Request
 from servers.rpc.script import End, Say
 from servers.rpc.session import Sent, Session, Stopped, Stream, Void
@@ -92,7 +94,7 @@ class _Speaking:
         return Frames(terms.loudness.leveller(terms.voice_lufs)), first
 
     def _sentence(self, say: Say, frames: Frames) -> Iterator[Frame]:
-        self._submit(say)
+        self._submit_in_turn(say)
         for _, made in self._requests[say.number].attempts():
             if isinstance(made, Chunk):
                 yield from self._chunk(made, frames)
@@ -111,6 +113,18 @@ class _Speaking:
         yield from islice(made, 1)
         self._submit_ahead()
         yield from made
+
+    def _submit_in_turn(self, say: Say) -> None:
+        """Waits for an engine that is away as long as one is waited for whose jobs are accepted."""
+        gives_up_at = time.monotonic() + AWAY_S
+        while True:
+            try:
+                return self._submit(say)
+            except EngineUnavailable:
+                self._session.check(self._stream)
+                if time.monotonic() >= gives_up_at:
+                    raise
+            time.sleep(RETRY_S)
 
     def _submit(self, say: Say) -> None:
         if say.number not in self._requests:

@@ -20,7 +20,7 @@ import pytest
 from servers.catalog import EXAMPLE
 from servers.jobs.client import JobsClient
 from servers.settings import ROOT
-from servers.supervision.processes import DOORS, PROXY
+from servers.supervision.processes import DOORS, PROXY, RPC
 from tests.acceptance.processes import STAND_INS, START_S, Session, alive, eventually, free_port
 from tests.backends import tiny_piper
 
@@ -35,7 +35,8 @@ class Up:
     """`skylark up` on ports and a home of its own; `said` is what it printed by now."""
 
     def __init__(self, home: Path, *arguments: str, **settings: str) -> None:
-        self.home, self.ports, self.page_port = home, {door.name: free_port() for door in DOORS}, free_port()
+        self.home, self.ports = home, {door.name: free_port() for door in DOORS}
+        self.page_port, self.rpc_port = free_port(), free_port()
         self._out = home / "up.out"
         self.environment = {
             **{name: value for name, value in os.environ.items() if name != "XDG_STATE_HOME"},
@@ -45,7 +46,7 @@ class Up:
             "SKYLARK_BACKENDS_PATH": f'["{STAND_INS}"]',
         }
         ports = {door.port_variable: str(self.ports[door.name]) for door in DOORS}
-        ports[PROXY.port_variable] = str(self.page_port)
+        ports |= {PROXY.port_variable: str(self.page_port), RPC.port_variable: str(self.rpc_port)}
         with self._out.open("wb") as out:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "servers.cli", "up", *arguments],
@@ -140,12 +141,20 @@ def test_commands_find_it_from_any_folder_as_long_as_it_runs(up):
 
 def test_it_serves_the_page_says_where_and_a_command_finds_it(up):
     page = f"http://127.0.0.1:{up.page_port}"
-    assert f"starting engine, tts, whisperx and proxy; logs in {up.home / 'd' / 'logs'}\n" in up.said
+    assert f"starting engine, tts, whisperx, rpc and proxy; logs in {up.home / 'd' / 'logs'}\n" in up.said
     assert f"\npage  {page}\n" in up.said
     with Session() as http:
         assert "<title>" in http.get(page).text
     found = up.skylark("page", "--no-open")
     assert (found.returncode, found.stdout) == (0, f"{page}\n"), found.stderr
+
+
+def test_it_speaks_grpc_says_where_and_a_command_finds_it(up):
+    pytest.importorskip("grpc", reason="needs the extra [rpc]")
+    assert f"\nrpc       127.0.0.1:{up.rpc_port}\n" in up.said
+    spoken = up.skylark("rpc", "say", "Good morning.", "--out", str(up.home / "hello.wav"))
+    assert spoken.returncode == 0, spoken.stderr
+    assert [line.split()[2] for line in spoken.stdout.splitlines()[:-1]] == ["Good", "morning."]
 
 
 def test_without_the_page_the_others_go_on(up):

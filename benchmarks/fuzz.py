@@ -97,6 +97,7 @@ def endpoints(recording: bytes, job_id: str) -> list[tuple[str, str, str, dict[s
         ("engine", "GET", "/activity", {}),
         ("engine", "GET", "/models", {}),
         ("engine", "POST", "/models/fake/one/load", {}),
+        ("engine", "POST", "/models/fake/one/hold", {"seconds": 1}),
         ("engine", "POST", "/models/fake/one/pin", {}),
         ("engine", "DELETE", "/models/fake/one/pin", {}),
         ("engine", "POST", "/models/fake/one/unload", {}),

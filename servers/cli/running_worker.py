@@ -49,8 +49,8 @@ def run(adapter: str | None, default: str | None, config: Path | None) -> None:
         models.write(loaded.models_file)
         with _kept(loaded) as kept:
             _wait_until_ready(kept, loaded, len(models.wanted))
-            print(f"worker {name}  {_address(loaded)}  {'/'.join(models.wanted[0].key)}", flush=True)
             with suppress(KeyboardInterrupt):  # which is how it is meant to end
+                print(f"worker {name}  {_address(loaded)}  {'/'.join(models.wanted[0].key)}", flush=True)
                 while True:
                     for each in kept:
                         each.keep()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,27 +97,35 @@ def test_a_worker_that_cannot_be_is_refused_in_one_line(run, arguments, said):
     assert result.stderr.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_said_before_anything_starts(run, home, monkeypatch):
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path: a Unix socket's has to fit 100 bytes."""
+    made = Path(tempfile.mkdtemp(prefix="sky"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(run, folder, monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        environment(monkeypatch, home, SKYLARK_RPC__PORT=str(taken.getsockname()[1]))
+        environment(monkeypatch, folder, SKYLARK_RPC__PORT=str(taken.getsockname()[1]))
         result = run("worker", "--adapter", "mock")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "Address already in use" in result.stderr
     assert "SKYLARK_RPC__PORT" in result.stderr
 
 
-def test_beyond_this_machine_it_needs_a_key(run, home, monkeypatch):
-    environment(monkeypatch, home, SKYLARK_RPC__HOST="0.0.0.0")
+def test_beyond_this_machine_it_needs_a_key(run, folder, monkeypatch):
+    environment(monkeypatch, folder, SKYLARK_RPC__HOST="0.0.0.0")
     result = run("worker", "--adapter", "mock")
     assert (result.exit_code, "no API key: set TTS_API_KEY" in result.stderr) == (2, True)
 
 
-def environment(monkeypatch: pytest.MonkeyPatch, home: Path, **own: str) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch, folder: Path, **own: str) -> None:
     """What the command sets of its own is taken back after the test."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
-    os.environ.update({"SKYLARK_DATA_DIR": str(home)} | own)
+    os.environ.update({"SKYLARK_DATA_DIR": str(folder)} | own)
 
 
 def test_the_file_that_it_reads_by_itself_is_there():

@@ -122,8 +122,9 @@ def test_what_is_paused_sends_no_frame_until_it_is_resumed(worker: Worker) -> No
 def test_a_stop_drops_what_was_not_sent_and_cancels_its_jobs(worker: Worker) -> None:
     session = worker.session(voice="en")
     worker.control(session, "PAUSE")
-    talk = worker.talk(session).say(TEXT).say(" Pending words")
     watched = worker.stub.WatchSession(wire.WatchSessionRequest(session_id=session), timeout=CALL_S)
+    assert next(watched).state == wire.PAUSED
+    talk = worker.talk(session).say(TEXT).say(" Pending words")
     next(event for event in watched if event.kind == wire.SessionEvent.UTTERANCE_STARTED)
     stopped = worker.control(session, "STOP")
     assert (stopped.state, stopped.next_frame) == (wire.IDLE, 0)

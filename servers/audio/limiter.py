@@ -8,9 +8,10 @@ converter makes of them may be higher than every one of them.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from servers.audio.level import MOST_GAIN_DB
@@ -28,8 +29,12 @@ TAPS = 16
 LEAST_SHARE = 1e-5
 """Less than this is not taken away: 0.0001 dB."""
 
+STEPS = 2**24
+"""What is taken away is rounded up to so many parts of 1."""
+
 Floats = NDArray[np.float32]
 NOTHING = np.zeros(0, np.float32)
+NO_STEPS = np.zeros(1, np.int64)
 
 
 class LimitedGain:
@@ -62,10 +67,8 @@ class LimitedGain:
             missing += -(len(waiting) + missing) % self._block
             waiting = np.concatenate((waiting, np.zeros(missing, np.float32)))
         whole = len(waiting) // self._block * self._block
-        starts = range(0, whole, self._block)
-        made = [self._limiter.push(waiting[at : at + self._block] * self._gain) for at in starts]
         self._waiting = waiting[whole:]
-        return self._given(np.concatenate((NOTHING, *made)))
+        return self._given(self._limiter.push(waiting[:whole] * self._gain)) if whole else NOTHING
 
     def _given(self, made: Floats) -> Floats:
         skipped = min(self._to_skip, len(made))
@@ -76,51 +79,51 @@ class LimitedGain:
 
 
 class _Limiter:
-    """Blocks of `block` samples, a multiple of the look-ahead, each to as many, which come `delay` later.
+    """Runs of blocks of `block` samples, a multiple of the look-ahead, each to as many samples, which come
+    `delay` later. A run is worked on at once; what comes of a block does not depend on those beside it.
 
     What is to be taken away at a peak is held for a look-ahead before it, decays after it, and is then
     averaged over a little less than a look-ahead, which leaves it whole within TAPS / 2 samples of the peak.
     """
 
     def __init__(self, look_ahead: int, block: int, decay: float) -> None:
-        averaged = look_ahead - TAPS
+        self._averaged = (look_ahead - TAPS + 1) // 2
         self.delay = look_ahead - 1
-        self._look_ahead = look_ahead
+        self._look_ahead, self._block = look_ahead, block
         self._fallen = decay ** np.arange(1, block + 1)
-        window = np.hanning(averaged + 2)[1:-1]
-        self._window = window / window.sum()
         self._ceiling = 10 ** ((CEILING_DBTP - MARGIN_DB) / 20)
         self._heard = np.zeros(TAPS - 1, np.float32)
         self._passing = np.zeros(self.delay, np.float32)
         self._excess = np.zeros(look_ahead)
-        self._held = np.zeros(averaged - 1)
+        self._held = 0.0
+        self._steps = np.zeros(2 * (self._averaged - 1), np.int64)
 
-    def push(self, block: Floats) -> Floats:
-        excess = self._excess_of(block)
-        held = self._decayed(self._most(excess))
-        passing = np.concatenate((self._passing, block))
-        self._passing = passing[len(block) :]
-        recent = np.concatenate((self._held, held))
-        self._held = recent[len(held) :]
-        if not recent.any():
-            return passing[: len(block)]
-        taken = np.convolve(recent, self._window, "valid")
-        return np.asarray(passing[: len(block)] * (1 - taken), dtype=np.float32)
+    def push(self, run: Floats) -> Floats:
+        taken = self._average(self._decayed(self._most(self._excess_of(run))))
+        passing = np.concatenate((self._passing, run))
+        self._passing, given = passing[len(run) :], passing[: len(run)]
+        return given if taken is None else np.asarray(given * (1 - taken), dtype=np.float32)
 
-    def _excess_of(self, block: Floats) -> NDArray[np.float64]:
+    def _excess_of(self, run: Floats) -> NDArray[np.float64]:
         """For each sample the part of it, in 0…1, that is above the ceiling; that of the one TAPS / 2 before
         it, and between that and the next.
         """
-        heard = np.concatenate((self._heard, block))
-        self._heard = heard[len(block) :]
-        if np.abs(heard).max() * MOST_OVERSHOOT <= self._ceiling:
-            return np.zeros(len(block))
+        heard = np.concatenate((self._heard, run))
+        self._heard = heard[len(run) :]
+        excess = np.zeros((len(run) // self._block, self._block))
+        around = sliding_window_view(heard, self._block + TAPS - 1)[:: self._block]
+        loud = np.flatnonzero(np.abs(around).max(axis=1) * MOST_OVERSHOOT > self._ceiling)
+        if len(loud):
+            excess[loud] = self._excess_of_blocks(around[loud])
+        return excess.ravel()
+
+    def _excess_of_blocks(self, around: Floats) -> NDArray[np.float64]:
+        """`around` are rows of a block each, and the TAPS - 1 samples before it."""
         middle = TAPS // 2 - 1
-        peaks = np.maximum(
-            np.abs(heard[middle : middle + len(block)]), np.abs(heard[middle + 1 :][: len(block)])
-        )
-        around = as_strided(heard, (TAPS, len(block)), 2 * heard.strides, writeable=False)
-        np.maximum(peaks, np.abs(BETWEEN @ np.ascontiguousarray(around)).max(axis=0), out=peaks)
+        at = np.abs(around)
+        peaks = np.maximum(at[:, middle:][:, : self._block], at[:, middle + 1 :][:, : self._block])
+        taps = np.ascontiguousarray(sliding_window_view(around, self._block, axis=1))
+        np.maximum(peaks, np.abs(BETWEEN @ taps).max(axis=1), out=peaks)
         return 1 - self._ceiling / np.maximum(peaks, self._ceiling, dtype=np.float64)
 
     def _most(self, excess: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -135,11 +138,34 @@ class _Limiter:
 
     def _decayed(self, most: NDArray[np.float64]) -> NDArray[np.float64]:
         """r[n] = max(most[n], decay · r[n − 1])"""
-        before = self._held[-1]
-        if not before and not most.any():
+        if not self._held and not most.any():
             return most
-        decayed = np.maximum(np.maximum.accumulate(most / self._fallen), before) * self._fallen
-        return np.where(decayed < LEAST_SHARE, 0.0, decayed)
+        # in terms of a block's first sample, or what has fallen for long would be divided by nothing
+        most_of_block = np.maximum.accumulate(most.reshape(-1, self._block) / self._fallen, axis=1)
+        before = [self._held]
+        for last in most_of_block[:-1, -1]:
+            before.append(_unless_little(max(last, before[-1]) * self._fallen[-1]))
+        decayed = np.maximum(most_of_block, np.reshape(before, (-1, 1))) * self._fallen
+        held = np.asarray(_unless_little(decayed)).ravel()
+        self._held = float(held[-1])
+        return held
+
+    def _average(self, held: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Twice the mean of the last ones, which is a triangle; None where all of it is nothing. In whole
+        numbers: their sums are the same wherever they begin.
+        """
+        steps = np.concatenate((self._steps, np.ceil(held * STEPS).astype(np.int64)))
+        self._steps = steps[len(held) :]
+        if not steps.any():
+            return None
+        for _ in range(2):
+            sums = np.concatenate((NO_STEPS, np.cumsum(steps)))
+            steps = sums[self._averaged :] - sums[: -self._averaged]
+        return steps / (STEPS * self._averaged**2)
+
+
+def _unless_little(share: Any) -> Any:
+    return np.where(share < LEAST_SHARE, 0.0, share)
 
 
 def _between() -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from servers.audio.resample import StreamResampler
 from servers.rpc.levelling import Leveller
 from servers.speech import Chunk, Word
 
-AT_ONCE_S = 0.06
-"""The first frame of a chunk does not wait until all of it is levelled."""
+FIRST_S, AT_ONCE_S = 0.06, 0.5
+"""The first frame of a chunk does not wait until all of it is levelled; the rest is, in parts as long as that: the
+longer they are, the less of the processor's time each frame takes.
+"""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ class Frames:
         samples = chunk.samples[self._skips :]
         self._skips -= len(chunk.samples) - len(samples)
         self._heard += len(samples)
-        step = round(AT_ONCE_S * chunk.sample_rate)
-        for start in range(0, len(samples), step):
-            part = to_float32(samples[start : start + step])
-            yield from self._give(self._resampled(part, chunk.sample_rate))
+        first, step = (round(seconds * chunk.sample_rate) for seconds in (FIRST_S, AT_ONCE_S))
+        bounds = [0, *range(first, len(samples), step), len(samples)]
+        for start, end in pairwise(bounds):
+            yield from self._give(self._resampled(to_float32(samples[start:end]), chunk.sample_rate))
 
     def begin_again(self) -> None:
         """The model begins the current sentence anew: as much of it as is here is passed over."""

@@ -67,7 +67,7 @@ def _first_chunk(worker: Worker, text: str) -> float:
 
 def _frame(worker: Worker, text: str) -> float:
     session = worker.session(voice=VOICE)
-    talk = _Consumer(worker.stub, session)
+    talk = _Consumer(worker.stub, session, ahead_ms=0)
     begun = time.perf_counter()
     talk.say(text)
     first = next(talk.frames)
@@ -82,9 +82,9 @@ def _frame(worker: Worker, text: str) -> float:
 class _Consumer:
     """A stream that is open before its one text is said."""
 
-    def __init__(self, stub: TTSStub, session: str) -> None:
+    def __init__(self, stub: TTSStub, session: str, ahead_ms: int | None = None) -> None:
         self._text, self._is_said = "", threading.Event()
-        self._call = stub.Synthesize(self._said(session), timeout=10 * CALL_S)
+        self._call = stub.Synthesize(self._said(session, ahead_ms), timeout=10 * CALL_S)
         next(self._call)  # opened
         self.frames: Iterator[wire.Frame] = (told.frame for told in self._call)
 
@@ -92,8 +92,8 @@ class _Consumer:
         self._text = text
         self._is_said.set()
 
-    def _said(self, session: str) -> Iterator[wire.SynthesizeRequest]:
-        yield wire.SynthesizeRequest(opening=wire.Opening(session_id=session))
+    def _said(self, session: str, ahead_ms: int | None) -> Iterator[wire.SynthesizeRequest]:
+        yield wire.SynthesizeRequest(opening=wire.Opening(session_id=session, ahead_ms=ahead_ms))
         self._is_said.wait(CALL_S)
         yield wire.SynthesizeRequest(text=wire.Text(text=self._text))
 
@@ -167,7 +167,7 @@ def _controls(worker: Worker) -> list[Figure]:
 
 class _Watched(Talk):
     def __init__(self, worker: Worker, session: str) -> None:
-        super().__init__(worker.stub, session, None)
+        super().__init__(worker.stub, session, None, ahead_ms=None)
         self._worker, self._session = worker, session
 
     def say(self, *_: object) -> None:  # type: ignore[override]

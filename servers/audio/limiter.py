@@ -8,7 +8,6 @@ converter makes of them may be higher than every one of them.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -22,7 +21,6 @@ MARGIN_DB = 0.2
 LOOK_AHEAD_S = 0.005
 RELEASE_S = 0.1
 """In so long what is taken away falls to 1/e of it."""
-BLOCK_LOOK_AHEADS = 4
 OVERSAMPLED = 4
 TAPS = 16
 """Samples of which one between two of them is made."""
@@ -38,7 +36,7 @@ NO_STEPS = np.zeros(1, np.int64)
 
 
 class LimitedGain:
-    """One stream of mono float32: as many samples come out as go in, 5 to 25 ms of audio later.
+    """One stream of mono float32: as many samples come out as go in, 5 to 10 ms of audio later.
 
     Its output joined is the same, to the bit, in whatever chunks the input came: it is worked on in blocks of
     one length. A gain above MOST_GAIN_DB is that one. Where nothing reaches the ceiling, the output is the
@@ -51,8 +49,8 @@ class LimitedGain:
             raise ValueError(f"a gain is a number of dB, and not {gain_db}")
         self._gain = np.float32(10 ** (min(gain_db, MOST_GAIN_DB) / 20))
         look_ahead = max(2 * TAPS, round(LOOK_AHEAD_S * sample_rate))
-        self._block = BLOCK_LOOK_AHEADS * look_ahead
-        self._limiter = _Limiter(look_ahead, self._block, math.exp(-1 / (RELEASE_S * sample_rate)))
+        self._block = look_ahead
+        self._limiter = _Limiter(look_ahead, math.exp(-1 / (RELEASE_S * sample_rate)))
         self._waiting = NOTHING
         self._to_skip = self._limiter.delay
         """The limiter's output begins with so much silence that is not of the stream."""
@@ -79,18 +77,18 @@ class LimitedGain:
 
 
 class _Limiter:
-    """Runs of blocks of `block` samples, a multiple of the look-ahead, each to as many samples, which come
-    `delay` later. A run is worked on at once; what comes of a block does not depend on those beside it.
+    """Runs of blocks of `look_ahead` samples to as many samples, which come `delay` later. A run is worked on
+    at once; what comes of a block is the same in any run.
 
     What is to be taken away at a peak is held for a look-ahead before it, decays after it, and is then
     averaged over a little less than a look-ahead, which leaves it whole within TAPS / 2 samples of the peak.
     """
 
-    def __init__(self, look_ahead: int, block: int, decay: float) -> None:
+    def __init__(self, look_ahead: int, decay: float) -> None:
         self._averaged = (look_ahead - TAPS + 1) // 2
         self.delay = look_ahead - 1
-        self._look_ahead, self._block = look_ahead, block
-        self._fallen = decay ** np.arange(1, block + 1)
+        self._block = look_ahead
+        self._fallen = decay ** np.arange(1, look_ahead + 1)
         self._ceiling = 10 ** ((CEILING_DBTP - MARGIN_DB) / 20)
         self._heard = np.zeros(TAPS - 1, np.float32)
         self._passing = np.zeros(self.delay, np.float32)
@@ -128,13 +126,13 @@ class _Limiter:
 
     def _most(self, excess: NDArray[np.float64]) -> NDArray[np.float64]:
         """The most within a look-ahead up to each (van Herk: of the run before it, and of its own)."""
-        rows = np.concatenate((self._excess, excess)).reshape(-1, self._look_ahead)
-        self._excess = excess[-self._look_ahead :]
+        rows = np.concatenate((self._excess, excess)).reshape(-1, self._block)
+        self._excess = excess[-self._block :]
         if not rows.any():
             return excess
         until = np.maximum.accumulate(rows, axis=1).ravel()
         since = np.maximum.accumulate(rows[:, ::-1], axis=1)[:, ::-1].ravel()
-        return np.maximum(since[1 : len(excess) + 1], until[self._look_ahead :])
+        return np.maximum(since[1 : len(excess) + 1], until[self._block :])
 
     def _decayed(self, most: NDArray[np.float64]) -> NDArray[np.float64]:
         """r[n] = max(most[n], decay · r[n − 1])"""
@@ -142,11 +140,12 @@ class _Limiter:
             return most
         # in terms of a block's first sample, or what has fallen for long would be divided by nothing
         most_of_block = np.maximum.accumulate(most.reshape(-1, self._block) / self._fallen, axis=1)
-        before = [self._held]
-        for last in most_of_block[:-1, -1]:
-            before.append(_unless_little(max(last, before[-1]) * self._fallen[-1]))
+        before, fallen = [self._held], float(self._fallen[-1])
+        for last in most_of_block[:-1, -1].tolist():
+            share = max(last, before[-1]) * fallen
+            before.append(0.0 if share < LEAST_SHARE else share)
         decayed = np.maximum(most_of_block, np.reshape(before, (-1, 1))) * self._fallen
-        held = np.asarray(_unless_little(decayed)).ravel()
+        held = np.where(decayed < LEAST_SHARE, 0.0, decayed).ravel()
         self._held = float(held[-1])
         return held
 
@@ -162,10 +161,6 @@ class _Limiter:
             sums = np.concatenate((NO_STEPS, np.cumsum(steps)))
             steps = sums[self._averaged :] - sums[: -self._averaged]
         return steps / (STEPS * self._averaged**2)
-
-
-def _unless_little(share: Any) -> Any:
-    return np.where(share < LEAST_SHARE, 0.0, share)
 
 
 def _between() -> Floats:

@@ -92,7 +92,7 @@ def _own_address() -> str:
 
 
 def _said(session_id: str, text: str) -> Iterator[Any]:
-    yield wire().SynthesizeRequest(opening=wire().Opening(session_id=session_id))
+    yield wire().SynthesizeRequest(opening=wire().Opening(session_id=session_id, ahead_ms=0))
     for piece in sys.stdin if text == STANDARD_INPUT else (text,):
         yield wire().SynthesizeRequest(text=wire().Text(text=piece))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +11,7 @@ import grpc
 
 from servers.errors import InvalidRequest, SkylarkError, Unauthorized
 from servers.jobs.request import Requester
+from servers.rpc.threads import Aborted, Context, Gone
 from servers.web.keys import owner_of
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ API_KEY, AUTHORIZATION, BEARER = "x-api-key", "authorization", "bearer "
 Keys = list[tuple[str, str]]
 
 
-def owner(context: grpc.ServicerContext, keys: Keys) -> str | None:
+def owner(context: Context, keys: Keys) -> str | None:
     """The id of the key in the call's metadata; None where none is needed. Raises Unauthorized."""
     if not keys:
         return None
@@ -36,19 +36,18 @@ def owner(context: grpc.ServicerContext, keys: Keys) -> str | None:
     return found
 
 
-def requester(context: grpc.ServicerContext, keys: Keys) -> Requester:
+def requester(context: Context, keys: Keys) -> Requester:
     """Who makes the call, and whether they are there still. Raises Unauthorized."""
 
     def on_leave(call: Callable[[], object]) -> None:
-        # in a thread of its own: the one that calls back serves all connections, and this asks the engine
-        if not context.add_callback(threading.Thread(target=call, name="leaving", daemon=True).start):
+        if not context.add_callback(call):
             call()
 
     return Requester(owner=owner(context, keys), connected=context.is_active, on_leave=on_leave)
 
 
 @contextmanager
-def statuses(context: grpc.ServicerContext) -> Iterator[None]:
+def statuses(context: Context) -> Iterator[None]:
     """What is raised inside ends the call: its message as the details, its code and field as metadata."""
     try:
         yield
@@ -58,16 +57,14 @@ def statuses(context: grpc.ServicerContext) -> Iterator[None]:
         else:
             log.warning("failed: %s", error.code, extra={"action": "fail", "error": error.code})
         abort(context, error)
-    except grpc.RpcError:
+    except (Aborted, Gone):
         raise
     except Exception as error:
-        if _was_aborted(context):
-            raise
         log.error("a call failed", exc_info=error, extra={"action": "error"})
         abort(context, SkylarkError("an internal error; the worker's log has it"))
 
 
-def abort(context: grpc.ServicerContext, error: SkylarkError) -> None:
+def abort(context: Context, error: SkylarkError) -> None:
     trailing: list[tuple[str, Any]] = [("error-code", error.code)]
     if error.param is not None:
         trailing.append(("error-param", error.param.encode("ascii", "replace").decode()))
@@ -75,7 +72,3 @@ def abort(context: grpc.ServicerContext, error: SkylarkError) -> None:
         trailing.append(("retry-after-s", f"{error.retry_after_s:g}"))
     context.set_trailing_metadata(tuple(trailing))
     context.abort(getattr(grpc.StatusCode, error.grpc_status), error.message)
-
-
-def _was_aborted(context: grpc.ServicerContext) -> bool:
-    return context.code() is not None

@@ -9,7 +9,6 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -29,6 +28,7 @@ from servers.rpc.riva import riva_tts_pb2, riva_tts_pb2_grpc
 from servers.rpc.riva.service import RivaService
 from servers.rpc.service import Service
 from servers.rpc.sessions import Sessions
+from servers.rpc.threads import Server
 from servers.rpc.voice_loudness import VoiceLoudness
 from servers.settings import Rpc, Settings, SettingsError
 from servers.web.keys import configured_keys
@@ -73,16 +73,16 @@ class Worker:
         )
         keys = configured_keys(loaded)
         self.service = Service(self.requests, self.sessions, own, keys)
-        self._health = health.HealthServicer()
-        self._pool = ThreadPoolExecutor(own.threads, "rpc")
-        self._server = grpc.server(self._pool, options=OPTIONS, maximum_concurrent_rpcs=own.threads)
-        skylark_pb2_grpc.add_TTSServicer_to_server(self.service, self._server)  # type: ignore[no-untyped-call]
-        riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server(  # type: ignore[no-untyped-call]
-            RivaService(self.requests, loudness, own, keys), self._server
+        self._health = health.aio.HealthServicer()
+        self._server = Server(own.threads, OPTIONS)
+        self._server.add(skylark_pb2_grpc.add_TTSServicer_to_server, self.service)
+        self._server.add(
+            riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server,
+            RivaService(self.requests, loudness, own, keys),
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server.aio)
         reflection.enable_server_reflection(
-            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server.aio
         )
         self._registration = registration(own, self.service, self._is_ready)
         self._stopping = threading.Event()
@@ -94,8 +94,8 @@ class Worker:
         credentials = _credentials(own)
         try:
             if credentials is None:
-                return int(self._server.add_insecure_port(address))
-            return int(self._server.add_secure_port(address, credentials))
+                return int(self._server.aio.add_insecure_port(address))
+            return int(self._server.aio.add_secure_port(address, credentials))
         except RuntimeError:
             raise SettingsError(f"rpc.port: {address} cannot be listened at: is it taken?") from None
 
@@ -120,10 +120,10 @@ class Worker:
                 self._hold_models()
         if self._registration is not None:
             self._registration.leave()
-        self._health.enter_graceful_shutdown()
+        self._server.do(self._health.enter_graceful_shutdown())
         self.requests.stop()
         self.sessions.leave_worker(SPOKEN_WITHIN_S)
-        self._server.stop(GRACE_S).wait()
+        self._server.stop(GRACE_S)
         self.sessions.close()
         self._engine.close()
 
@@ -149,7 +149,7 @@ class Worker:
         served = health_pb2.HealthCheckResponse
         status = served.SERVING if is_ready else served.NOT_SERVING
         for service in ("", *SERVICES):
-            self._health.set(service, status)
+            self._server.do(self._health.set(service, status))
 
 
 @contextmanager

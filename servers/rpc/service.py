@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-import grpc
+from typing import Any
 
 from servers import __version__
 from servers.audio.framing import FRAME_MS, FRAME_RATE_HZ, FRAME_SAMPLES
@@ -21,15 +20,16 @@ from servers.rpc import skylark_pb2 as wire
 from servers.rpc.calls import Keys, owner, requester, statuses
 from servers.rpc.events import Event, State
 from servers.rpc.levelling import TARGETS, Loudness, Method
+from servers.rpc.pace import Pace
 from servers.rpc.publishing import offered
 from servers.rpc.session import Sent, Session, Stopped, Stream
 from servers.rpc.sessions import Sessions, Wanted
 from servers.rpc.skylark_pb2_grpc import TTSServicer
 from servers.rpc.speaking import speak
+from servers.rpc.threads import Context, Gone
 from servers.settings import Rpc
 
 log = logging.getLogger(__name__)
-Context: TypeAlias = grpc.ServicerContext
 OPENING_S = 10.0
 SPARE = 8
 """One of so many threads is for calls that do not last."""
@@ -92,7 +92,7 @@ class Service(TTSServicer):
             who = owner(context, self.keys)
             opening = _opening(request_iterator, context)
             session = self.sessions.get(opening.session_id, who)
-            stream = Stream(context.is_active)
+            stream = Stream(context.is_active, self._pace(opening))
             from_frame = opening.from_frame if opening.HasField("from_frame") else None
             first, texts = session.open(stream, from_frame)
             context.add_callback(lambda: session.leave(stream))
@@ -218,6 +218,10 @@ class Service(TTSServicer):
             error=(model["error"] or {}).get("message", ""),
         )
 
+    def _pace(self, opening: wire.Opening) -> Pace:
+        ahead_s = opening.ahead_ms / 1000 if opening.HasField("ahead_ms") else self.settings.ahead_s
+        return Pace(ahead_s or math.inf)
+
     def _wanted(self, request: wire.StartSessionRequest) -> Wanted:
         method = METHODS.get(request.loudness.method, Method(self.settings.loudness))
         has_target = request.loudness.HasField("target")
@@ -251,13 +255,12 @@ class _Hearing(threading.Thread):
             self._session.end_texts(self._stream)
         except SkylarkError as error:
             self._break(error)
-        except grpc.RpcError:
-            pass  # the client has gone, which the stream is told too
-        except Exception as error:  # gRPC ends the iterator of a lost stream with a plain Exception
-            if self._stream.is_connected():
-                fields = {"action": "error", "session_id": self._session.terms.session_id}
-                log.error("a stream's text failed", exc_info=error, extra=fields)
-                self._break(SkylarkError("an internal error; the worker's log has it"))
+        except Gone:
+            pass  # which the stream is told too
+        except Exception as error:
+            fields = {"action": "error", "session_id": self._session.terms.session_id}
+            log.error("a stream's text failed", exc_info=error, extra=fields)
+            self._break(SkylarkError("an internal error; the worker's log has it"))
 
     def _hear(self, message: wire.SynthesizeRequest) -> None:
         if not message.HasField("text"):

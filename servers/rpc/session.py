@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import NoReturn
 
 from servers.errors import (
@@ -26,6 +26,7 @@ from servers.jobs.requests import Requests
 from servers.limits import check_texts
 from servers.rpc.events import Event, Kind, State, Watchers
 from servers.rpc.journal import Entry, Journal
+from servers.rpc.pace import Pace
 from servers.rpc.script import End, Say, Script
 from servers.rpc.spoken import Frame
 from servers.rpc.terms import Terms
@@ -55,6 +56,7 @@ class Stream:
     """One call of Synthesize. `is_connected` is asked; `texts_ended` once its client says nothing more."""
 
     is_connected: Callable[[], bool]
+    pace: Pace = field(default_factory=lambda: Pace(math.inf))
     texts_ended: bool = False
     voids: int = 0
     """How many of the session's its client was told of."""
@@ -298,14 +300,13 @@ class Session:
         """The frame, once it may be sent; None for one that the client has. Raises as `check`."""
         with self._changed:
             self.check(stream)
-            while self._is_paused:
-                self._wait()
-                self.check(stream)
+            self._await_pace(stream, is_new=sent.number >= self._next)
             if sent.frame.is_last:
                 self._end_utterance(sent.utterance, sent.number + 1)
             if sent.number < self._next:
                 return None
             self._next, self._is_recovered = sent.number + 1, False
+            stream.pace.sent(self._clock())
             return sent
 
     def end_utterance(self, stream: Stream, utterance: int, next_frame: int) -> None:
@@ -335,6 +336,7 @@ class Session:
         """What the stream's client is told of a stop; None where the session has ended."""
         with self._changed:
             stream.voids = self._voids
+            stream.pace.begin_again()
             return None if self._has_ended else Stopped(self._next)
 
     # with the lock
@@ -375,6 +377,19 @@ class Session:
         if self._leaves_at < math.inf:
             self._leave_worker()
         self._changed.wait()
+
+    def _await_pace(self, stream: Stream, *, is_new: bool) -> None:
+        """Until the next frame may be sent. A worker that ends waits for nobody's ears. Raises as `check`."""
+        while True:
+            now = self._clock()
+            if self._is_paused:
+                self._wait()
+                stream.pace.held(self._clock() - now)
+            elif is_new and (wait_s := stream.pace.wait_s(now)) > 0 and self._leaves_at == math.inf:
+                self._changed.wait(wait_s)
+            else:
+                return
+            self.check(stream)
 
     def _is_wanted(self, stream: Stream, voids: int) -> bool:
         is_current = self._stream is stream and self._voids == voids and self._clock() < self._leaves_at

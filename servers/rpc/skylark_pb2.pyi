@@ -85,12 +85,14 @@ class SynthesizeRequest(_message.Message):
     def __init__(self, opening: _Optional[_Union[Opening, _Mapping]] = ..., text: _Optional[_Union[Text, _Mapping]] = ...) -> None: ...
 
 class Opening(_message.Message):
-    __slots__ = ("session_id", "from_frame")
+    __slots__ = ("session_id", "from_frame", "ahead_ms")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_FRAME_FIELD_NUMBER: _ClassVar[int]
+    AHEAD_MS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     from_frame: int
-    def __init__(self, session_id: _Optional[str] = ..., from_frame: _Optional[int] = ...) -> None: ...
+    ahead_ms: int
+    def __init__(self, session_id: _Optional[str] = ..., from_frame: _Optional[int] = ..., ahead_ms: _Optional[int] = ...) -> None: ...
 
 class Text(_message.Message):
     __slots__ = ("text", "flush")

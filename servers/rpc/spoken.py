@@ -9,16 +9,18 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from servers.audio.framing import FRAME_MS, FRAME_RATE_HZ, Framer
+from servers.audio.framing import FRAME_MS, FRAME_RATE_HZ, FRAME_SAMPLES, Framer
 from servers.audio.pcm import to_float32, to_int16
 from servers.audio.resample import StreamResampler
 from servers.rpc.levelling import Leveller
 from servers.speech import Chunk, Word
 
 FIRST_S, AT_ONCE_S = 0.06, 0.5
-"""The first frame of a chunk does not wait until all of it is levelled; the rest is, in parts as long as that: the
-longer they are, the less of the processor's time each frame takes.
+"""The first frame of a chunk does not wait until all of it is levelled. The rest is, in parts of that length:
+the longer they are, the less of the processor's time each frame takes.
 """
+SPARE_SAMPLES = 16
+"""By so many a resampler's whole output may be shorter than its input is long."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Frames:
         self._made = 0
         self._held: bytes | None = None
         """The last frame, until it is known whether it is that."""
-        self._sample_rate = 0
+        self._sample_rate = self._taken = self._framed = 0
+        """Samples that the model has made, and that are in frames at FRAME_RATE_HZ."""
         self._heard = self._told = self._told_of_attempt = 0
         """Samples and words of the current sentence that are here; and words that the attempt has told."""
         self._skips = 0
@@ -94,6 +97,7 @@ class Frames:
             self._told += 1
 
     def _resampled(self, samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+        self._taken += len(samples)
         if self._resampler is None:
             self._sample_rate = sample_rate
             self._resampler = StreamResampler(sample_rate, FRAME_RATE_HZ)
@@ -103,12 +107,20 @@ class Frames:
         levelled = self._leveller.push(samples, last=last)
         for frame in self._framer.push(to_int16(levelled)):
             yield from self._next(frame)
+        if self._held is not None and self._is_followed():
+            yield self._frame(self._held)
+            self._held = None
 
     def _next(self, frame: bytes) -> Iterator[Frame]:
         """The one before it, for it was not the last one."""
+        self._framed += FRAME_SAMPLES
         if self._held is not None:
             yield self._frame(self._held)
         self._held = frame
+
+    def _is_followed(self) -> bool:
+        """Of what the model has made some is not in a frame yet, whatever holds it back."""
+        return self._taken * FRAME_RATE_HZ // self._sample_rate - SPARE_SAMPLES > self._framed
 
     def _frame(self, audio: bytes, *, is_last: bool = False, padding: int = 0) -> Frame:
         self._made += 1

@@ -88,6 +88,7 @@ class Rpc(Door):
     beside: bool = True
     max_concurrent_sessions: Annotated[int, Field(ge=1, le=10_000)] = 100
     resume_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    ahead_s: Annotated[float, Field(ge=0, le=86_400)] = 2.0
     loudness: Literal["voice", "integrated", "rms", "none"] = "voice"
     loudness_lufs: Annotated[float, Field(ge=-60, le=-5)] = -16.0
     tls_certificate: Path | None = None

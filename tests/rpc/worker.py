@@ -105,7 +105,9 @@ def metadata(error: grpc.RpcError) -> dict[str, str]:
 class Talk:
     """One stream: texts are said to it, and what comes is kept by a thread of its own, with when it came."""
 
-    def __init__(self, stub: TTSStub, session_id: str, from_frame: int | None) -> None:
+    def __init__(
+        self, stub: TTSStub, session_id: str, from_frame: int | None, ahead_ms: int | None = 0
+    ) -> None:
         self._said: SimpleQueue[wire.SynthesizeRequest | None] = SimpleQueue()
         self.frames: list[wire.Frame] = []
         self.came_at: list[float] = []
@@ -114,7 +116,7 @@ class Talk:
         self.error: grpc.RpcError | None = None
         self._changed = threading.Condition()
         self._has_ended = False
-        opening = wire.Opening(session_id=session_id, from_frame=from_frame)
+        opening = wire.Opening(session_id=session_id, from_frame=from_frame, ahead_ms=ahead_ms)
         self._said.put(wire.SynthesizeRequest(opening=opening))
         self._call = stub.Synthesize(iter(self._said.get, None), timeout=CALL_S)
         self._thread = threading.Thread(target=self._hear, daemon=True)

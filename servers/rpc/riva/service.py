@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-import grpc
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,11 +22,11 @@ from servers.rpc.riva.names import configs
 from servers.rpc.riva.riva_tts_pb2_grpc import RivaSpeechSynthesisServicer
 from servers.rpc.riva.sound import RAW, Sent, Sound
 from servers.rpc.riva.wanted import FIELDS, Wanted
+from servers.rpc.threads import Context
 from servers.settings import Rpc
 from servers.speech import Chunk, ModelSpec, Word
 
 Floats = NDArray[np.float32]
-Context: TypeAlias = grpc.ServicerContext
 LONGEST_S = 300.0
 """Of audio in one message: it is all in memory. Most clients take 4 MiB: 43 s at 48 kHz."""
 LARGEST_PIECE = 65_536

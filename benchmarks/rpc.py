@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ SENTENCE = "The quick brown fox jumps over the lazy dog, and nobody in the villa
 FRAME_S = 0.02
 ROUNDS, WARM_UP = 150, 15
 AT_ONCE, SAID_S = 50, 20.0
-CONTROLLED = 20
+CONTROLLED, FILLED = 20, 110
 VOICE = "en"
 
 
@@ -102,13 +103,10 @@ class _Consumer:
 
 
 def _real_time(worker: Worker) -> list[Figure]:
-    """Each client has channel and thread of its own, and hears SAID_S of speech at least; a frame is late by
-    how much after its time, as the first one's and 20 ms for each, it came.
+    """Each client has a channel of its own, and hears SAID_S of speech at least; a frame is late by how much
+    after its time, as the first one's and 20 ms for each, it came.
     """
-    text = SENTENCE * 8
-    barrier = threading.Barrier(AT_ONCE)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        heard = list(pool.map(lambda number: _listen(worker, number, text, barrier), range(AT_ONCE)))
+    heard = asyncio.run(_listen_all(worker.port, SENTENCE * 8))
     late = [each for lateness, _ in heard for each in lateness]
     frames = [len(lateness) for lateness, _ in heard]
     assert min(frames) * FRAME_S >= SAID_S, f"only {min(frames)} frames"
@@ -122,19 +120,27 @@ def _real_time(worker: Worker) -> list[Figure]:
     ]
 
 
-def _listen(worker: Worker, number: int, text: str, barrier: threading.Barrier) -> tuple[list[float], float]:
+async def _listen_all(port: int, text: str) -> list[tuple[list[float], float]]:
+    """In one thread: the clients are on the same two cores as the worker."""
+    return await asyncio.gather(*(_listen(port, number, text) for number in range(AT_ONCE)))
+
+
+async def _listen(port: int, number: int, text: str) -> tuple[list[float], float]:
     """How late each frame was, and how long the first one took, in ms."""
     options = [("grpc.use_local_subchannel_pool", 1)]
-    with grpc.insecure_channel(f"127.0.0.1:{worker.port}", options) as channel:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) as channel:
         stub = TTSStub(channel)
-        session = stub.StartSession(wire.StartSessionRequest(voice=VOICE), timeout=CALL_S).session_id
-        talk = _Consumer(stub, session)
-        barrier.wait(CALL_S)
-        time.sleep(number * 0.02)  # as clients come: not in one instant
+        started = await stub.StartSession(wire.StartSessionRequest(voice=VOICE), timeout=CALL_S)
+        session = started.session_id
+        await asyncio.sleep(1 + number * 0.02)  # as clients come: not in one instant
         said_at = time.perf_counter()
-        talk.say(text)
-        came = [time.perf_counter() for _ in talk.frames]
-        stub.EndSession(wire.EndSessionRequest(session_id=session))
+        said = [
+            wire.SynthesizeRequest(opening=wire.Opening(session_id=session)),
+            wire.SynthesizeRequest(text=wire.Text(text=text)),
+        ]
+        responses = stub.Synthesize(iter(said), timeout=10 * CALL_S)
+        came = [time.perf_counter() async for told in responses if told.HasField("frame")]
+        await stub.EndSession(wire.EndSessionRequest(session_id=session))
     late = [1000 * max(0.0, at - came[0] - index * FRAME_S) for index, at in enumerate(came)]
     return late, 1000 * (came[0] - said_at)
 
@@ -155,6 +161,8 @@ def _controls(worker: Worker) -> list[Figure]:
             for session in sessions:
                 watched[session].say()
             for session in sessions:
+                watched[session].speaks()
+            for session in sessions:
                 pauses.append(watched[session].pause())
                 stops.append(watched[session].stop())
     return [
@@ -174,8 +182,11 @@ class _Watched(Talk):
         self._heard = len(self.frames)
         super().say(SENTENCE * 60)
 
+    def speaks(self) -> None:
+        """As fast as it is heard, for all that may be ahead was sent."""
+        self.until_frames(self._heard + FILLED)
+
     def pause(self) -> float:
-        self.until_frames(self._heard + 5)
         begun = time.monotonic()
         paused = self._worker.control(self._session, "PAUSE")
         self.until_frames(paused.next_frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,10 @@ from servers.speech import Chunk, Word
 FIRST_S, AT_ONCE_S = 0.06, 0.5
 """The first frame of a chunk does not wait until all of it is levelled. The rest is, in parts of that length:
 the longer they are, the less of the processor's time each frame takes.
+"""
+TURN = threading.Lock()
+"""One stream is levelled at a time: many threads that compute hold up each other, and those that only pass on
+what is made, at every call that lets go of the interpreter.
 """
 SPARE_SAMPLES = 16
 """By so many a resampler's whole output may be shorter than its input is long."""
@@ -64,7 +69,9 @@ class Frames:
         first, step = (round(seconds * chunk.sample_rate) for seconds in (FIRST_S, AT_ONCE_S))
         bounds = [0, *range(first, len(samples), step), len(samples)]
         for start, end in pairwise(bounds):
-            yield from self._give(self._resampled(to_float32(samples[start:end]), chunk.sample_rate))
+            with TURN:
+                made = self._levelled(self._resampled(to_float32(samples[start:end]), chunk.sample_rate))
+            yield from self._give(made)
 
     def begin_again(self) -> None:
         """The model begins the current sentence anew: as much of it as is here is passed over."""
@@ -80,8 +87,9 @@ class Frames:
     def finish(self) -> Iterator[Frame]:
         """The rest, its last frame marked; none where nothing was spoken."""
         if self._resampler is not None:
-            rest = self._resampler.push(np.zeros(0, np.float32), last=True)
-            yield from self._give(rest, last=True)
+            with TURN:
+                rest = self._levelled(self._resampler.push(np.zeros(0, np.float32), last=True), last=True)
+            yield from self._give(rest)
         tail, padding = self._framer.finish() or (None, 0)
         if tail is not None:
             yield from self._next(tail)
@@ -103,9 +111,11 @@ class Frames:
             self._resampler = StreamResampler(sample_rate, FRAME_RATE_HZ)
         return self._resampler.push(samples)
 
-    def _give(self, samples: NDArray[np.float32], last: bool = False) -> Iterator[Frame]:
-        levelled = self._leveller.push(samples, last=last)
-        for frame in self._framer.push(to_int16(levelled)):
+    def _levelled(self, samples: NDArray[np.float32], last: bool = False) -> NDArray[np.int16]:
+        return to_int16(self._leveller.push(samples, last=last))
+
+    def _give(self, samples: NDArray[np.int16]) -> Iterator[Frame]:
+        for frame in self._framer.push(samples):
             yield from self._next(frame)
         if self._held is not None and self._is_followed():
             yield self._frame(self._held)

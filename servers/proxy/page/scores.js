@@ -7,6 +7,10 @@ const LOW = 0.3;
 const MID = 0.6;
 const SAID = /[\p{L}\p{N}]/u;
 
+/** Of so few letters a word has too little sound of its own to be called wrong: "the" is seldom said in full. */
+const SHORT = 3;
+const letters = (word) => word.match(/\p{L}/gu)?.length ?? 0;
+
 /** What the marks mean, in the order of a legend. */
 export const LEGENDS = {
   transcribe: [
@@ -30,7 +34,7 @@ export function mark({ word, score, interpolated }, task) {
   if (!SAID.test(word)) return null; // a dash is not said
   if (interpolated) return "guessed";
   if (score === null || score >= MID) return null;
-  if (score >= LOW) return "score-mid";
+  if (score >= LOW || (letters(word) > 0 && letters(word) <= SHORT)) return "score-mid";
   return task === "align" ? "unfit" : "score-low";
 }
 

@@ -80,8 +80,10 @@ def test_a_time_is_shown_as_on_a_player(module, seconds, shown):
     [
         ({"word": "sure", "score": 0.9, "interpolated": False}, "transcribe", None),
         ({"word": "so", "score": 0.5, "interpolated": False}, "transcribe", "score-mid"),
-        ({"word": "no", "score": 0.1, "interpolated": False}, "transcribe", "score-low"),
-        ({"word": "no", "score": 0.1, "interpolated": False}, "align", "unfit"),
+        ({"word": "never", "score": 0.1, "interpolated": False}, "transcribe", "score-low"),
+        ({"word": "never", "score": 0.1, "interpolated": False}, "align", "unfit"),
+        ({"word": "the,", "score": 0.1, "interpolated": False}, "align", "score-mid"),
+        ({"word": "1984", "score": 0.1, "interpolated": False}, "align", "unfit"),
         ({"word": "2014", "score": None, "interpolated": True}, "align", "guessed"),
         ({"word": "—", "score": None, "interpolated": True}, "align", None),
         ({"word": "unscored", "score": None, "interpolated": False}, "transcribe", None),

@@ -10,6 +10,7 @@ SkylarkError
 │   ├── WrongHost             the proxy is asked by a name that is not its own
 │   ├── UnsupportedAudio      not an audio file that can be read
 │   ├── AudioTooLong
+│   ├── InvalidDataset        no line of it can be trained with
 │   ├── TooLarge              a body or a text over its limit
 │   ├── RangeNotSatisfiable   bytes of a file that are beyond its end
 │   ├── NoSuchFrame           of a session: it was not made yet
@@ -138,6 +139,11 @@ class UnsupportedAudio(InvalidRequest):
 class AudioTooLong(InvalidRequest):
     code = "audio_too_long"
     http_status = 413
+
+
+class InvalidDataset(InvalidRequest):
+    code = "invalid_dataset"
+    http_status = 400
 
 
 class TooLarge(InvalidRequest):

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from servers import __version__
-from servers.cli import gpu, health, jobs, models, page, rpc, say, smoke, srv, transcribe, up, worker
+from servers.cli import gpu, health, jobs, models, page, rpc, say, smoke, srv, transcribe, up, voice, worker
 from servers.cli.output import EXIT_CODES, Group
 from servers.cli.text_command import TextCommand
 
@@ -58,6 +58,7 @@ for command, kind in (
     app.command(epilog=EXIT_CODES, cls=kind)(command)
 app.add_typer(srv.app, name="srv")
 app.add_typer(models.app, name="models")
+app.add_typer(voice.app, name="voice")
 app.add_typer(gpu.app, name="gpu")
 app.add_typer(rpc.app, name="rpc")
 

@@ -1,0 +1,58 @@
+"""What was found in a data set, line by line."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Code(StrEnum):
+    NOT_JSON = "not_json"
+    MISSING_FIELD = "missing_field"
+    MISSING_AUDIO = "missing_audio"
+    UNREADABLE_AUDIO = "unreadable_audio"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    SILENT = "silent"
+    CLIPPED = "clipped"
+    RESAMPLED = "resampled"
+    SAME_AUDIO = "same_audio"
+    SAME_TEXT = "same_text"
+    NO_WORDS = "no_words"
+    TOO_FAST = "too_fast"
+    TOO_SLOW = "too_slow"
+    BAD_REFERENCE = "bad_reference"
+    OTHER_REFERENCE = "other_reference"
+
+
+LEFT_OUT = frozenset(Code) - {Code.CLIPPED, Code.RESAMPLED, Code.SAME_TEXT, Code.OTHER_REFERENCE}
+"""A line of which one of these is said is not trained with."""
+
+
+class Finding(BaseModel):
+    """`line` counts from 1; `audio` is as the line names it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    line: int
+    code: Code
+    message: str
+    audio: str | None = None
+
+    @property
+    def leaves_out(self) -> bool:
+        return self.code in LEFT_OUT
+
+
+class Report(BaseModel):
+    """`lines` is how many there are, `kept` how many are trained with, which last `kept_s` seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lines: int
+    kept: int
+    kept_s: float
+    reference: str | None
+    """The recording that says whose voice it is, as the lines name it."""
+    findings: list[Finding]

@@ -57,12 +57,25 @@ def check(
     dataset: Annotated[
         Path, typer.Argument(metavar="ZIP|FOLDER", help="With train.jsonl and its recordings.", exists=True)
     ],
+    align: Annotated[
+        bool, typer.Option("--align", help="Also whether each recording says its text: a server listens.")
+    ] = False,
+    language: options.Language = None,
     json: options.Json = False,
+    config_file: options.Config = None,
+    server: options.Server = None,
 ) -> None:
     """Look through a data set for fine-tuning, line by line; the exit code is 1 where a line is left out."""
     from servers.datasets.dataset import check_any
 
-    _show(check_any(dataset), json=json)
+    if not align:
+        _show(check_any(dataset), json=json)
+        return
+    with Servers(config.load(config_file, server)) as servers:
+        report = check_any(
+            dataset, lambda audio, text: servers.align(audio, text, language=language)["words"]
+        )
+    _show(report, json=json)
 
 
 def _show(report: Report, *, json: bool) -> None:

@@ -16,6 +16,7 @@ from servers.audio.level import level_dbfs
 from servers.audio.reference import clip_length_s, clip_samples
 from servers.datasets import manifest
 from servers.datasets.archive import FIELD
+from servers.datasets.fit import MOST_UNSAID, Aligner, unsaid
 from servers.datasets.manifest import Clip
 from servers.datasets.report import Code, Finding, Report
 from servers.errors import InvalidDataset, InvalidRequest
@@ -31,12 +32,13 @@ SLOWEST, FASTEST = 1.0, 40.0
 """Characters a second that somebody reads, in any script."""
 
 
-def check(folder: Path) -> Report:
-    """What is in the data set that lies there, unpacked. Its files are read one after the other.
+def check(folder: Path, aligner: Aligner | None = None) -> Report:
+    """What is in the data set that lies there, unpacked. Its files are read one after the other; an `aligner`
+    is asked for what nothing else leaves out.
 
     Raises InvalidDataset without train.jsonl, and where no line can be used.
     """
-    looked = _Looked(folder)
+    looked = _Looked(folder, aligner)
     findings: list[Finding] = []
     lines = kept = 0
     kept_s = 0.0
@@ -61,6 +63,7 @@ class _Looked:
     """At one clip after the other; what is said of one may depend on those before it."""
 
     folder: Path
+    aligner: Aligner | None = None
     seconds: float = 0.0
     reference: str | None = None
     _references: dict[str, str | None] = field(default_factory=dict)
@@ -69,6 +72,14 @@ class _Looked:
     _texts: dict[str, int] = field(default_factory=dict)
 
     def at(self, clip: Clip) -> Iterator[Finding]:
+        is_left_out = False
+        for finding in self._at_clip(clip):
+            is_left_out |= finding.leaves_out
+            yield finding
+        if self.aligner is not None and not is_left_out:
+            yield from self._at_fit(clip, self.aligner)
+
+    def _at_clip(self, clip: Clip) -> Iterator[Finding]:
         yield from self._at_reference(clip)
         text = " ".join(clip.text.split())
         if not SPOKEN.search(text):
@@ -137,6 +148,16 @@ class _Looked:
         elif pace < SLOWEST:
             message = f"{len(text)} characters in {self.seconds:.1f} s: it has more than its text"
             yield _finding(clip, Code.TOO_SLOW, message)
+
+    def _at_fit(self, clip: Clip, aligner: Aligner) -> Iterator[Finding]:
+        try:
+            share = unsaid(aligner(self._path(clip.audio), clip.text))
+        except InvalidRequest as error:
+            yield _finding(clip, Code.NOT_ALIGNED, error.message)
+            return
+        if share > MOST_UNSAID:
+            message = f"{100 * share:.0f} % of its text is not heard in it"
+            yield _finding(clip, Code.UNSAID, message)
 
     def _at_others(self, clip: Clip, text: str, samples: NDArray[np.float32]) -> Iterator[Finding]:
         """Of two that are the same the first one counts."""

@@ -22,6 +22,8 @@ class Code(StrEnum):
     NO_WORDS = "no_words"
     TOO_FAST = "too_fast"
     TOO_SLOW = "too_slow"
+    UNSAID = "unsaid"
+    NOT_ALIGNED = "not_aligned"
     BAD_REFERENCE = "bad_reference"
     OTHER_REFERENCE = "other_reference"
 

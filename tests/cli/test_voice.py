@@ -55,6 +55,15 @@ def test_what_is_no_data_set_is_refused_in_a_line(tmp_path):
     assert "no zip that can be read" in result.stderr
 
 
+def test_a_server_is_asked_whether_each_recording_says_its_text(run, configured, home):
+    dataset(home / "voice", 1)
+    assert run("voice", "check", "voice", "--align", "--language", "en").exit_code == 0
+    ((path, body, _),) = configured.requests
+    assert path.endswith("/align")
+    assert b"Sentence number 1 is said." in body
+    assert b'name="language"\r\n\r\nen\r\n' in body
+
+
 # new
 
 

@@ -90,6 +90,7 @@ def _show(report: Report, *, json: bool) -> None:
             print_table(("line", "what", "it is", "why"), rows)
             print()
         print(f"{report.kept} of {report.lines} lines can be trained with: {report.kept_s:.1f} s of speech")
+    report.check_usable()
     if report.kept < report.lines:
         left_out = Counter(found.code for found in report.findings if found.leaves_out)
         raise CommandFailed(f"left out: {', '.join(f'{count} {code}' for code, count in left_out.items())}")

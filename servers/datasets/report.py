@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from servers.datasets.archive import FIELD
+from servers.errors import InvalidDataset
+
 
 class Code(StrEnum):
     NOT_JSON = "not_json"
@@ -58,3 +61,10 @@ class Report(BaseModel):
     reference: str | None
     """The recording that says whose voice it is, as the lines name it."""
     findings: list[Finding]
+
+    def check_usable(self) -> None:
+        """Raises InvalidDataset where no line can be used."""
+        if not self.kept:
+            left_out = (finding.message for finding in self.findings if finding.leaves_out)
+            first = next(left_out, "train.jsonl is empty")
+            raise InvalidDataset(f"none of its {self.lines} lines can be used: {first}", param=FIELD)

@@ -41,6 +41,15 @@ def test_a_line_that_is_left_out_is_told_and_the_exit_code_says_so(folder):
     assert "1 too_short" in result.stderr
 
 
+def test_where_no_line_can_be_used_the_reasons_are_told_all_the_same(folder):
+    for number in (1, 2, 3):
+        tone(folder / "data" / f"seg_{number:08}.wav", 0.1)
+    result = ran(folder)
+    assert result.exit_code == 1
+    assert result.stdout.count("too_short") == 3
+    assert "none of its 3 lines can be used" in result.stderr
+
+
 def test_the_report_can_be_had_as_json(folder):
     report = json.loads(ran(folder, "--json").stdout)
     assert report == {

@@ -149,10 +149,10 @@ def test_a_mark_of_the_byte_order_and_other_fields_are_no_fault(folder):
 def test_where_nothing_can_be_used_it_is_refused_with_the_first_reason(folder):
     write(folder, [line("data/none.wav", "Nothing is there.")])
     with pytest.raises(InvalidDataset, match="none of its 1 lines can be used: ref_audio"):
-        check(folder)
+        check(folder).check_usable()
     write(folder, [])
     with pytest.raises(InvalidDataset, match=r"train\.jsonl is empty"):
-        check(folder)
+        check(folder).check_usable()
     (folder / "train.jsonl").unlink()
     with pytest.raises(InvalidDataset, match=r"no train\.jsonl"):
         check(folder)

@@ -19,18 +19,18 @@ from servers.jobs.requests import Requests
 from servers.rpc import skylark_pb2 as wire
 from servers.rpc.calls import Keys, owner, requester, statuses
 from servers.rpc.events import Event, State
+from servers.rpc.hearing import Hearing, opened_by
 from servers.rpc.levelling import TARGETS, Loudness, Method
 from servers.rpc.pace import Pace
 from servers.rpc.publishing import offered
-from servers.rpc.session import Sent, Session, Stopped, Stream
+from servers.rpc.session import Sent, Stopped, Stream
 from servers.rpc.sessions import Sessions, Wanted
 from servers.rpc.skylark_pb2_grpc import TTSServicer
 from servers.rpc.speaking import speak
-from servers.rpc.threads import Context, Gone
+from servers.rpc.threads import Context
 from servers.settings import Rpc
 
 log = logging.getLogger(__name__)
-OPENING_S = 10.0
 SPARE = 8
 """One of so many threads is for calls that do not last."""
 METHODS = {
@@ -90,13 +90,13 @@ class Service(TTSServicer):
     ) -> Iterator[wire.SynthesizeResponse]:
         with statuses(context), self._place():
             who = owner(context, self.keys)
-            opening = _opening(request_iterator, context)
+            opening = opened_by(request_iterator, context)
             session = self.sessions.get(opening.session_id, who)
             stream = Stream(context.is_active, self._pace(opening))
             from_frame = opening.from_frame if opening.HasField("from_frame") else None
             first, texts = session.open(stream, from_frame)
             context.add_callback(lambda: session.leave(stream))
-            hearing = _Hearing(session, stream, request_iterator)
+            hearing = Hearing(session, stream, request_iterator)
             hearing.start()
             try:
                 yield wire.SynthesizeResponse(opened=wire.Opened(from_frame=first, texts=texts))
@@ -237,52 +237,6 @@ class Service(TTSServicer):
             application_id=request.application_id or None,
             priority=request.priority if request.HasField("priority") else None,
         )
-
-
-class _Hearing(threading.Thread):
-    """What the client of a stream says, until it says nothing more."""
-
-    def __init__(self, session: Session, stream: Stream, said: Iterator[wire.SynthesizeRequest]) -> None:
-        super().__init__(name="hearing", daemon=True)
-        self._session, self._stream, self._said = session, stream, said
-        self.error: SkylarkError | None = None
-        """What was wrong with it: the stream ends."""
-
-    def run(self) -> None:
-        try:
-            for message in self._said:
-                self._hear(message)
-            self._session.end_texts(self._stream)
-        except SkylarkError as error:
-            self._break(error)
-        except Gone:
-            pass  # which the stream is told too
-        except Exception as error:
-            fields = {"action": "error", "session_id": self._session.terms.session_id}
-            log.error("a stream's text failed", exc_info=error, extra=fields)
-            self._break(SkylarkError("an internal error; the worker's log has it"))
-
-    def _hear(self, message: wire.SynthesizeRequest) -> None:
-        if not message.HasField("text"):
-            raise InvalidRequest("after the opening come texts", param="opening")
-        self._session.say(self._stream, message.text.text, flush=message.text.flush)
-
-    def _break(self, error: SkylarkError) -> None:
-        self.error = error
-        self._session.leave(self._stream)
-
-
-def _opening(said: Iterator[wire.SynthesizeRequest], context: Context) -> wire.Opening:
-    """Who opens a stream and says nothing is not waited for."""
-    patience = threading.Timer(OPENING_S, context.cancel)
-    patience.start()
-    try:
-        first = next(said, None)
-    finally:
-        patience.cancel()
-    if first is None or not first.HasField("opening"):
-        raise InvalidRequest("the first message is the opening, with the session_id", param="opening")
-    return first.opening
 
 
 def _told(what: Sent | Stopped) -> wire.SynthesizeResponse:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import grpc
 import pytest
 
 from servers.rpc import skylark_pb2 as wire
-from tests.rpc.worker import CALL_S, Worker, metadata, refusal
+from tests.rpc.worker import CALL_S, Talk, Worker, metadata, refusal
 
 FRAME_BYTES = 1920
 TEXT = "Good morning, and welcome. The clocks were striking thirteen. Nobody was there."
@@ -117,6 +119,15 @@ def test_what_is_paused_sends_no_frame_until_it_is_resumed(worker: Worker) -> No
     assert worker.control(session, "RESUME").state == wire.SPEAKING
     assert talk.until_ended().words() == WORDS
     assert talk.numbers() == list(range(len(talk.frames)))
+
+
+def test_no_frame_comes_earlier_before_it_is_heard_than_the_stream_wants(worker: Worker) -> None:
+    talk = Talk(worker.stub, worker.session(), None, ahead_ms=200)
+    said_at = time.monotonic()
+    talk.say("One, two, three, four, five, six, seven, eight, nine, ten.").end_texts().until_ended()
+    assert len(talk.frames) > 50
+    for number, came_at in enumerate(talk.came_at):
+        assert came_at >= said_at + 0.02 * (number + 1) - 0.2
 
 
 def test_a_stop_drops_what_was_not_sent_and_cancels_its_jobs(worker: Worker) -> None:

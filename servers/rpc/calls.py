@@ -52,15 +52,16 @@ def statuses(context: Context) -> Iterator[None]:
     try:
         yield
     except SkylarkError as error:
+        fields = {"error": error.code, **context.log_fields}
         if isinstance(error, InvalidRequest) or error.http_status < 500:
-            log.info("refused: %s", error.code, extra={"action": "refuse", "error": error.code})
+            log.info("refused: %s", error.code, extra=fields | {"action": "refuse"})
         else:
-            log.warning("failed: %s", error.code, extra={"action": "fail", "error": error.code})
+            log.warning("failed: %s", error.code, extra=fields | {"action": "fail"})
         abort(context, error)
     except (Aborted, Gone):
         raise
     except Exception as error:
-        log.error("a call failed", exc_info=error, extra={"action": "error"})
+        log.error("a call failed", exc_info=error, extra={"action": "error", **context.log_fields})
         abort(context, SkylarkError("an internal error; the worker's log has it"))
 
 

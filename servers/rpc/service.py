@@ -23,7 +23,7 @@ from servers.rpc.hearing import Hearing, opened_by
 from servers.rpc.levelling import TARGETS, Loudness, Method
 from servers.rpc.pace import Pace
 from servers.rpc.publishing import offered
-from servers.rpc.session import Sent, Stopped, Stream
+from servers.rpc.session import Sent, Session, Stopped, Stream
 from servers.rpc.sessions import Sessions, Wanted
 from servers.rpc.skylark_pb2_grpc import TTSServicer
 from servers.rpc.speaking import speak
@@ -91,7 +91,7 @@ class Service(TTSServicer):
         with statuses(context), self._place():
             who = owner(context, self.keys)
             opening = opened_by(request_iterator, context)
-            session = self.sessions.get(opening.session_id, who)
+            session = self._session(opening.session_id, who, context)
             stream = Stream(context.is_active, self._pace(opening))
             from_frame = opening.from_frame if opening.HasField("from_frame") else None
             first, texts = session.open(stream, from_frame)
@@ -111,7 +111,7 @@ class Service(TTSServicer):
 
     def Control(self, request: wire.ControlRequest, context: Context) -> wire.ControlResponse:  # noqa: N802
         with statuses(context):
-            session = self.sessions.get(request.session_id, owner(context, self.keys))
+            session = self._session(request.session_id, owner(context, self.keys), context)
             if request.action == wire.ControlRequest.STOP:
                 state, next_frame = session.stop()
             elif request.action in (wire.ControlRequest.PAUSE, wire.ControlRequest.RESUME):
@@ -122,7 +122,7 @@ class Service(TTSServicer):
 
     def EndSession(self, request: wire.EndSessionRequest, context: Context) -> wire.EndSessionResponse:  # noqa: N802
         with statuses(context):
-            session = self.sessions.get(request.session_id, owner(context, self.keys))
+            session = self._session(request.session_id, owner(context, self.keys), context)
             frames = self.sessions.end(session)
             return wire.EndSessionResponse(frames=frames, audio_s=frames * FRAME_MS / 1000)
 
@@ -130,10 +130,16 @@ class Service(TTSServicer):
         self, request: wire.WatchSessionRequest, context: Context
     ) -> Iterator[wire.SessionEvent]:
         with statuses(context), self._place():
-            session = self.sessions.get(request.session_id, owner(context, self.keys))
+            session = self._session(request.session_id, owner(context, self.keys), context)
             context.add_callback(session.wake)
             for event in session.watch(context.is_active):
                 yield _event(event)
+
+    def _session(self, session_id: str, who: str | None, context: Context) -> Session:
+        """Raises SessionNotFound."""
+        found = self.sessions.get(session_id, who)
+        context.log_fields["session_id"] = session_id
+        return found
 
     # models
 

@@ -47,6 +47,8 @@ class Context:
         self._is_over = False
         self._trailing: Metadata = ()
         self.answers = _Answers(loop)
+        self.log_fields: dict[str, str] = {}
+        """What a line about it has besides."""
 
     def invocation_metadata(self) -> Metadata:
         return tuple(self._call.invocation_metadata() or ())

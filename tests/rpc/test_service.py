@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import grpc
@@ -218,6 +219,8 @@ def test_a_text_of_a_megabyte_is_refused_and_the_session_goes_on(worker: Worker)
 def test_a_control_without_an_action_is_refused(worker: Worker) -> None:
     session = worker.session(voice="en")
     refusal(lambda: worker.control(session, "UNSPECIFIED"), grpc.StatusCode.INVALID_ARGUMENT)
+    (line,) = [each for each in worker.process.log.read_text().splitlines() if "refused" in each][-1:]
+    assert json.loads(line)["session_id"] == session
 
 
 def test_models_are_listed_loaded_and_unloaded_unless_a_session_holds_them(worker: Worker) -> None:

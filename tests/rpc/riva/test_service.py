@@ -2,7 +2,6 @@
 
 import base64
 import io
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import grpc
@@ -21,6 +20,7 @@ from servers.rpc.riva.riva_tts_pb2_grpc import (
     add_RivaSpeechSynthesisServicer_to_server,
 )
 from servers.rpc.riva.service import RivaService
+from servers.rpc.threads import Server
 from servers.rpc.voice_loudness import VoiceLoudness
 from servers.settings import ROOT, Limits, Rpc
 from tests.acceptance.processes import eventually
@@ -207,13 +207,13 @@ def keyed(worker):
     door = Recorded(client, catalog, own, Limits(), ClonedVoices(folder, 10))
     loudness = VoiceLoudness(door, folder, folder)
     service = RivaService(door, loudness, own, [("ours", sha256(b"secret").hexdigest())])
-    server = grpc.server(ThreadPoolExecutor(4))
-    add_RivaSpeechSynthesisServicer_to_server(service, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    server = Server(4, ())
+    server.add(add_RivaSpeechSynthesisServicer_to_server, service)
+    port = server.aio.add_insecure_port("127.0.0.1:0")
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield RivaSpeechSynthesisStub(channel)
-    server.stop(None).wait()
+    server.stop(0)
     client.close()
 
 

@@ -27,6 +27,7 @@ from servers.settings import ROOT
 from servers.supervision.processes import DOORS, PROXY, RPC
 from tests.acceptance.processes import START_S, Appliance, eventually, free_port, running_appliance
 from tests.cli.terminal import Terminal
+from tests.datasets.made import dataset, zipped
 from tests.docs.pages import PAGES, Block, blocks, differences, sample, text_of
 
 pytestmark = pytest.mark.skipif(
@@ -232,6 +233,8 @@ class Reader:
         (folder / "config").mkdir()
         shutil.copyfile(models, folder / "config" / "models.yaml")
         set_up(folder)
+        dataset(folder / "voice")
+        zipped(folder / "voice", folder / "voice.zip")
         (folder / ".curlrc").write_text("fail-with-body\n")
         (folder / ".config" / "skylark").mkdir(parents=True)
         (folder / ".config" / "skylark" / "server_config.json").write_text(

@@ -6,9 +6,11 @@ import { randomName } from "./takes.js";
 /** The script of all windows where the browser has no locks, and of the first one where it has. */
 const FIRST = "current";
 const OWN = "skylark script";
+/** In the session of a window that goes: a copy of one that stays has not got it. */
+const GONE = "skylark gone";
 /** So many scripts that windows left behind wait for another one. */
 const MOST_LEFT = 8;
-/** The page that is reloaded lets go of its lock soon; the window that this one is a copy of never does. */
+/** The page that is reloaded lets go of its lock soon. */
 const RELOADED_MS = 2000;
 
 /**
@@ -21,13 +23,18 @@ export async function ownScript(keep) {
   const scripts = new KeptScripts(keep);
   const own = await claimed(scripts);
   sessionStorage.setItem(OWN, own);
+  sessionStorage.removeItem(GONE);
+  addEventListener("pagehide", () => sessionStorage.setItem(GONE, "yes"));
+  addEventListener("pageshow", () => sessionStorage.removeItem(GONE));
   await tidied(scripts);
   return own;
 }
 
 async function claimed(scripts) {
   const own = sessionStorage.getItem(OWN);
-  if (own && (await isHeld(own, { signal: AbortSignal.timeout(RELOADED_MS) }))) return own;
+  const isBack = sessionStorage.getItem(GONE) !== null;
+  const how = isBack ? { signal: AbortSignal.timeout(RELOADED_MS) } : { ifAvailable: true };
+  if (own && (await isHeld(own, how))) return own;
   for (const { name } of [...(await scripts.all()), { name: FIRST }]) {
     if (await isHeld(name, { ifAvailable: true })) return name;
   }

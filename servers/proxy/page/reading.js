@@ -1,6 +1,7 @@
 // The text as it is read: its paragraphs and sentences, the words that light up, and what went wrong where.
 
 import { element } from "./element.js";
+import { Heights } from "./heights.js";
 import { inSlices } from "./slices.js";
 import { Words } from "./words.js";
 
@@ -27,10 +28,12 @@ export class Reading {
     this.#marked = this.#said = null;
     this.#root.replaceChildren();
     let paragraph = null;
+    const heights = new Heights(this.#root);
     const build = (sentence, index) => {
       const before = track.sentences[index - 1];
       if (before?.paragraph !== sentence.paragraph) paragraph = this.#paragraph(sentence, before);
       paragraph.append(this.#sentence(index, sentence), " ");
+      heights.grow(paragraph, sentence.text);
       this.update(index, track);
     };
     if (await inSlices(track.sentences, build, () => run === this.#run)) this.said(this.#said, track.starts);

@@ -12,6 +12,14 @@ from tests.proxy.page.speaking import SENTENCES, TEXT, Speaking
 
 STARTS = "(spans) => spans.map((span) => span.dataset.start)"
 FRAMES = "async () => { for (let n = 0; n < 30; n += 1) await new Promise(requestAnimationFrame); }"
+COPIED = """() => {
+  getSelection().selectAllChildren(document.querySelector(".reading-text"));
+  return getSelection().toString();
+}"""
+FIND = """(text) => {
+  getSelection().collapse(document.querySelector(".reading-text"), 0);
+  return window.find(text);
+}"""
 
 
 def lit_as_they_are_said(speaking: Speaking) -> None:
@@ -38,6 +46,7 @@ def test_the_samples_that_are_heard_are_those_of_the_server_and_words_light_up(s
     assert np.array_equal(speaking.given(), np.concatenate(speaking.server_said()))
     expect(speaking.words).to_have_text(TEXT.split())
     lit_as_they_are_said(speaking)
+    assert speaking.page.evaluate(COPIED).split() == TEXT.split()
 
 
 def test_a_click_on_a_word_seeks_to_it(speaking):
@@ -175,7 +184,7 @@ def test_a_text_without_words_and_one_of_a_megabyte_have_their_sentence(speaking
     assert speaking.bodies == []
 
 
-def test_of_three_thousand_words_two_change_at_once(speaking):
+def test_of_three_thousand_words_two_change_at_once_and_one_that_is_looked_for_is_seen(speaking):
     text = "\n\n".join(
         " ".join(f"Number {n} of paragraph {p} is short and plain." for n in range(16)) for p in range(24)
     )
@@ -191,6 +200,11 @@ def test_of_three_thousand_words_two_change_at_once(speaking):
     speaking.until("() => window.player?.position > 3 && window.most >= 1")
     assert speaking.page.evaluate("window.most") <= 2
     expect(speaking.page.locator("#speak .sentence")).to_have_count(24 * 16)
+    speaking.pause()
+    assert speaking.page.evaluate(FIND, "Number 0 of paragraph 20")
+    speaking.page.evaluate(FRAMES)
+    found = speaking.page.locator("#speak .sentence", has_text="Number 0 of paragraph 20")
+    assert 0 < found.bounding_box()["y"] < speaking.page.viewport_size["height"]
 
 
 def test_the_tab_has_no_barriers_and_looks_as_it_should(speaking, axe, shots):

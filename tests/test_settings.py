@@ -267,6 +267,7 @@ def test_every_short_variable_is_in_the_documentation():
         ("TTS_API_KEY", "sesame\nopen", "TTS_API_KEY: .*a line break or another control character"),
         ("TTS_API_KEY", "sesame ", "TTS_API_KEY: .*begins or ends with a blank"),
         ("TTS_API_KEY", "sesame\udcff", "TTS_API_KEY: .*bytes that are no UTF-8"),
+        ("SKYLARK_MONITOR__API_KEY", "sesame\nopen", "monitor.api_key: .*a line break or another control"),
         ("SKYLARK_CONFIG", "missing.yaml", r"missing\.yaml: no such file \(SKYLARK_CONFIG\)"),
     ],
 )

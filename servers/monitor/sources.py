@@ -74,7 +74,9 @@ class DoorReader:
 
     def __init__(self, name: str, url: str, key: str | None, changes: Changes) -> None:
         self.name, self._changes = name, changes
-        self._url, self._headers = f"{url}/metrics", {"X-API-Key": key} if key else {}
+        # http.client makes Latin-1 of it again: the bytes that are sent are UTF-8
+        self._headers = {"X-API-Key": key.encode().decode("latin-1")} if key else {}
+        self._url = f"{url}/metrics"
         self._http = urllib3.PoolManager(timeout=READ_S, retries=False)
 
     def read(self) -> Door | None:

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from servers import ROOT
+from servers.api_keys import sendable
 
 
 class Section(BaseModel):
@@ -271,6 +272,11 @@ class Proxy(Section):
         return None if path is None else ROOT / path.expanduser()
 
 
+def _a_key(key: SecretStr) -> SecretStr:
+    sendable(key.get_secret_value())
+    return key
+
+
 class Monitor(Section):
     """What is published of the machine; nothing where `appliance` is None."""
 
@@ -279,7 +285,7 @@ class Monitor(Section):
     region: str | None = None
     endpoint_url: str | None = None
     imds_url: str | None = "http://169.254.169.254"
-    api_key: SecretStr | None = None
+    api_key: Annotated[SecretStr, AfterValidator(_a_key)] | None = None
 
 
 class Cloud(Section):

@@ -79,7 +79,7 @@ def test_a_body_that_is_being_received_is_an_upload(served):
     eventually(lambda: reader(served.port).read().uploads == 0)
 
 
-@pytest.mark.parametrize("key", [None, "wrong"])
+@pytest.mark.parametrize("key", [None, "wrong", "неверный"])
 def test_a_door_that_takes_no_such_key_is_away_and_one_line_says_what_to_set(served, caplog, key):
     asking = reader(served.port, key)
     caplog.clear()

@@ -17,6 +17,9 @@ const WORDS = {
   unreachable: ["Unreachable", "bad"],
 };
 
+/** What a machine is once somebody has started it. */
+const STARTED = new Set(["starting", "loading", "ready", "busy"]);
+
 /** What each stage of a start is called. */
 export const STAGES = {
   capacity: "Finding a machine",
@@ -85,8 +88,9 @@ export class Machine extends EventTarget {
     return Math.max(0, (this.#againAtMs - Date.now()) / 1000);
   }
 
-  /** Takes /machine's answer to a start as news, until the proxy has news of its own. */
+  /** Takes /machine's answer to a start as news, unless the proxy has had news of that start already. */
   startsAs(machine) {
+    if (STARTED.has(this.status?.state)) return;
     const told = { ...this.status, state: machine.state, message: "The machine is starting.", machine };
     this.#take({ name: "status", told, atMs: Date.now() });
   }

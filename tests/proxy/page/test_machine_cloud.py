@@ -20,6 +20,8 @@ from tests.proxy.toy_upstream import Talk, toy_upstream
 AWAY = ("503 Service Unavailable", refusal("machine_off", "the machine is off"))
 VOICES = ("200 OK", {"voices": [], "models": []})
 KEY = "sesame-open-7391"
+LATE_ANSWER = """async (machine) => (await import("/page/status.js")).machineAt().startsAs(machine)"""
+"""What the start was answered with, after what the proxy has seen of it since."""
 
 
 class Cloud(StoodIn):
@@ -79,6 +81,8 @@ def test_it_is_started_from_the_page_and_followed_until_it_is_ready(browser, clo
         stages = page.get_by_role("list", name="Stages of the start").get_by_role("listitem")
         expect(stages.nth(2)).to_contain_text("running", timeout=LONGEST_MS)
         expect(stages.nth(1)).to_contain_text("done")
+        page.evaluate(LATE_ANSWER, Machine(state="starting", stage=0).body())
+        expect(stages.nth(2)).to_contain_text("running")
         cloud.becomes(Machine(state="ready", stage=5))
         expect(heading.filter(has_text="Ready")).to_be_visible(timeout=LONGEST_MS)
         expect(page.get_by_role("region", name="Costs")).to_contain_text("$0.42")

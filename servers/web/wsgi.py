@@ -200,11 +200,12 @@ class Reply:
 
 
 def head(status: int, headers: list[tuple[bytes, bytes]], reason: str = "", *, last: bool) -> h11.Response:
-    """With the Date; `last` closes the connection after the reply."""
+    """With the Date, which it has once; `last` closes the connection after the reply."""
     more = [(b"Date", formatdate(time.time(), usegmt=True).encode("ascii"))]
     if last:
         more.append((b"Connection", b"close"))
-    return h11.Response(status_code=status, headers=headers + more, reason=reason.encode("latin-1"))
+    own = [(name, value) for name, value in headers if name.lower() != b"date"]
+    return h11.Response(status_code=status, headers=own + more, reason=reason.encode("latin-1"))
 
 
 def refusal(error: SkylarkError, request_id: str) -> tuple[h11.Response, bytes]:

@@ -93,6 +93,7 @@ def app(make_app: MakeApp) -> Flask:
     app.add_url_rule("/large", "large", lambda: Response(b"x" * (PIECE - 1000)))
     app.add_url_rule("/cookies", "cookies", lambda: dict(request.cookies))
     app.add_url_rule("/none", "none", lambda: ("", 204))
+    app.add_url_rule("/dated", "dated", lambda: Response(b"x").make_conditional(request))
     return app
 
 
@@ -194,6 +195,10 @@ def test_a_header_that_comes_twice_is_one(client: Client) -> None:
         "a": "1",
         "b": "2",
     }
+
+
+def test_a_reply_has_one_date_also_where_the_app_has_given_it_one(client: Client) -> None:
+    assert len(client.ask("/dated").headers.get_all("Date")) == 1
 
 
 def test_a_path_has_its_characters(client: Client) -> None:

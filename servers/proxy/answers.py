@@ -130,6 +130,29 @@ class Models(Told):
     model_config = ConfigDict(strict=False)
 
 
+class Speaker(BaseModel):
+    """A voice, or a model, of a door's GET /v1/voices: what a page chooses by, and whatever else it has."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    languages: list[str]
+
+
+class NamedVoice(Speaker):
+    name: str
+
+
+class SpeakingModel(Speaker):
+    model: str
+
+
+class Voices(BaseModel):
+    """A door's GET /v1/voices."""
+
+    voices: list[NamedVoice]
+    models: list[SpeakingModel]
+
+
 @dataclass(frozen=True)
 class Queue:
     """What the engine has in hand, and its models."""

@@ -7,12 +7,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
+from pydantic import ValidationError
 
 from servers.audio.encode import FORMATS
 from servers.errors import Forbidden
 from servers.openai.server_sent_events import EVENTS
 from servers.openai.speech_body import SpeechBody
 from servers.proxy.allowance import Use
+from servers.proxy.answers import Voices
 from servers.proxy.bodies import MEGABYTE, MOST_JSON_BYTES, length_of, visitors_json
 from servers.proxy.failures import OF_ASKING, OF_WORK
 from servers.proxy.forward import Errand, forward, passed_on
@@ -73,7 +75,12 @@ def voices() -> dict[str, Any] | Response:
     query = "" if model is None else f"?{urlencode({'model': model})}"
     with in_hand():
         answer = upstreams().tts.request("GET", f"/v1/voices{query}")
-    return answer.json() if answer.status == 200 else passed_on(answer)
+    if answer.status != 200:
+        return passed_on(answer)
+    try:
+        return Voices.model_validate(answer.json()).model_dump()
+    except ValidationError as error:
+        raise answer.not_ours() from error
 
 
 def _spoken(path: str, kinds: Collection[str], fields: dict[str, Any], use: Use) -> Response:

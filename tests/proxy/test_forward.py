@@ -105,9 +105,29 @@ def test_texts_are_spoken_in_one_reply(browser, toy, path):
 
 
 def test_voices_are_the_servers(browser, toy):
-    toy.does = lambda talk: talk.whole(b'{"voices": [{"id": "ida"}]}')
-    assert browser.get("/api/voices?model=a/b&refresh=1").json == {"voices": [{"id": "ida"}]}
+    told = {
+        "voices": [{"id": "ida", "name": "ida", "languages": []}],
+        "models": [{"model": "a/b", "languages": ["de"]}],
+    }
+    toy.does = lambda talk: talk.whole(json.dumps(told).encode())
+    assert browser.get("/api/voices?model=a/b&refresh=1").json == told
     assert toy.last().line == "GET /tts/v1/voices?model=a%2Fb HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"status": "ok"},
+        {"voices": 7, "models": []},
+        {"voices": [{"id": "ida"}], "models": []},
+        {"voices": [], "models": [{"model": "a/b", "languages": "de"}]},
+    ],
+)
+def test_what_lists_no_voices_is_a_typed_error_with_a_sentence(browser, toy, told):
+    toy.does = lambda talk: talk.whole(json.dumps(told).encode())
+    reply = browser.get("/api/voices")
+    assert (reply.status_code, code(reply)) == (502, "upstream_failed")
+    assert reply.json["error"]["message"].startswith("the server that speaks answered")
 
 
 def test_its_health_is_the_servers(client, toy):

@@ -11,10 +11,14 @@ export class ApiError extends Error {
    * @param {{code: string, message: string, param?: ?string, status?: number, retryAfterS?: ?number}} fault
    */
   constructor({ code, message, param = null, status = 0, retryAfterS = null }) {
-    super(message);
+    super(sentence(message));
     Object.assign(this, { name: "ApiError", code, param, status, retryAfterS });
   }
 }
+
+/** What a server says, which begins small and has no end, as a sentence. */
+export const sentence = (said) =>
+  said.charAt(0).toUpperCase() + said.slice(1) + (/[.!?…]$/.test(said) ? "" : ".");
 
 const UNREACHABLE = "The server cannot be reached: look at your connection, and try again.";
 const unreachable = () => new ApiError({ code: "unreachable", message: UNREACHABLE });
@@ -22,7 +26,7 @@ const unreachable = () => new ApiError({ code: "unreachable", message: UNREACHAB
 let asked = null;
 
 /**
- * Who the proxy takes this browser for: {csrf, may_start, public, limits}. Asked once, and anew with `fresh`.
+ * Who the proxy takes this browser for: {csrf, may_start, has_queue, public, limits}. Asked once, and anew with `fresh`.
  * @param {{fresh?: boolean}} [how]
  */
 export function visitor({ fresh = false } = {}) {

@@ -90,7 +90,7 @@ export class Downloads {
       const missing = sentences.filter(({ take }) => take.state === "failed").length;
       if (missing) say(`${missing} of the sentences failed: the file is without them.`, { kind: "warn" });
     } catch (error) {
-      say(`The file could not be made: ${error.message}`, { kind: "bad" });
+      say(`The file could not be made. ${error.message}`, { kind: "bad" });
     }
     this.drop();
   }

@@ -6,7 +6,7 @@ import { RecordingInput } from "./input.js";
 import { isPassing, newJob, ownJobs, recognised, soonFound } from "./recognition.js";
 import { Progress } from "./progress.js";
 import { newId, Recordings } from "./recordings.js";
-import { sentence, worded } from "./scores.js";
+import { worded } from "./scores.js";
 import { Transcript } from "./transcript.js";
 
 const NONE = "Your last recordings will be here. They stay in this browser.";
@@ -174,7 +174,7 @@ export class Hearing extends EventTarget {
       await shown;
     } catch (error) {
       if (ending.signal.aborted) return; // somebody else has said what comes instead
-      this.progress.fail((error.param === "file" ? `${name}: ` : "") + sentence(error.message));
+      this.progress.fail((error.param === "file" ? `${name}: ` : "") + error.message);
       await this.#change({ state: "failed", goesOn: isPassing(error) });
     } finally {
       if (this.#ending === ending) this.#ending = null;

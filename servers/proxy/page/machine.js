@@ -1,5 +1,6 @@
 // The tab Machine: how it is, how far its start is, what it costs, and what it has in hand.
 
+import { sentence } from "./api.js";
 import { costs } from "./costs.js";
 import { element, icon } from "./element.js";
 import { queueTable } from "./queue.js";
@@ -196,11 +197,6 @@ export function messageOf({ state, message, tts, whisperx }) {
   return [told !== `${stateWord(state)}.` && told, serve && `${serve}.`].filter(Boolean).join(" ");
 }
 
-function sentence(text) {
-  const begun = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
-}
-
 const because = (why) => (why ? `: ${why}` : "");
 const pieces = (count) => (count === 1 ? "One piece" : `${count} pieces`);
 
@@ -214,6 +210,6 @@ function show(node, text) {
 function list(node, sentences) {
   const before = [...node.children].map((child) => child.textContent);
   if (before.join("\n") === sentences.join("\n")) return;
-  node.replaceChildren(...sentences.map((sentence) => element("li", {}, sentence)));
+  node.replaceChildren(...sentences.map((each) => element("li", {}, each)));
   node.hidden = sentences.length === 0;
 }

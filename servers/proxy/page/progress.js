@@ -1,7 +1,7 @@
 // How far a recording is: sent, waiting, heard; or what stands in the way, and what can be done about it.
 
+import { sentence } from "./api.js";
 import { element } from "./element.js";
-import { sentence } from "./scores.js";
 
 const SENTENCES = {
   sending: () => "The recording is being sent.",

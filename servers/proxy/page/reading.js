@@ -125,7 +125,7 @@ export class Reading {
     const press = { type: "button", class: "small", onclick: () => this.#on.onRetry(index) };
     const retry = element("button", press, "Try again");
     const message = error?.message ?? "It could not be spoken.";
-    return element("span", { class: "fault" }, `This sentence was not spoken: ${message} `, retry);
+    return element("span", { class: "fault" }, `This sentence was not spoken. ${message} `, retry);
   }
 }
 

@@ -63,7 +63,7 @@ export class Retakes {
       await playback.resume();
     } catch (error) {
       if (error.name === "AbortError") return;
-      say(`It was not said again: ${error.message}`, { kind: "bad" });
+      say(`It was not said again. ${error.message}`, { kind: "bad" });
     } finally {
       this.#saying = null;
       this.tell();

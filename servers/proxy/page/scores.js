@@ -63,10 +63,6 @@ export function whole(result) {
   return { ...result, text, segments, words: segments.flatMap((segment) => segment.words) };
 }
 
-/** What a server says, which begins small and has no end, as a sentence. */
-export const sentence = (said) =>
-  said.charAt(0).toUpperCase() + said.slice(1) + (/[.!?]$/.test(said) ? "" : ".");
-
 /** @param {number} seconds @returns {string} such as "1:02:03", "0:07" */
 export function clock(seconds) {
   const [whole, parts] = [Math.floor(seconds), []];

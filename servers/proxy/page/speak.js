@@ -225,7 +225,7 @@ class Speak {
   }
 
   #gaveUp(error) {
-    this.#page.say(`The speech has stopped: ${error.message}`, { kind: "bad" });
+    this.#page.say(`The speech has stopped. ${error.message}`, { kind: "bad" });
     this.downloads.drop();
     if (this.playback.state === "playing") this.playback.pause();
     this.#told();
@@ -267,7 +267,7 @@ class Speak {
     try {
       await this.composer.load();
     } catch (error) {
-      if (!isAway(error)) this.#page.say(`The voices are not known: ${error.message}`, { kind: "warn" });
+      if (!isAway(error)) this.#page.say(`The voices are not known. ${error.message}`, { kind: "warn" });
     }
   }
 

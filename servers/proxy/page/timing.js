@@ -26,7 +26,7 @@ export class Timing {
     this.#queue = this.#queue.then(() => this.#time({ text, language, take })).catch((error) => {
       if (OF_ONE_SENTENCE.has(error.status)) return;
       this.#failed = true;
-      this.#page.say(`The words do not light up: ${error.message}`, { kind: "warn" });
+      this.#page.say(`The words do not light up. ${error.message}`, { kind: "warn" });
     });
   }
 

@@ -1,7 +1,8 @@
 // A transcript with its recording: hears it, lights up its words, edits it, and hands it out as a file.
 
+import { sentence } from "./api.js";
 import { element, icon, ICONS } from "./element.js";
-import { clock, isDoubtful, LEGENDS, sentence, whole, worded } from "./scores.js";
+import { clock, isDoubtful, LEGENDS, whole, worded } from "./scores.js";
 import { SegmentView } from "./segment.js";
 import { inSlices } from "./slices.js";
 import { countUntil } from "./words.js";

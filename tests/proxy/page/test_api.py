@@ -127,7 +127,7 @@ def test_an_error_is_the_servers_sentence(page):
     assert told == {
         "name": "ApiError",
         "code": "not_found",
-        "message": "there is no /api/nothing",
+        "message": "There is no /api/nothing.",
         "status": 404,
     }
 

@@ -143,7 +143,7 @@ def test_after_three_failures_in_a_row_it_pauses_and_says_why(speaking, complain
     complaints.expect("status of 4")
     others = [f"Number {n} is not." for n in range(12)]
     speaking.speak(f"{SENTENCES[1]}\n[nobody at all] {' '.join(others)}")
-    speaking.page.locator("#toasts .toast", has_text="The speech has stopped: there is no voice").wait_for()
+    speaking.page.locator("#toasts .toast", has_text="The speech has stopped. There is no voice").wait_for()
     speaking.button("Resume").wait_for()
     assert speaking.position() < speaking.page.evaluate("window.player.end")
     asked = len(speaking.bodies)

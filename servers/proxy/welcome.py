@@ -27,9 +27,13 @@ HEALTH_S = 3.0
 @operation("Who asks: with a cookie, the token that goes with it, and what they may", errors=(WrongHost,))
 def welcome() -> Response:
     who = visitors().welcomed(visitor())
-    public = is_public(settings().proxy)
-    start = may_start(settings().proxy)
-    response = jsonify(csrf=visitors().token(who), may_start=start, public=public, limits=_limits(who))
+    response = jsonify(
+        csrf=visitors().token(who),
+        may_start=may_start(settings().proxy),
+        has_queue=upstreams().jobs is not None,
+        public=is_public(settings().proxy),
+        limits=_limits(who),
+    )
     visitors().give_cookie(who, response)
     return response
 

@@ -37,7 +37,7 @@ export function start({ root, api, machine, say }) {
 }
 
 function listen(parts, api, machine) {
-  let allowed = { may_start: false, public: true };
+  let allowed = { may_start: false, has_queue: true, public: true };
   const status = () => {
     parts.state.show(machine.status, allowed);
     parts.state.tick(machine);
@@ -45,8 +45,8 @@ function listen(parts, api, machine) {
   };
   const queue = () => {
     const seen = ANSWERS.includes(machine.status?.state) ? machine.queue : null; // what was is not what is
-    parts.queue.show(seen, { anyone: !allowed.public });
-    parts.residents.show(seen);
+    parts.queue.show(seen, { anyone: !allowed.public, hidden: !allowed.has_queue });
+    parts.residents.show(seen, { hidden: !allowed.has_queue });
   };
   const both = () => (status(), queue());
   const connection = () => show(parts.connection, machine.connected === false ? lost(machine) : "");

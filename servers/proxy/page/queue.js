@@ -13,6 +13,16 @@ const KINDS = {
   cancelled: "warn",
   expired: "warn",
 };
+/** What stands in place of the table: a headline, and what comes of it. */
+const NOTHING = [
+  "Nothing in hand",
+  "Speak a text or drop a recording: it is listed here while it is worked on.",
+];
+const NOT_SEEN = ["The queue is not seen now", "It is shown as soon as the machine answers."];
+const HIDDEN = [
+  "The queue cannot be seen from here",
+  "Who runs this page can say where it is, by jobs_url in server_config.json.",
+];
 const COLUMNS = ["Task", "Model", "Status", "Priority", "Progress", "Time"];
 
 /**
@@ -49,12 +59,13 @@ export function queueTable({ cancel }) {
 
   return {
     node,
-    show(queue, { anyone }) {
+    /** `hidden` where there is none that could be seen from here. */
+    show(queue, { anyone, hidden }) {
       const jobs = queue?.jobs ?? [];
       write(count, countOf(jobs, queue?.waiting ?? 0));
       table.hidden = jobs.length === 0;
       empty.hidden = jobs.length > 0;
-      if (jobs.length === 0) sayEmpty(empty, queue !== null);
+      if (jobs.length === 0) sayEmpty(empty, queue ? NOTHING : hidden ? HIDDEN : NOT_SEEN);
       jobs.forEach((job) => row(job).show(job, anyone));
       arrange(
         body,
@@ -66,10 +77,7 @@ export function queueTable({ cancel }) {
   };
 }
 
-function sayEmpty(node, isSeen) {
-  const [strong, rest] = isSeen
-    ? ["Nothing in hand", "Speak a text or drop a recording: it is listed here while it is worked on."]
-    : ["The queue is not seen now", "It is shown as soon as the machine answers."];
+function sayEmpty(node, [strong, rest]) {
   if (node.firstChild?.textContent !== strong) node.replaceChildren(element("strong", {}, strong), rest);
 }
 

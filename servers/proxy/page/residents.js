@@ -4,9 +4,10 @@ import { element } from "./element.js";
 
 const KINDS = { ready: "good", loading: "active", failed: "bad" };
 const NOT_SEEN = "Which models are resident is shown as soon as the machine answers.";
+const HIDDEN = "Which models are resident cannot be seen from here.";
 const STATES = { ready: "resident", loading: "loading", failed: "failed" };
 
-/** @returns {{node: HTMLElement, show: function(?object): void}} */
+/** @returns {{node: HTMLElement, show: function(?object, {hidden: boolean}): void}} */
 export function residents() {
   const list = element("ul", { class: "rows models" });
   const others = element("p", { class: "quiet-text small" });
@@ -21,14 +22,14 @@ export function residents() {
 
   return {
     node,
-    show(queue) {
+    show(queue, { hidden }) {
       const models = queue?.models ?? [];
-      const now = JSON.stringify(queue);
+      const now = JSON.stringify([queue, hidden]);
       if (now === before) return;
       before = now;
       const here = models.filter((model) => model.state in STATES);
       list.replaceChildren(...here.map(row));
-      others.textContent = queue ? othersOf(models, here) : NOT_SEEN;
+      others.textContent = queue ? othersOf(models, here) : hidden ? HIDDEN : NOT_SEEN;
     },
   };
 }

@@ -39,6 +39,7 @@ class StandInProxy:
     jobs: list[dict[str, Any]] = field(default_factory=list)
     models: list[dict[str, Any]] = field(default_factory=list)
     may_start: bool = True
+    has_queue: bool = True
     is_public: bool = False
     token: str = "token-1"
     away: bool = False
@@ -75,6 +76,7 @@ class StandInProxy:
                 return 200, {
                     "csrf": self.token,
                     "may_start": self.may_start,
+                    "has_queue": self.has_queue,
                     "public": self.is_public,
                     "limits": {},
                 }
@@ -152,9 +154,8 @@ class Handler(BaseHTTPRequestHandler):
         seen = -1
         while not self.proxy.ended and not self.proxy.away:
             version = self._version_after(seen)
-            if version != seen and not self._sent(
-                _event("status", self.proxy.status()), _event("queue", self.proxy.queue())
-            ):
+            queue = [_event("queue", self.proxy.queue())] * self.proxy.has_queue
+            if version != seen and not self._sent(_event("status", self.proxy.status()), *queue):
                 break
             seen = version
 

@@ -191,6 +191,14 @@ def test_resident_models_are_told_with_their_memory(page, stand_in):
     expect(page.get_by_text("espeak-ng speaks (espeak), espeak-ng listens (espeak).")).to_be_visible()
 
 
+def test_where_no_queue_can_be_seen_nobody_is_told_to_wait_for_it(page, stand_in):
+    stand_in.told(machine=None, has_queue=False)
+    page.goto("/#machine")
+    expect(page.get_by_text("The queue cannot be seen from here")).to_be_visible()
+    expect(page.get_by_text("Which models are resident cannot be seen from here.")).to_be_visible()
+    expect(page.get_by_text("as soon as the machine answers")).to_have_count(0)
+
+
 def test_what_the_queue_was_is_not_shown_of_a_machine_that_is_off(page, stand_in):
     stand_in.told(machine=Machine(state="ready", stage=5), jobs=[job(1, "running")], models=MODELS)
     page.goto("/#machine")

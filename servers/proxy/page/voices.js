@@ -28,7 +28,9 @@ export function groupsOf({ voices }, chosen) {
 }
 
 function described({ name, languages, gender }) {
-  const language = languages.length === 1 ? languageName(languages[0]) : null;
+  const tag = [...languages].sort((one, other) => one.length - other.length)[0];
+  const isOne = languages.every((each) => each === tag || each.startsWith(`${tag}-`));
+  const language = tag && isOne ? languageName(tag) : null;
   const more = [language, gender].filter((each) => each && !name.includes(each));
   return more.length ? `${name} (${more.join(", ")})` : name;
 }

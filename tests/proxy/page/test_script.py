@@ -92,3 +92,18 @@ def test_other_languages_have_sentences_too(sentences):
 def test_a_text_that_is_empty_or_a_megabyte_long_is_refused_with_a_sentence(module, length, says):
     refusal = module("script", "refusalOf", "a" * length)
     assert refusal is says is None or says in refusal
+
+
+@pytest.mark.parametrize(
+    ("languages", "label"),
+    [
+        (["fr-FR", "fr"], "ida (French, female)"),
+        (["de"], "ida (German, female)"),
+        (["de", "en"], "ida (female)"),
+        ([], "ida (female)"),
+    ],
+)
+def test_a_voice_is_listed_with_its_language_where_it_has_one(module, languages, label):
+    voice = {"name": "ida", "model": "a/b", "languages": languages, "gender": "female"}
+    (_, group) = module("voices", "groupsOf", {"voices": [voice]}, "")
+    assert group["choices"][0]["label"] == label

@@ -14,7 +14,7 @@ from servers.proxy.failures import OF_ASKING
 from servers.proxy.forward import passed_on
 from servers.proxy.machine import watch
 from servers.proxy.security import own_origin
-from servers.proxy.upstream import upstreams
+from servers.proxy.upstream import Upstream, upstreams
 from servers.proxy.visitors import Visitor, visitor, visitors
 from servers.settings import settings
 from servers.web.openapi import operation
@@ -42,13 +42,23 @@ def welcome() -> Response:
 @operation("Where clients find the servers: here, and without a key", errors=(WrongHost,))
 def server_config() -> dict[str, str]:
     here = f"{own_origin()}/api"
-    return {"server_url": here, "whisper_url": here}
+    return {"server_url": here, "whisper_url": f"{here}/whisperx"}
 
 
 @bp.get("/api/health")
 @operation("How the server that speaks is: as its /health", errors=OF_ASKING)
 def health() -> dict[str, Any] | Response:
-    answer = upstreams().tts.request("GET", "/health", timeout_s=HEALTH_S)
+    return _health_of(upstreams().tts)
+
+
+@bp.get("/api/whisperx/health")
+@operation("How the server that listens is: as its /health", errors=OF_ASKING)
+def whisperx_health() -> dict[str, Any] | Response:
+    return _health_of(upstreams().whisperx)
+
+
+def _health_of(door: Upstream) -> dict[str, Any] | Response:
+    answer = door.request("GET", "/health", timeout_s=HEALTH_S)
     return answer.json() if answer.status == 200 else passed_on(answer)
 
 

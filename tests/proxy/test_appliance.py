@@ -136,6 +136,7 @@ def test_the_command_line_works_by_what_the_proxy_tells_it(proxy, tmp_path):
     skylark("say", "one two three four five", "--out", recording)
     assert "three" in skylark("transcribe", recording)
     assert "three" in skylark("align", recording, "one two three four five")
+    assert '"engine": "whisperx"' in skylark("health", "--json")
 
 
 def test_the_key_is_in_nothing_that_was_said(proxy, visitor, appliance):

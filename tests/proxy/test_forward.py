@@ -130,9 +130,11 @@ def test_what_lists_no_voices_is_a_typed_error_with_a_sentence(browser, toy, tol
     assert reply.json["error"]["message"].startswith("the server that speaks answered")
 
 
-def test_its_health_is_the_servers(client, toy):
+@pytest.mark.parametrize(("path", "door"), [("health", "tts"), ("whisperx/health", "whisperx")])
+def test_their_health_is_the_servers(client, toy, path, door):
     toy.does = lambda talk: talk.whole(b'{"status": "ok"}')
-    assert client.get("/api/health").json == {"status": "ok"}
+    assert client.get(f"/api/{path}").json == {"status": "ok"}
+    assert toy.last().line == f"GET /{door}/health HTTP/1.1"
 
 
 # listening
@@ -153,6 +155,25 @@ def test_a_form_goes_on_with_its_recording(browser, toy, path):
     assert parts["file"] == recording
     assert parts["text"].decode() == "Größe"
     assert parts["application_id"].startswith(b"page-")
+
+
+@pytest.mark.parametrize("task", ["transcribe_batch", "align_batch"])
+def test_several_recordings_go_on_and_their_texts_count(strangers, toy, task):
+    toy.does = lambda talk: talk.whole(b'{"results": []}')
+    items = [{"audio": "AAAA", "text": "a" * 30}, {"audio": "AAAA", "text": "b" * 20}]
+    before = strangers.left()["characters_left"]
+    assert strangers.post(f"/api/whisperx/{task}", json={"items": items}).json == {"results": []}
+    assert toy.last().line == f"POST /whisperx/{task} HTTP/1.1"
+    assert json.loads(toy.last().body)["items"] == items
+    assert strangers.left()["characters_left"] == before - 50
+
+
+@pytest.mark.parametrize("items", [None, 7, [7], [{"text": 7}]])
+def test_what_are_no_recordings_is_the_servers_to_refuse(browser, toy, items):
+    error = {"code": "invalid_request", "message": "items", "param": "items"}
+    toy.does = lambda talk: talk.whole(json.dumps({"error": error}).encode(), status="422 No")
+    reply = browser.post("/api/whisperx/align_batch", json={"items": items})
+    assert (reply.status_code, code(reply)) == (422, "invalid_request")
 
 
 def test_a_recording_may_come_as_json(browser, toy):

@@ -14,6 +14,7 @@ ENDLESS = "/api/events"
 BODILESS = {
     # their bodies are the servers' own, which the proxy's document does not repeat
     *("POST /api/tts-generate", "POST /api/generate_batch", "POST /api/transcribe", "POST /api/align"),
+    *(f"POST /api/whisperx/{task}" for task in ("transcribe", "align", "transcribe_batch", "align_batch")),
     # no such file, and no machine
     *("GET /page/{name}", "POST /api/start"),
 }

@@ -217,5 +217,5 @@ def test_the_sign_alone_can_be_shown_by_other_pages(client, name):
 def test_clients_are_told_the_urls_and_never_the_key(client):
     reply = client.get("/server_config.json", headers={"Host": "127.0.0.1:5010"})
     here = "http://127.0.0.1:5010/api"
-    assert json.loads(reply.data) == {"server_url": here, "whisper_url": here}
+    assert json.loads(reply.data) == {"server_url": here, "whisper_url": f"{here}/whisperx"}
     assert KEY not in reply.text

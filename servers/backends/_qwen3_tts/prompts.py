@@ -74,6 +74,10 @@ class PromptBuilder:
     @torch.inference_mode()
     def prompt(self, text: str, language: str | None, voice: VoicePrompt) -> Prompt:
         """`language` is a key of the checkpoint's codec_language_id; None leaves it to the text."""
+        return self.laid_out(text, language, voice)
+
+    def laid_out(self, text: str, language: str | None, voice: VoicePrompt) -> Prompt:
+        """The same with gradients, where whoever calls it wants them: for training."""
         words = self._assistant(text, "<|im_start|>assistant\n")
         bos, eos, pad = self._texts(
             [self._config.tts_bos_token_id, self._config.tts_eos_token_id, self._config.tts_pad_token_id]

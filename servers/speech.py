@@ -193,9 +193,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a request is: a fraction in 0…1."""
+    """How far a request is: a fraction in 0…1, and what else its model can say of that, as JSON has it."""
 
     fraction: float
+    details: Mapping[str, Any] | None = None
 
 
 class ModelSpec(Noun):

@@ -75,7 +75,7 @@ class RunnerEvents:
                     words = [Word(**word) for word in message.get("words", ())]
                     self._runs.record(run, index, payload, message["sample_rate"], words)
                 case "progress":
-                    self._runs.set_progress(run, index, message["fraction"])
+                    self._runs.set_progress(run, index, message["fraction"], message.get("details"))
                 case "segment":
                     self._runs.heard(run, index, Segment.model_validate(message["segment"]))
                 case "result":

@@ -42,6 +42,7 @@ class LiveJob:
     claim: int
     audio: LiveAudio | None = None
     progress: float | None = None
+    progress_details: dict[str, Any] | None = None
     segments: list[Segment] = field(default_factory=list)
     """Of its transcript, as they were heard: one thread appends, any number read."""
 
@@ -237,10 +238,12 @@ class Runs:
         """The attempt failed, and another one may do better."""
         self._return(run, index, count_attempt=True, error=error)
 
-    def set_progress(self, run: Run, index: int, fraction: float) -> None:
+    def set_progress(
+        self, run: Run, index: int, fraction: float, details: dict[str, Any] | None = None
+    ) -> None:
         job, live = self._of(run, index)
         if job is not None and live is not None:
-            live.progress = fraction
+            live.progress, live.progress_details = fraction, details
             self._news.publish(("events", job.id))
 
     def _of(self, run: Run, index: int) -> tuple[Job | None, LiveJob | None]:

@@ -87,7 +87,9 @@ class Service:
         if job is None or not caller.may_see(job.owner):
             raise JobNotFound(f"there is no job {job_id!r}")
         live = self._live.get(job_id)
-        return job if live is None or live.progress is None else replace(job, progress=live.progress)
+        if live is None or live.progress is None:
+            return job
+        return replace(job, progress=live.progress, progress_details=live.progress_details)
 
     def poll(self, job_id: str, caller: Caller, wait_s: float, connected: Callable[[], bool]) -> Job:
         """The job as soon as it has ended, or as it is after `wait_s`; the client's interest is noted."""
@@ -146,7 +148,7 @@ class Service:
         seen: tuple[object, ...] | None = None
         for fresh in self._news.watch(("events", job_id), wanted=connected, every_s=KEEP_ALIVE_S):
             job = self.get(job_id, caller)
-            now = (job.status, job.attempt, job.progress)
+            now = (job.status, job.attempt, job.progress, job.progress_details)
             if now != seen:
                 seen = now
                 yield job

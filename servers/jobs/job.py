@@ -57,6 +57,8 @@ class Job:
     """SkylarkError.to_dict()."""
     progress: float | None = None
     """A fraction in 0…1, None while it is not known."""
+    progress_details: dict[str, Any] | None = None
+    """What a running job's model says of that besides; it is not kept."""
     attempt: int = 0
     """Runs begun so far."""
     batch_key: str | None = None

@@ -295,7 +295,7 @@ def _of_model(model: tuple[str, str]) -> dict[str, Any]:
 
 
 def _row(job: Job) -> dict[str, Any]:
-    return {name: value for name, value in vars(job).items() if name != "seq"}
+    return {name: value for name, value in vars(job).items() if name not in ("seq", "progress_details")}
 
 
 def _job(row: sa.Row[Any]) -> Job:

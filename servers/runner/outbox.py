@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from servers.runner.wire import Message, Wire, encode
 
@@ -37,11 +38,12 @@ class PcmChunk:
 
 @dataclass(frozen=True)
 class Fraction:
-    """How far one request of a run has come: 0 to 1."""
+    """How far one request of a run has come: 0 to 1, and what its model says of it besides."""
 
     run: int
     index: int
     fraction: float
+    details: Mapping[str, Any] | None = None
 
 
 Said = bytes | PcmChunk | Fraction
@@ -135,7 +137,8 @@ class _Together:
                 message["words"] = words
             yield encode(message), b"".join(chunk.pcm for chunk in chunks)
         for (run, index), last in self.fractions.items():
-            yield encode({"op": "progress", "run": run, "index": index, "fraction": last.fraction}), b""
+            message = {"op": "progress", "run": run, "index": index, "fraction": last.fraction}
+            yield encode(message if last.details is None else message | {"details": last.details}), b""
 
 
 def frames(said: Sequence[Said]) -> Iterator[Frame]:

@@ -11,7 +11,7 @@ runner → engine
     {"op": "ready", "about": About} | {"op": "failed", "error": SkylarkError}      the answer to load
     {"op": "beat"}                                                                 every second
     {"op": "chunk", "run", "index", "sample_rate", "words"?} + int16 little-endian mono PCM
-    {"op": "progress", "run", "index", "fraction"}
+    {"op": "progress", "run", "index", "fraction", "details"?}
     {"op": "segment", "run", "index", "segment": {…}}            of a transcript, as it was heard
     {"op": "result", "run", "index", "result": {…}} | {"op": "error", "run", "index", "error": {…}}
     {"op": "saved", "run", "index"}                  instead of a result: it goes on from there another time

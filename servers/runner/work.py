@@ -98,7 +98,7 @@ class Work:
                 words = [word.model_dump() for word in item.words]
                 self._outbox.put_chunk(PcmChunk(run, index, int(item.sample_rate), pcm, words))
             case Progress():
-                self._outbox.put_fraction(Fraction(run, index, float(item.fraction)))
+                self._outbox.put_fraction(Fraction(run, index, float(item.fraction), item.details))
             case Segment():
                 self._outbox.put({"op": "segment", "segment": item.model_dump(mode="json")} | of_request)
             case SkylarkError():

@@ -35,6 +35,12 @@ def test_nothing_that_was_said_before_a_message_comes_after_it():
     assert list(frames(said)) == as_sent((CHUNK, b"a"), (END, b""), (CHUNK, b"b"), (last, b""), (END, b""))
 
 
+def test_a_fraction_is_told_with_its_own_details_or_without_any():
+    said = [Fraction(1, 0, 0.25, {"epoch": 1}), Fraction(1, 0, 0.5, {"epoch": 2}), Fraction(1, 1, 0.75)]
+    told = [PROGRESS | {"fraction": 0.5, "details": {"epoch": 2}}, PROGRESS | {"index": 1, "fraction": 0.75}]
+    assert list(frames(said)) == as_sent(*((each, b"") for each in told))
+
+
 def test_of_the_fractions_of_each_request_the_last_is_told():
     said = [Fraction(1, 0, 0.25), Fraction(1, 1, 0.75), Fraction(1, 0, 0.5)]
     told = [PROGRESS | {"fraction": 0.5}, PROGRESS | {"index": 1, "fraction": 0.75}]

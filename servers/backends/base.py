@@ -12,6 +12,7 @@ in the batch, in any order between requests. For each index it yields any number
     synthesize   Utterance → Chunk …, then Speech
     transcribe   TranscribeRequest → Progress, Segment …, then Transcript
     align        AlignRequest → Progress …, then Alignment with one word for each word of the text
+    train        a Resumable of the backend's own → Progress …, then a result of its own, or Saved
 
 A model that knows a segment of a transcript before it has heard all yields it then: the first ones of the
 transcript, each once, in order, and as it will have them, but for who speaks. It need not yield any.
@@ -205,6 +206,9 @@ class Backend:
         raise NotImplementedError
 
     def align(self, readings: Sequence[AlignRequest]) -> TranscriptItems:
+        raise NotImplementedError
+
+    def train(self, requests: Sequence[Any], steps: Steps) -> Iterator[tuple[int, Any]]:
         raise NotImplementedError
 
     def warm_up(self, text: str) -> None:

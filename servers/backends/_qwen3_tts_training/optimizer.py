@@ -40,6 +40,7 @@ class Optimizer:
             },
         ]
         self._adam = torch.optim.AdamW(groups, lr=lr)
+        self.forget_gradients()  # a training that was called off or has failed may have left some
 
     def step(self, number: int) -> None:
         """Applies the gradients and forgets them; `number` counts the steps from 0."""

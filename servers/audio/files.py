@@ -95,9 +95,9 @@ def recording(path: Path, param: str = FIELD) -> Iterator[BufferedReader]:
     """
     try:
         stream = open_regular(path)
-    except OSError as error:
-        message = f"the audio file cannot be opened: {error.strerror}"
-        raise UnsupportedAudio(message, param=param) from error
+    except (OSError, ValueError) as error:  # of a name with a NUL
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UnsupportedAudio(f"the audio file cannot be opened: {reason}", param=param) from error
     with stream:
         yield stream
 

@@ -12,7 +12,7 @@ from servers.cli.output import complain, describe, listening
 from servers.datasets.clips import check
 from servers.datasets.recordings import Cut, Recordings
 from servers.datasets.report import Report
-from servers.errors import SkylarkError
+from servers.errors import SkylarkError, StorageFailed
 
 AUDIO = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".m4a", ".mp4", ".webm", ".aac"}
 
@@ -21,7 +21,7 @@ def make(servers: Servers, recordings: Iterable[Path], folder: Path, language: s
     """The report on the data set, which lies in `folder` then, and beside it as a zip.
 
     Raises WrongUsage where there is no recording, or something is in the folder's place, and CommandFailed
-    where none of them can be listened to.
+    where none of them can be listened to. Nothing of the data set is left then, nor after another error.
     """
     files = list(_files(recordings))
     if not files:
@@ -48,6 +48,8 @@ def _listen(servers: Servers, files: list[Path], made: Recordings, language: str
             try:
                 heard = servers.transcribe(file, language=language, seen=partial(show, done))
                 _tell(file, made.add(file, heard))
+            except StorageFailed:  # so would the next one
+                raise
             except SkylarkError as error:
                 failed += 1
                 complain(f"{file}: {describe(error)}")

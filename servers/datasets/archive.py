@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -10,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn
 
-from servers.errors import InvalidDataset, StorageFailed
+from servers.errors import InvalidDataset
+from servers.storage import storing
 
 FIELD = "dataset"
 MANIFEST = "train.jsonl"
@@ -19,7 +22,12 @@ MOST_FILES = 200_000
 MOST_RATIO = 200
 """Of a file's size over what it has in the zip, from BOMB_BYTES on: even a recording of silence has less."""
 BOMB_BYTES = 50_000_000
+LONGEST_NAME = 255
+"""Of a file or a folder, in bytes: what the file systems take."""
 PIECE_BYTES = 1 << 20
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError,
+)  # fmt: skip
 IGNORED = "__MACOSX"
 """What macOS puts beside the files of a zip; hidden files are as little of the data set."""
 
@@ -48,19 +56,22 @@ def _checked(archive: zipfile.ZipFile) -> dict[PurePosixPath, zipfile.ZipInfo]:
     names: set[str] = set()
     for info in infos:
         path = _path(info)
-        if info.is_dir() or IGNORED in path.parts or path.name.startswith("."):
+        if info.is_dir() or not path.parts or IGNORED in path.parts or path.name.startswith("."):
             continue
-        if str(path).casefold() in names:
+        name = unicodedata.normalize("NFC", str(path)).casefold()
+        if name in names:
             _refuse(f"{_shown(info)} is in it twice")
-        names.add(str(path).casefold())
+        names.add(name)
         found[path] = info
     return found
 
 
 def _path(info: zipfile.ZipInfo) -> PurePosixPath:
     path = PurePosixPath(info.filename)
-    if path.is_absolute() or ".." in path.parts or "\\" in info.filename or ":" in path.parts[0]:
+    if path.is_absolute() or ".." in path.parts or "\\" in info.filename or ":" in "".join(path.parts[:1]):
         _refuse(f"{_shown(info)} is not a name within it")
+    if max(map(_name_bytes, path.parts), default=0) > LONGEST_NAME:
+        _refuse(f"{_shown(info)}… is a name of more than {LONGEST_NAME} bytes")
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         _refuse(f"{_shown(info)} is a link or a device; only files are possible")
@@ -69,6 +80,10 @@ def _path(info: zipfile.ZipInfo) -> PurePosixPath:
     if info.file_size > BOMB_BYTES and info.file_size > MOST_RATIO * info.compress_size:
         _refuse(f"{_shown(info)} is {info.file_size:,} bytes of next to nothing")
     return path
+
+
+def _name_bytes(name: str) -> int:
+    return len(name.encode("utf-8", "surrogatepass"))
 
 
 def _top(entries: dict[PurePosixPath, zipfile.ZipInfo]) -> PurePosixPath:
@@ -83,26 +98,38 @@ def _top(entries: dict[PurePosixPath, zipfile.ZipInfo]) -> PurePosixPath:
 def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, most: int) -> int:
     """How many bytes it has; what the zip says of that is not believed."""
     written = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(entry) as packed, path.open("xb") as file:
-            while piece := packed.read(PIECE_BYTES):
+    with storing("the data set"):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("xb")
+        except (FileExistsError, NotADirectoryError):
+            _refuse(f"{_shown(entry)} is a file and a folder in it")
+        with file:
+            for piece in _pieces(archive, entry):
                 written += len(piece)
                 if written > most:
                     _refuse(f"more than {MOST_BYTES / 1e9:g} GB are in it")
                 file.write(piece)
-    except (FileExistsError, NotADirectoryError):
-        _refuse(f"{_shown(entry)} is a file and a folder in it")
-    except OSError as error:
-        raise StorageFailed(f"the data set could not be unpacked: {error.strerror}") from None
     return written
+
+
+def _pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Of what it unpacks to. bzip2's decoder tells damage as an OSError without a number."""
+    try:
+        with archive.open(entry) as packed:
+            while piece := packed.read(PIECE_BYTES):
+                yield piece
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise zipfile.BadZipFile(f"{_shown(entry)} is damaged: {error}") from None
 
 
 @contextmanager
 def _readable() -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidDataset(f"it is no zip that can be read: {error}", param=FIELD) from None
 
 

@@ -82,7 +82,7 @@ class _Looked:
                 rate = probe(file).sample_rate
                 samples, _ = read(file, SAMPLE_RATE)
         except InvalidRequest as error:
-            is_there = self._path(clip.audio).is_file()
+            is_there = _is_there(self._path(clip.audio))
             yield _finding(clip, Code.UNREADABLE_AUDIO if is_there else Code.MISSING_AUDIO, error.message)
             return
         self.seconds = len(samples) / SAMPLE_RATE
@@ -159,6 +159,13 @@ class _Looked:
             yield _finding(clip, Code.SAME_AUDIO, f"it is the recording of line {first}")
         elif (first := self._texts.setdefault(text.casefold(), clip.line)) != clip.line:
             yield _finding(clip, Code.SAME_TEXT, f"line {first} has the same text")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # its name is longer than any file's
+        return False
 
 
 def _finding(clip: Clip, code: Code, message: str) -> Finding:

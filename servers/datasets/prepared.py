@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import soundfile
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from servers.audio.encode import encode
 from servers.audio.files import read, recording
+from servers.audio.pcm import to_int16
 from servers.datasets import manifest
 from servers.datasets.clips import SAMPLE_RATE, check
 from servers.datasets.fit import Aligner
@@ -113,5 +114,5 @@ def _convert(source: Path, path: Path) -> float:
     """Seconds."""
     with recording(source) as file:
         samples, _ = read(file, SAMPLE_RATE)
-    soundfile.write(path, samples, SAMPLE_RATE, subtype="PCM_16")
+    path.write_bytes(encode(to_int16(samples), SAMPLE_RATE, "wav"))
     return len(samples) / SAMPLE_RATE

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
+from servers.audio.encode import encode
 from servers.audio.files import read
 from servers.audio.loudness import normalize_lufs
 from servers.audio.pcm import to_int16
@@ -23,6 +23,7 @@ from servers.audio.reference import SHORTEST_S as REFERENCE_SHORTEST_S
 from servers.datasets.archive import FIELD, MANIFEST
 from servers.datasets.clips import SAMPLE_RATE
 from servers.errors import InvalidDataset
+from servers.storage import storing
 
 SHORTEST_S, LONGEST_S = 1.0, 20.0
 BEFORE_S, AFTER_S = 0.1, 0.2
@@ -88,13 +89,13 @@ class Recordings:
             raise FileExistsError(errno.EEXIST, "it is there already", str(packed))
         folder.mkdir(parents=True)
         (folder / DATA).mkdir()
-        self._folder = folder
+        self._folder, self._packed = folder, packed
         self._lines: list[dict[str, str]] = []
         self._reference: tuple[float, Path] | None = None
         """How good it is, and which clip it is."""
 
     def add(self, recording: Path, transcript: Mapping[str, Any]) -> list[Cut]:
-        """What became of each segment. Raises what `read` does."""
+        """What became of each segment. Raises what `read` does, and StorageFailed."""
         samples, _ = read(recording, SAMPLE_RATE)
         made = list(cuts(transcript, len(samples) / SAMPLE_RATE))
         for cut in made:
@@ -106,7 +107,8 @@ class Recordings:
         name = f"{DATA}/seg_{len(self._lines) + 1:08}.wav"
         path = self._folder / name
         levelled = normalize_lufs(samples, SAMPLE_RATE, LUFS)
-        soundfile.write(path, to_int16(levelled), SAMPLE_RATE, subtype="PCM_16")
+        with storing("the data set"):
+            path.write_bytes(encode(to_int16(levelled), SAMPLE_RATE, "wav"))
         self._lines.append({"audio": f"./{name}", "text": cut.text, "ref_audio": f"./{REFERENCE}"})
         if REFERENCE_SHORTEST_S < cut.seconds < REFERENCE_LONGEST_S:
             worth = cut.score * min(1.0, cut.seconds / USUAL_REFERENCE_S)
@@ -115,15 +117,18 @@ class Recordings:
 
     def finish(self) -> Path:
         """Writes the reference, the surest of the long clips, and the lines, and packs all of it into a zip,
-        which it returns. Raises InvalidDataset where there is no clip.
+        which it returns. Raises InvalidDataset where there is no clip, and StorageFailed.
         """
         if self._reference is None:
             raise InvalidDataset("no segment of the recordings can be used", param=FIELD)
-        shutil.copyfile(self._reference[1], self._folder / REFERENCE)
         lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self._lines)
-        (self._folder / MANIFEST).write_text(lines, encoding="utf-8")
-        return Path(shutil.make_archive(str(self._folder), "zip", self._folder))
+        with storing("the data set"):
+            shutil.copyfile(self._reference[1], self._folder / REFERENCE)
+            (self._folder / MANIFEST).write_text(lines, encoding="utf-8")
+            shutil.make_archive(str(self._folder), "zip", self._folder)
+        return self._packed
 
     def forget(self) -> None:
         """Nothing of it is left."""
         shutil.rmtree(self._folder)
+        self._packed.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from servers.datasets.archive import FIELD
 from servers.errors import InvalidDataset
@@ -45,6 +45,7 @@ class Finding(BaseModel):
     message: str
     audio: str | None = None
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def leaves_out(self) -> bool:
         return self.code in LEFT_OUT

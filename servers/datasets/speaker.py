@@ -7,7 +7,7 @@ import re
 from servers.errors import InvalidRequest
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
-NUMBERED = re.compile(r"_\d+$")
+NUMBERED = re.compile(r"_(?=\d)")
 
 
 def check_speaker(name: str, param: str = "speaker_name") -> str:
@@ -17,8 +17,8 @@ def check_speaker(name: str, param: str = "speaker_name") -> str:
         raise InvalidRequest(message, param=param)
     if NUMBERED.search(name):
         message = (
-            f"{name!r} ends with '_' and a number, which the speech library may take for another voice: "
-            f"{NUMBERED.sub(lambda found: found[0][1:], name)!r} is possible"
+            f"{name!r} has '_' before a number, which the speech library may take for another voice: "
+            f"{NUMBERED.sub('', name)!r} is possible"
         )
         raise InvalidRequest(message, param=param)
     return name.lower()

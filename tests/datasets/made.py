@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,17 @@ def tone(
     path.parent.mkdir(parents=True, exist_ok=True)
     at = np.arange(round(seconds * rate)) / rate
     soundfile.write(path, (level * np.sin(2 * np.pi * hertz * at)).astype(np.float32), rate, subtype="PCM_16")
+
+
+@contextmanager
+def longest_file(most_bytes: int) -> Iterator[None]:
+    """Whoever writes more into a file fails, as on a full disk."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
 def line(audio: str, text: str, **more: object) -> dict[str, object]:

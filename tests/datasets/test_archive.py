@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import stat
 import struct
 import zipfile
@@ -11,8 +12,8 @@ import pytest
 
 from servers.datasets import archive
 from servers.datasets.archive import unpack
-from servers.errors import InvalidDataset
-from tests.datasets.made import dataset, zipped
+from servers.errors import InvalidDataset, StorageFailed
+from tests.datasets.made import dataset, longest_file, zipped
 
 
 @pytest.fixture
@@ -61,6 +62,12 @@ def test_what_a_mac_puts_in_is_left_out(out):
     assert set(files(out)) == {"train.jsonl", "data/a.wav"}
 
 
+@pytest.mark.parametrize("name", ["./", ".", "././"])
+def test_an_entry_for_the_folder_itself_is_no_matter(out, name):
+    unpack(made([(name, ""), ("./train.jsonl", "{}")]), out)
+    assert set(files(out)) == {"train.jsonl"}
+
+
 def link():
     info = zipfile.ZipInfo("data/a.wav")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -77,6 +84,8 @@ def link():
         ("data\\..\\a.wav", "not a name within"),
         (link(), "a link or a device"),
         ("TRAIN.JSONL", "twice"),
+        ("data/" + "a" * 300 + ".wav", "more than 255 bytes"),
+        ("é" * 128, "more than 255 bytes"),
     ],
 )
 def test_a_name_that_leads_out_a_link_and_a_double_are_refused(out, tmp_path, entry, why):
@@ -127,6 +136,28 @@ def test_a_damaged_zip_is_refused(whole, out, tmp_path):
     raw[2_000:3_000] = bytes(1_000)
     with pytest.raises(InvalidDataset, match="no zip that can be read"):
         unpack(io.BytesIO(bytes(raw)), out)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_is_told_as_such_by_whatever_it_was_packed(out, method):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as packed:
+        packed.writestr("train.jsonl", random.Random(0).randbytes(5_000))
+    raw = bytearray(stream.getvalue())
+    raw[60:1_000] = b"\xff" * 940
+    with pytest.raises(InvalidDataset, match="no zip that can be read"):
+        unpack(io.BytesIO(bytes(raw)), out)
+
+
+def test_one_name_in_two_spellings_of_unicode_is_twice_the_same(out):
+    with pytest.raises(InvalidDataset, match="twice"):
+        unpack(made([("train.jsonl", "{}"), ("caf\u00e9.wav", "x"), ("cafe\u0301.wav", "y")]), out)
+
+
+def test_what_cannot_be_written_is_no_fault_of_the_data_set(whole, out, tmp_path):
+    packed = zipped(whole, tmp_path / "whole.zip")
+    with longest_file(1_000), pytest.raises(StorageFailed, match="the data set could not be stored"):
+        unpack(packed, out)
 
 
 def test_a_zip_with_a_password_is_refused(out):

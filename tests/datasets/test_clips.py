@@ -70,7 +70,9 @@ def test_a_recording_that_is_cut_off_is_kept_and_said(folder):
     assert with_line(folder, "data/odd.wav") == [Code.CLIPPED]
 
 
-@pytest.mark.parametrize("name", ["data/none.wav", "../outside.wav", "/etc/passwd", "data"])
+@pytest.mark.parametrize(
+    "name", ["data/none.wav", "../outside.wav", "/etc/passwd", "data", "a\0.wav", "a" * 300 + ".wav", ""]
+)
 def test_a_recording_that_is_not_there_is_left_out(folder, name):
     tone(folder.parent / "outside.wav")
     code = Code.MISSING_AUDIO

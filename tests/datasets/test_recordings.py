@@ -12,8 +12,8 @@ import soundfile
 from servers.audio.loudness import measured
 from servers.datasets.clips import check
 from servers.datasets.recordings import LUFS, Recordings, cuts
-from servers.errors import InvalidDataset
-from tests.datasets.made import RATE, tone
+from servers.errors import InvalidDataset, StorageFailed
+from tests.datasets.made import RATE, longest_file, tone
 
 
 def segment(start, end, text="A sentence that is said.", score=0.9):
@@ -77,6 +77,22 @@ def test_without_a_usable_segment_there_is_no_data_set(tmp_path):
         made.finish()
     made.forget()
     assert not (tmp_path / "hero").exists()
+
+
+def test_what_is_forgotten_after_it_was_packed_leaves_no_zip(tmp_path):
+    tone(tmp_path / "a.wav", 12.0)
+    made = Recordings(tmp_path / "hero")
+    made.add(tmp_path / "a.wav", transcript(segment(0.5, 11.0)))
+    assert made.finish().exists()
+    made.forget()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_a_clip_that_cannot_be_written_is_told_as_the_disks_fault(tmp_path):
+    tone(tmp_path / "a.wav", 12.0)
+    made = Recordings(tmp_path / "hero")
+    with longest_file(1_000), pytest.raises(StorageFailed, match="the data set could not be stored"):
+        made.add(tmp_path / "a.wav", transcript(segment(0.5, 11.0)))
 
 
 @pytest.mark.parametrize("name", ["hero", "hero.zip"])

@@ -18,6 +18,7 @@ def test_what_is_no_name_is_refused(name):
     assert refused.value.param == "speaker_name"
 
 
-def test_an_underscore_and_a_number_are_refused_with_the_reason_and_what_is_possible():
-    with pytest.raises(InvalidRequest, match=r"'Hero_1' ends with '_' and a number.*'Hero1' is possible"):
-        check_speaker("Hero_1")
+@pytest.mark.parametrize(("name", "possible"), [("Hero_1", "Hero1"), ("He_2_ro_3x", "He2_ro3x")])
+def test_an_underscore_before_a_number_is_refused_with_the_reason_and_what_is_possible(name, possible):
+    with pytest.raises(InvalidRequest, match=f"'{name}' has '_' before a number.*'{possible}' is possible"):
+        check_speaker(name)

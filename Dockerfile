@@ -75,6 +75,7 @@ ENV PATH=/opt/venv/bin:/app:/usr/local/bin:/usr/bin:/bin \
     SKYLARK_TTS__HOST=0.0.0.0 \
     SKYLARK_WHISPERX__HOST=0.0.0.0 \
     SKYLARK_RPC__HOST=0.0.0.0 \
+    SKYLARK_FINETUNE__HOST=0.0.0.0 \
     SKYLARK_PROXY__BESIDE=false \
     SKYLARK_WEB__STOP_NOTICE_S=5 \
     NVIDIA_VISIBLE_DEVICES=all \
@@ -93,7 +94,7 @@ LABEL org.opencontainers.image.title="Skylark" \
 WORKDIR /app
 USER skylark
 VOLUME /var/lib/skylark
-EXPOSE 5000 5001 7002
+EXPOSE 5000 5001 7002 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 CMD ["python", "-m", "servers.supervision.probe"]
 CMD ["python", "-m", "servers.supervision.container"]

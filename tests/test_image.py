@@ -14,7 +14,7 @@ from servers.checkpoints.catalogue import Catalogue
 from servers.jobs.preferred import Preferred
 from servers.proxy.exposure import check_limits
 from servers.settings import ROOT, Proxy, Settings
-from servers.supervision.processes import DOORS, PROXY, RPC, STOP_WAIT_S, wanted
+from servers.supervision.processes import DOORS, FINETUNE, PROXY, RPC, STOP_WAIT_S, wanted
 from servers.web.keys import check_exposure
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
@@ -40,7 +40,7 @@ def test_the_variables_of_the_image_are_settings_and_its_ports_are_theirs(monkey
             monkeypatch.setenv(name, value)
     loaded = Settings()
     (exposed,) = re.findall(r"^EXPOSE (.*)$", DOCKERFILE, re.MULTILINE)
-    addresses = [door.address(loaded) for door in (*DOORS, RPC)]
+    addresses = [door.address(loaded) for door in (*DOORS, RPC, FINETUNE)]
     assert [int(port) for port in exposed.split()] == [port for _, port in addresses]
     assert {host for host, _ in addresses} == {"0.0.0.0"}
     (state,) = re.findall(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE)
@@ -80,6 +80,8 @@ def test_compose_gives_a_service_the_time_to_end_and_the_volume_that_the_image_h
     assert f"VOLUME {path}\n" in DOCKERFILE
     assert (found["read_only"], found["restart"]) == (True, "on-failure")
     assert "TTS_API_KEY" in found["environment"]
+    published = [f"${{SKYLARK_BIND:-127.0.0.1}}:{port}:{port}" for port in (5000, 5001, 8000)]
+    assert found["ports"] == published
 
 
 def test_compose_serves_the_page_alone_with_a_limit_for_a_server_config_that_it_only_reads(monkeypatch):

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from servers.settings import ROOT, Settings, SettingsError, settings
-from servers.settings.variables import SEED_VARIABLES
+from servers.settings.variables import GPU_VARIABLES, SEED_VARIABLES
 
 FILE = ROOT / "config" / "skylark.yaml"
 DIGEST = sha256(b"key").hexdigest()
@@ -22,7 +22,7 @@ DIGEST = sha256(b"key").hexdigest()
 def fresh(monkeypatch):
     """Each test reads the settings anew, with nothing of the caller's environment."""
     for name in list(os.environ):
-        if name.startswith(("SKYLARK_", "TTS_", "E2E_")) or name == "AWS_REGION":
+        if name.startswith(("SKYLARK_", "TTS_", "E2E_")) or name in ("AWS_REGION", *GPU_VARIABLES):
             monkeypatch.delenv(name)
     settings.cache_clear()
     yield
@@ -89,6 +89,24 @@ def test_a_model_is_of_a_single_backend(monkeypatch):
     monkeypatch.setenv("SKYLARK_TTS__MODEL", "voices")
     with pytest.raises(SettingsError, match="model_type has piper, espeak"):
         settings()
+
+
+def test_seed_002s_variables_are_settings_and_every_one_of_ours_wins_over_them(monkeypatch):
+    values = {
+        "DEVICE": "cuda:1",
+        "GPU_IDLE_TIMEOUT": "600",
+        "GPU_MAX_MODELS": "1",
+        "GPU_MAX_CONCURRENCY": "16",
+    }
+    assert values.keys() == GPU_VARIABLES.keys()
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    engine = Settings().engine
+    assert (engine.device, engine.keep_alive_s, engine.max_models) == ("cuda:1", 600.0, 1)
+    assert engine.max_concurrency_per_model == 16
+    monkeypatch.setenv("TTS_DEVICE", "cpu")
+    monkeypatch.setenv("SKYLARK_ENGINE__MAX_MODELS", "2")
+    assert (Settings().engine.device, Settings().engine.max_models) == ("cpu", 2)
 
 
 @pytest.mark.parametrize("variable", ["LOG_LEVEL", "API_KEY", "HUB_URL"])

@@ -26,6 +26,7 @@ from servers.settings import ROOT, Settings, settings
 from servers.supervision.processes import (
     DEFAULT_PORT_BASE,
     DOORS,
+    FINETUNE,
     PROXY,
     RPC,
     Process,
@@ -106,8 +107,11 @@ def _announced(loaded: Settings) -> Iterator[None]:
 def _addresses(loaded: Settings) -> dict[str, str]:
     """Where the doors are reached, as people name that."""
     addresses = {door.name: door.url(loaded) for door in DOORS}
-    rpc = _rpc(loaded)
-    return addresses if rpc is None else addresses | {RPC.name: rpc}
+    if (rpc := _rpc(loaded)) is not None:
+        addresses[RPC.name] = rpc
+    if FINETUNE in served(loaded):
+        addresses[FINETUNE.name] = FINETUNE.url(loaded)
+    return addresses
 
 
 def _rpc(loaded: Settings) -> str | None:

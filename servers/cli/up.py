@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from servers.supervision.processes import DEFAULT_PORT_BASE, DOORS, PROXY_OFFSET, RPC, RPC_OFFSET
+from servers.supervision.processes import (
+    DEFAULT_PORT_BASE,
+    DOORS,
+    FINETUNE,
+    FINETUNE_OFFSET,
+    PROXY_OFFSET,
+    RPC,
+    RPC_OFFSET,
+)
 
 
 def _enumerated(*words: str) -> str:
@@ -18,6 +26,7 @@ LISTENS = _enumerated(
     f"{DOORS[0].name} listens at N",
     *(f"{door.name} at N+{n}" for n, door in enumerate(DOORS[1:], 1)),
     f"{RPC.name} at N+{RPC_OFFSET}",
+    f"{FINETUNE.name} at N+{FINETUNE_OFFSET}",
     f"the page is at N+{PROXY_OFFSET}",
 )
 

@@ -25,6 +25,7 @@ from servers.engine.runner_events import RunnerEvents
 from servers.engine.runs import Runs
 from servers.engine.service import Service
 from servers.engine.submission import JobFactory
+from servers.jobs.durations import MODEL_LOAD, Durations
 from servers.jobs.results import Results
 from servers.jobs.saves import Saves
 from servers.jobs.store import Store
@@ -69,7 +70,8 @@ def _assemble(app: Flask, config: Settings, catalog: Catalog, store: Store) -> L
             chosen, device.name, config.backends_path, limits.warmup_text, events.hear, time.monotonic
         )
 
-    fleet = Fleet(catalog, backends, limits, device, start, time.monotonic)
+    note_load = partial(Durations(config.data_dir).note, MODEL_LOAD)
+    fleet = Fleet(catalog, backends, limits, device, start, time.monotonic, note_load)
     events: RunnerEvents = RunnerEvents(store, fleet, runs, news, inbox, limits.max_attempts, time.time)
     housekeeping = Housekeeping(config, store, results, saves, news, time.time)
     loop = Loop(limits, store, backends, fleet, runs, events, housekeeping, news, inbox)

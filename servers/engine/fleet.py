@@ -34,7 +34,9 @@ class Fleet:
         device: Device,
         start: StartRunner,
         ticks: Callable[[], float],
+        note_load: Callable[[float], object] = lambda _: None,
     ) -> None:
+        """`note_load` is told how long each load took, in seconds."""
         self.policy = Policy(
             max_models=limits.max_models,
             vram_mb=limits.vram_mb or device.vram_mb,
@@ -55,6 +57,7 @@ class Fleet:
         }
         self.device = device
         self._limits, self._start, self._ticks = limits, start, ticks
+        self._note_load = note_load
 
     def view(self) -> dict[Model, ModelState]:
         """How the models are, for other threads: copies that nobody changes."""
@@ -145,6 +148,7 @@ class Fleet:
         load_s = round(self._ticks() - model.started_at, 2)
         log.info("a model is ready", extra={"action": "ready", "model": model.name, "load_s": load_s})
         model.loaded(about, self._ticks())
+        self._note_load(load_s)
 
     def load_failed(self, model: ModelState, error: SkylarkError) -> bool:
         """Ends the runner; whether the model is tried once more, when all others have left for it."""

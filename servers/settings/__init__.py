@@ -31,6 +31,8 @@ from servers.settings.sections import (
     Cloud,
     Door,
     Engine,
+    Finetune,
+    HttpServer,
     Limits,
     Monitor,
     OpenAI,
@@ -41,7 +43,7 @@ from servers.settings.sections import (
     Web,
     Whisperx,
 )
-from servers.settings.variables import E2E, E2E_DEFAULTS, REGION, SEED_VARIABLES, Variables
+from servers.settings.variables import E2E, E2E_DEFAULTS, GPU_VARIABLES, REGION, SEED_VARIABLES, Variables
 from servers.yaml_files import not_yaml
 
 __all__ = (
@@ -50,6 +52,8 @@ __all__ = (
     "Cloud",
     "Door",
     "Engine",
+    "Finetune",
+    "HttpServer",
     "Limits",
     "Monitor",
     "OpenAI",
@@ -91,6 +95,7 @@ class Settings(BaseSettings):
     tts: Tts = Tts()
     whisperx: Whisperx = Whisperx()
     rpc: Rpc = Rpc()
+    finetune: Finetune = Finetune()
     engine: Engine = Engine()
     limits: Limits = Limits()
     openai: OpenAI = OpenAI()
@@ -169,7 +174,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = YamlConfigSettingsSource(settings_cls, yaml_file=config_file())
         store = {variable: ("s3", name) for name, variable in (E2E | {"region": REGION}).items()}
-        short, others = Variables(settings_cls, SEED_VARIABLES), Variables(settings_cls, store)
+        short, others = (
+            Variables(settings_cls, SEED_VARIABLES),
+            Variables(settings_cls, GPU_VARIABLES | store),
+        )
         return init_settings, short, env_settings, others, file
 
 

@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     field_validator,
     model_validator,
@@ -34,12 +35,17 @@ def _names(value: object) -> object:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
 
 
-class Door(Section):
-    """An HTTP server in front of the engine."""
+class HttpServer(Section):
+    """Where it listens, and how many requests can be in hand at once."""
 
     host: str = "127.0.0.1"
     port: int
     threads: Annotated[int, Field(ge=1)] = 500
+
+
+class Door(HttpServer):
+    """An HTTP server in front of the engine, and the models that it asks by default."""
+
     model_type: Names
     model: str | None = None
 
@@ -128,6 +134,16 @@ class Whisperx(Door):
     port: int = 5001
     model_type: Names = ("faster_whisper", "pocketsphinx")
     aligner: str | None = "pocketsphinx"
+
+
+class Finetune(HttpServer):
+    """The server of voices of one's own, which asks the models of Tts."""
+
+    port: int = 8000
+    threads: Annotated[int, Field(ge=1)] = 200
+    beside: bool = True
+    fetch_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    fetch_networks: tuple[IPvAnyNetwork, ...] = ()
 
 
 class Engine(Section):

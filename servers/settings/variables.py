@@ -25,6 +25,13 @@ SEED_VARIABLES = {
     "WORKER_NAME": ("rpc", "name"),
 }
 """The short variables of settings that are in a section; docs/configuration.md says what each means."""
+GPU_VARIABLES = {
+    "DEVICE": ("engine", "device"),
+    "GPU_IDLE_TIMEOUT": ("engine", "keep_alive_s"),
+    "GPU_MAX_CONCURRENCY": ("engine", "max_concurrency_per_model"),
+    "GPU_MAX_MODELS": ("engine", "max_models"),
+}
+"""Those of seed 002 that name no program: every variable with a prefix of ours wins over them."""
 E2E = {"access_key": "E2E_ACCESS_KEY", "secret_key": "E2E_SECRET_KEY",
        "bucket": "E2E_BUCKET", "endpoint_url": "E2E_ENDPOINT_URL"}  # fmt: skip
 """The names that users of E2E's object store know."""

@@ -90,12 +90,14 @@ PROXY = Process("proxy", "servers.proxy", "proxy.port", 3, StopOrder.DOORS, "/re
 """Serves the page, where the settings want that. It is a client of the doors, and ends with them."""
 RPC = Process("rpc", "servers.rpc", "rpc.port", 3, StopOrder.DOORS, None)
 """Speaks gRPC, where its extra is installed. Its clients' streams go on with the next one."""
-OPTIONAL = (MONITOR, INTAKE, RPC, PROXY)
+FINETUNE = Process("finetune", "servers.finetune", "finetune.port", 3, StopOrder.DOORS, "/ready")
+"""Designs and clones voices. It is a door that the command line does not ask, and ends with the others."""
+OPTIONAL = (MONITOR, INTAKE, RPC, FINETUNE, PROXY)
 """Each runs where the settings want it, and its loss ends nothing."""
 DOORS = tuple(process for process in PROCESSES if process.port_setting)
 
 DEFAULT_PORT_BASE = 5000
-RPC_OFFSET, PROXY_OFFSET = 2, 10
+RPC_OFFSET, FINETUNE_OFFSET, PROXY_OFFSET = 2, 3, 10
 """Of their ports from the first door's: the doors may become more."""
 
 
@@ -104,8 +106,8 @@ def port_variables(base: int) -> dict[str, str]:
     others listen at their offsets from it.
     """
     doors = {door.port_variable: str(base + n) for n, door in enumerate(DOORS)}
-    others = {RPC.port_variable: str(base + RPC_OFFSET), PROXY.port_variable: str(base + PROXY_OFFSET)}
-    return doors | others
+    offsets = {RPC: RPC_OFFSET, FINETUNE: FINETUNE_OFFSET, PROXY: PROXY_OFFSET}
+    return doors | {process.port_variable: str(base + offset) for process, offset in offsets.items()}
 
 
 def stop_groups(optional: Sequence[Process] = ()) -> list[tuple[StopOrder, list[Process]]]:
@@ -121,6 +123,7 @@ def wanted(settings: Settings) -> list[Process]:
         MONITOR: settings.monitor.appliance is not None,
         INTAKE: settings.cloud.table is not None,
         RPC: settings.rpc.beside and find_spec("grpc") is not None,
+        FINETUNE: settings.finetune.beside,
         PROXY: settings.proxy.beside,
     }
     return [process for process in OPTIONAL if wants[process]]

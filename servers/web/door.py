@@ -21,19 +21,29 @@ SPEAKING, LISTENING = "tts", "whisperx"
 log = logging.getLogger(__name__)
 
 
-def create_door(name: str, blueprints: Sequence[Blueprint], client: JobsClient | None = None) -> Flask:
-    """The door of that section of the settings. Raises SettingsError or UnknownModel if a model that is asked
+def create_door(
+    name: str,
+    blueprints: Sequence[Blueprint],
+    client: JobsClient | None = None,
+    *,
+    asks: str | None = None,
+    mounted: bool = True,
+) -> Flask:
+    """The door of that section of the settings; it asks the models of `asks`, or its own.
+
+    `mounted`: its routes are also at /<name>/…. Raises SettingsError or UnknownModel if a model that is asked
     by default is not in models.yaml.
     """
-    app = create_app(name, [readiness.bp, *blueprints], prefix=name)
+    app = create_app(name, [readiness.bp, *blueprints], prefix=name if mounted else None)
+    asks = asks or name
     engine = client or JobsClient(settings().engine_socket, data_dir=settings().data_dir)
     catalog = Catalog.load(settings().models_file)
-    own = _requests(name, engine, catalog, settings())
+    own = _requests(asks, engine, catalog, settings())
     for each in own.preferred.passed_over:
         fields = {"action": "passed_over", "model_type": each.model_type}
         log.warning("a model is not asked: %s", each.error.message, extra=fields)
     made = {door: partial(_requests, door, engine, catalog, settings()) for door in (SPEAKING, LISTENING)}
-    requester.install(app, own, {door: make for door, make in made.items() if door != name})
+    requester.install(app, own, {door: make for door, make in made.items() if door != asks})
     recordings.install(app)
     readiness.install(app)
     return app

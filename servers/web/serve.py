@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from servers.settings import ROOT, Door, Settings, SettingsError, settings
+from servers.settings import ROOT, HttpServer, Settings, SettingsError, settings
 from servers.web.keys import check_exposure
 
 CONFIG = ROOT / "config" / "gunicorn.conf.py"
@@ -44,7 +44,7 @@ def serve(
     os.execv(sys.executable, [*command, "--threads", str(threads), factory])
 
 
-def serve_door(factory: str, section: Callable[[Settings], Door]) -> NoReturn:
+def serve_door(factory: str, section: Callable[[Settings], HttpServer]) -> NoReturn:
     """`serve` where that section of the settings says; what is wrong with them is said in one line."""
     with startup() as loaded:
         door = section(loaded)

@@ -244,6 +244,7 @@ class Appliance(Served):
             **EMBEDDED,
             "SKYLARK_PROXY__BESIDE": "false",  # its tests start their own
             "SKYLARK_RPC__BESIDE": "false",
+            "SKYLARK_FINETUNE__BESIDE": "false",
             **{door.port_variable: str(self.ports[door.name]) for door in DOORS},
             **settings,
         }

@@ -94,8 +94,8 @@ def test_sigterm_in_the_middle_of_jobs_ends_all_in_order_and_keeps_the_queue(con
     assert container.stop() == 0
     assert alive(family) == []
     stopped = [line["message"] for line in container.logs() if line["message"].startswith("stopped: ")]
-    assert {line.split()[1] for line in stopped[:3]} == {"tts", "whisperx", "rpc"}
-    assert stopped[3].startswith("stopped: engine")
+    assert {line.split()[1] for line in stopped[:4]} == {"tts", "whisperx", "rpc", "finetune"}
+    assert stopped[4].startswith("stopped: engine")
 
     container.start()
     container.wait_until_ready()

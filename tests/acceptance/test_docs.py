@@ -24,7 +24,7 @@ import pytest
 import yaml
 
 from servers.settings import ROOT
-from servers.supervision.processes import DOORS, PROXY, RPC
+from servers.supervision.processes import DOORS, FINETUNE, PROXY, RPC
 from tests.acceptance.processes import START_S, Appliance, eventually, free_port, running_appliance
 from tests.cli.terminal import Terminal
 from tests.datasets.made import dataset, zipped
@@ -226,6 +226,7 @@ class Reader:
             "5000": appliance.ports["tts"],
             "5001": appliance.ports["whisperx"],
             "7002": appliance.settings[RPC.port_variable],
+            "8000": appliance.settings[FINETUNE.port_variable],
             "5010": appliance.settings[PROXY.port_variable],
         }
         self._answer = ""
@@ -255,7 +256,7 @@ class Reader:
         self._own = {
             "SKYLARK_DATA_DIR": str(folder / "own"),
             "SKYLARK_BACKENDS_PATH": json.dumps([str(models.parent / "my_backends")]),
-            **{door.port_variable: str(free_port()) for door in (*DOORS, RPC, PROXY)},
+            **{door.port_variable: str(free_port()) for door in (*DOORS, RPC, FINETUNE, PROXY)},
         }
         """What keeps a server apart that is started beside the appliance."""
         if ACTIVATED in text_of(page):  # that page sends its reader there first
@@ -407,7 +408,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def appliance(models: Path) -> Iterator[Appliance]:
-    page, rpc = free_port(), free_port()
+    beside = {process.port_variable: free_port() for process in (PROXY, RPC, FINETUNE)}
     with running_appliance(
         SKYLARK_MODELS_FILE=str(models),
         SKYLARK_BACKENDS_PATH=json.dumps([str(models.parent / "my_backends")]),
@@ -415,9 +416,12 @@ def appliance(models: Path) -> Iterator[Appliance]:
         SKYLARK_ENGINE__MAX_MODELS="4",
         SKYLARK_PROXY__BESIDE="true",
         SKYLARK_RPC__BESIDE="true",
-        **{PROXY.port_variable: str(page), RPC.port_variable: str(rpc)},
+        SKYLARK_FINETUNE__BESIDE="true",
+        **{variable: str(port) for variable, port in beside.items()},
     ) as appliance:
-        eventually(lambda: _serves(page) and _serves(rpc), "the page and gRPC are served", START_S)
+        eventually(
+            lambda: all(map(_serves, beside.values())), "the page, gRPC and voices are served", START_S
+        )
         yield appliance
 
 

@@ -20,7 +20,7 @@ import pytest
 from servers.catalog import EXAMPLE
 from servers.jobs.client import JobsClient
 from servers.settings import ROOT
-from servers.supervision.processes import DOORS, PROXY, RPC
+from servers.supervision.processes import DOORS, FINETUNE, PROXY, RPC
 from tests.acceptance.processes import STAND_INS, START_S, Session, alive, eventually, free_port
 from tests.backends import tiny_piper
 
@@ -36,7 +36,7 @@ class Up:
 
     def __init__(self, home: Path, *arguments: str, **settings: str) -> None:
         self.home, self.ports = home, {door.name: free_port() for door in DOORS}
-        self.page_port, self.rpc_port = free_port(), free_port()
+        self.page_port, self.rpc_port, self.finetune_port = free_port(), free_port(), free_port()
         self._out = home / "up.out"
         self.environment = {
             **{name: value for name, value in os.environ.items() if name != "XDG_STATE_HOME"},
@@ -47,6 +47,7 @@ class Up:
         }
         ports = {door.port_variable: str(self.ports[door.name]) for door in DOORS}
         ports |= {PROXY.port_variable: str(self.page_port), RPC.port_variable: str(self.rpc_port)}
+        ports |= {FINETUNE.port_variable: str(self.finetune_port)}
         with self._out.open("wb") as out:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "servers.cli", "up", *arguments],
@@ -139,12 +140,18 @@ def test_commands_find_it_from_any_folder_as_long_as_it_runs(up):
     assert "nothing runs from this checkout" in gone.stderr
 
 
-def test_it_serves_the_page_says_where_and_a_command_finds_it(up):
+def test_it_serves_voices_and_the_page_says_where_and_a_command_finds_the_page(up):
     page = f"http://127.0.0.1:{up.page_port}"
-    assert f"starting engine, tts, whisperx, rpc and proxy; logs in {up.home / 'd' / 'logs'}\n" in up.said
+    assert (
+        f"starting engine, tts, whisperx, rpc, finetune and proxy; logs in {up.home / 'd' / 'logs'}\n"
+        in up.said
+    )
     assert f"\npage  {page}\n" in up.said
+    voices = f"http://127.0.0.1:{up.finetune_port}"
+    assert f"\nfinetune  {voices}\n" in up.said
     with Session() as http:
         assert "<title>" in http.get(page).text
+        assert http.get(voices).json()["service"] == "qwen3-tts-finetune-api"
     found = up.skylark("page", "--no-open")
     assert (found.returncode, found.stdout) == (0, f"{page}\n"), found.stderr
 

@@ -107,6 +107,7 @@ PAGES_OF = {
     "docs/websocket.md": ("elevenlabs",),
     "docs/jobs.md": ("engine", "texts", "jobs", "runner"),
     "docs/page.md": ("proxy",),
+    "docs/finetune.md": ("finetune",),
 }
 """Which packages' endpoints stand where."""
 

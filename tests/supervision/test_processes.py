@@ -8,6 +8,7 @@ from servers.server_config import ClientConfig
 from servers.settings import Settings
 from servers.supervision.processes import (
     DOORS,
+    FINETUNE,
     INTAKE,
     MONITOR,
     PROCESSES,
@@ -51,22 +52,22 @@ def test_work_is_taken_in_where_the_appliance_has_a_table(monkeypatch):
 
 
 def alone(monkeypatch):
-    for process in (PROXY, RPC):
+    for process in (PROXY, RPC, FINETUNE):
         monkeypatch.setenv(f"SKYLARK_{process.name.upper()}__BESIDE", "false")
 
 
-def test_grpc_and_the_page_are_served_with_the_others_unless_the_settings_say_otherwise(monkeypatch):
-    assert wanted(Settings()) == [RPC, PROXY]
-    assert served(Settings()) == [*PROCESSES, RPC, PROXY]
+def test_grpc_voices_and_the_page_are_served_with_the_others_unless_the_settings_say_otherwise(monkeypatch):
+    assert wanted(Settings()) == [RPC, FINETUNE, PROXY]
+    assert served(Settings()) == [*PROCESSES, RPC, FINETUNE, PROXY]
     alone(monkeypatch)
     monkeypatch.setenv("SKYLARK_MONITOR__APPLIANCE", "speech")
     assert served(Settings()) == [*PROCESSES]
 
 
-def test_the_proxy_and_rpc_end_as_the_doors_do_and_are_none_of_them():
-    groups = [{process.name for process in group} for _, group in stop_groups([PROXY, RPC])]
-    assert groups == [{"tts", "whisperx", "proxy", "rpc"}, {"engine"}]
-    assert not {PROXY, RPC} & set(DOORS)
+def test_the_proxy_rpc_and_finetune_end_as_the_doors_do_and_are_none_of_them():
+    groups = [{process.name for process in group} for _, group in stop_groups([PROXY, RPC, FINETUNE])]
+    assert groups == [{"tts", "whisperx", "proxy", "rpc", "finetune"}, {"engine"}]
+    assert not {PROXY, RPC, FINETUNE} & set(DOORS)
 
 
 def test_only_an_optional_process_may_be_lost():
@@ -74,11 +75,12 @@ def test_only_an_optional_process_may_be_lost():
     assert may_be_lost("intake")
     assert may_be_lost("proxy")
     assert may_be_lost("rpc")
+    assert may_be_lost("finetune")
     assert not any(may_be_lost(process.name) for process in PROCESSES)
 
 
 def test_who_is_told_the_intakes_secret_is_a_door_or_the_intake():
-    told = [process for process in (*PROCESSES, MONITOR, INTAKE, PROXY) if process.knows_intake]
+    told = [process for process in (*PROCESSES, MONITOR, INTAKE, FINETUNE, PROXY) if process.knows_intake]
     assert told == [*DOORS, INTAKE]
 
 
@@ -87,6 +89,7 @@ def test_the_nth_door_listens_at_the_base_plus_n_and_the_proxy_at_the_base_plus_
         monkeypatch.setenv(name, port)
     moved = Settings()
     assert (moved.tts.port, moved.whisperx.port, moved.proxy.port) == (7000, 7001, 7010)
+    assert (moved.rpc.port, moved.finetune.port) == (7002, 7003)
     assert [door.address(moved)[1] for door in DOORS] == [7000 + n for n in range(len(DOORS))]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from servers.settings import settings
-from servers.settings.variables import E2E, REGION
+from servers.settings.variables import E2E, GPU_VARIABLES, REGION
 
 Configure = Callable[..., None]
 
@@ -16,7 +16,7 @@ Configure = Callable[..., None]
 @pytest.fixture
 def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Configure]:
     """Settings for this test alone: configure(SKYLARK_LIMITS__MAX_TEXTS="2")."""
-    for name in ("TTS_API_KEY", "SKYLARK_API_KEY", "SKYLARK_API_KEYS", *E2E.values(), REGION):
+    for name in ("TTS_API_KEY", "SKYLARK_API_KEY", "SKYLARK_API_KEYS", *E2E.values(), *GPU_VARIABLES, REGION):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SKYLARK_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("SKYLARK_TTS__MODEL_TYPE", "espeak")  # whatever was pulled on this machine

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from servers.engine.http import jobs, models
+from servers.finetune.app import create_app as create_finetune
 from servers.proxy.app import create_app as create_proxy
 from servers.texts import endpoints as texts
 from servers.tts.app import create_app as create_tts
@@ -30,6 +31,7 @@ def engine() -> Flask:
 APPS = {
     "tts": lambda: create_tts(StandInEngine()),
     "whisperx": lambda: create_whisperx(StandInEngine()),
+    "finetune": lambda: create_finetune(StandInEngine()),
     "engine": engine,
     "proxy": create_proxy,
 }

@@ -111,6 +111,30 @@ class Bucket:
         with self._asking():
             self._client.abort_multipart_upload(**self._of(key), UploadId=upload_id)
 
+    def has(self, key: str) -> bool:
+        """Whether there is such an object. Without the right to list a bucket a store does not tell."""
+        with self._asking("look into"):
+            try:
+                self._client.head_object(**self._of(key))
+            except import_module("botocore.exceptions").ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                    return False
+                raise
+        return True
+
+    def keys(self, prefix: str, most: int) -> list[str]:
+        """Those that begin so, in their order, and so many at most."""
+        with self._asking("list"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix, PaginationConfig={"MaxItems": most}
+            )
+            return [each["Key"] for page in pages for each in page.get("Contents", ())]
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the store."""
+        return str(self._client.meta.endpoint_url)
+
     def place(self, key: str) -> Place:
         """Asks nobody."""
         with self._asking():
@@ -123,12 +147,13 @@ class Bucket:
         return {"Bucket": self.name, "Key": key}
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
+    def _asking(self, do: str = "write to") -> Iterator[None]:
+        """`do` is what is done to the bucket, for who may not."""
         failures = import_module("botocore.exceptions")
         try:
             yield
         except failures.ClientError as error:
-            raise _refusal(error.response, self.name) from None
+            raise _refusal(error.response, self.name, do) from None
         except (failures.NoCredentialsError, failures.CredentialRetrievalError):
             raise BucketNotConfigured(
                 "no credentials for the bucket: set E2E_ACCESS_KEY and E2E_SECRET_KEY, or AWS's variables"
@@ -202,7 +227,7 @@ class _Body(io.BytesIO):
         return super().read(size)
 
 
-def _refusal(response: dict[str, Any], bucket: str) -> UploadFailed:
+def _refusal(response: dict[str, Any], bucket: str, do: str) -> UploadFailed:
     """By the store's code, and none of its words: they may quote what was sent."""
     code = str(response.get("Error", {}).get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -212,7 +237,7 @@ def _refusal(response: dict[str, Any], bucket: str) -> UploadFailed:
     if code in NOT_ACCEPTED:
         return UploadFailed(f"the object store does not accept the server's credentials ({known})")
     if code in FORBIDDEN:
-        return UploadFailed(f"the server's credentials may not write to bucket {bucket!r} ({known})")
+        return UploadFailed(f"the server's credentials may not {do} bucket {bucket!r} ({known})")
     if code in ELSEWHERE:
         return UploadFailed(
             f"bucket {bucket!r} is in another region or at another address: set s3.region ({known})"
@@ -221,4 +246,4 @@ def _refusal(response: dict[str, Any], bucket: str) -> UploadFailed:
         return UploadFailed(f"bucket {bucket!r} is full ({known})")
     if code in BUSY or status in (429, 500, 502, 503, 504):
         return BucketUnreachable(f"the object store is too busy ({known})")
-    return UploadFailed(f"the object store refused the upload ({known})")
+    return UploadFailed(f"the object store refused the request ({known})")

@@ -208,6 +208,7 @@ NORMALIZE = """
 curl -sS --unix-socket $S http://engine/cpu/normalize -d '{"text": "It was $45.50."}'
 """.strip()
 ENDS_WITH = {
+    "curl -sS http://127.0.0.1:8000/storage/list/a1b2c3d4e5f6": HTTP_ERROR,  # there is no bucket
     "skylark srv cancel $ID": 1,
     NORMALIZE: 0 if find_spec("nemo_text_processing") else HTTP_ERROR,
 }

@@ -47,6 +47,16 @@ def test_an_object_is_put_and_its_signed_address_needs_no_key(store: ObjectStore
     assert SECRET_KEY not in place.presigned_url
 
 
+def test_what_is_there_is_told_from_what_is_not_and_from_what_may_not_be_asked(store: ObjectStore) -> None:
+    asked = bucket(store.options())
+    asked.put(KEY, b"so it is", "audio/wav")
+    assert asked.has(KEY)
+    assert not asked.has("audio/other.wav")
+    store.faults["get"] = [Fault(403, "AccessDenied")]
+    with pytest.raises(UploadFailed, match="may not look into bucket"):
+        asked.has(KEY)
+
+
 def test_a_long_object_is_sent_in_parts(store: ObjectStore) -> None:
     upload = Upload(bucket(store.options()), KEY, "audio/flac")
     for number in range(5):
@@ -130,8 +140,8 @@ REFUSALS = [
     (Fault(507, "InsufficientStorage"), UploadFailed, "is full"),
     (Fault(507, "XMinioStorageFull"), UploadFailed, "is full"),
     (Fault(403, "QuotaExceeded"), UploadFailed, "is full"),
-    (Fault(400, "SomethingNew"), UploadFailed, "refused the upload (SomethingNew)"),
-    (Fault(400, f"what a code is not: {SECRET_KEY}"), UploadFailed, "refused the upload (400)"),
+    (Fault(400, "SomethingNew"), UploadFailed, "refused the request (SomethingNew)"),
+    (Fault(400, f"what a code is not: {SECRET_KEY}"), UploadFailed, "refused the request (400)"),
 ]
 OF_A_PART = [(what, *REFUSALS[place]) for what in ("begin", "part", "complete") for place in (8, 9, 11)]
 

@@ -91,6 +91,8 @@ class About(Noun):
     device: str = "cpu"
     clones: bool = False
     """Whether it speaks with the voice of reference audio."""
+    designs: bool = False
+    """Whether `instruct` describes the voice that speaks, and has to."""
 
 
 @dataclass(frozen=True)

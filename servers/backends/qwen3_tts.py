@@ -78,6 +78,7 @@ class Qwen3Tts(Backend):
             languages=speakers.languages.tags,
             default_voice=speakers.default,
             clones=checkpoint.clones,
+            designs=checkpoint.designs,
         )
         return Description(about, speakers.has)
 
@@ -109,6 +110,7 @@ class Qwen3Tts(Backend):
             sample_rate=decoder.sample_rate,
             device=device,
             clones=checkpoint.clones,
+            designs=checkpoint.designs,
         )
 
     def warm_up(self, text: str) -> None:

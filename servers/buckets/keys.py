@@ -24,9 +24,10 @@ def owners_prefix(prefix: str, owner: str | None) -> str:
     return "".join(f"{part}/" for part in parts if part)
 
 
-def new_key(prefix: str, day: date, job_id: str, ending: str) -> str:
+def new_key(prefix: str, day: date | None, job_id: str, ending: str) -> str:
     """One that nobody can guess, as nobody can a job's id."""
-    return f"{prefix}{day.isoformat()}/{job_id}.{ending}"
+    folder = prefix if day is None else f"{prefix}{day.isoformat()}/"
+    return f"{folder}{job_id}.{ending}"
 
 
 def check_key(key: str, prefix: str, param: str) -> None:

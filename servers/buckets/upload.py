@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from servers.buckets.bucket import Bucket, Place
 from servers.errors import UploadFailed
@@ -27,6 +30,8 @@ class Upload:
         self._at = self._sent = 0
         self._upload_id: str | None = None
         self._tags: list[str] = []
+        self.took_s = 0.0
+        """How long the store has been sent to."""
 
     def write(self, data: bytes) -> int:
         """Raises ValueError over what was sent."""
@@ -64,12 +69,14 @@ class Upload:
         place = self._bucket.place(self.key)
         self.send()
         if self._upload_id is None:
-            self._bucket.put(self.key, bytes(self._first + self._rest), self._content_type)
+            with self._counted():
+                self._bucket.put(self.key, bytes(self._first + self._rest), self._content_type)
             return place
         if self._rest:
             self._send_part(bytes(self._rest))
-        first = self._bucket.put_part(self.key, self._upload_id, 1, bytes(self._first))
-        self._bucket.complete(self.key, self._upload_id, [first, *self._tags])
+        with self._counted():
+            first = self._bucket.put_part(self.key, self._upload_id, 1, bytes(self._first))
+            self._bucket.complete(self.key, self._upload_id, [first, *self._tags])
         self._upload_id = None
         return place
 
@@ -85,7 +92,14 @@ class Upload:
             log.warning("the parts of an upload are left in the bucket", extra=fields)
 
     def _send_part(self, body: bytes) -> None:
-        if self._upload_id is None:
-            self._upload_id = self._bucket.begin(self.key, self._content_type)
-        number = len(self._tags) + 2
-        self._tags.append(self._bucket.put_part(self.key, self._upload_id, number, body))
+        with self._counted():
+            if self._upload_id is None:
+                self._upload_id = self._bucket.begin(self.key, self._content_type)
+            number = len(self._tags) + 2
+            self._tags.append(self._bucket.put_part(self.key, self._upload_id, number, body))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self.took_s += time.monotonic() - begun

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from servers.finetune import health, operations, storage
+from servers.finetune import design, health, operations, storage
 from servers.jobs.client import JobsClient
 from servers.web.door import SPEAKING, create_door
 
@@ -15,7 +15,7 @@ def create_app(client: JobsClient | None = None) -> Flask:
     It is not at /finetune/… as well: /finetune is where a training is begun.
     """
     app = create_door(
-        "finetune", [health.bp, operations.bp, storage.bp], client, asks=SPEAKING, mounted=False
+        "finetune", [health.bp, operations.bp, storage.bp, design.bp], client, asks=SPEAKING, mounted=False
     )
     operations.install(app)
     return app

@@ -24,6 +24,7 @@ from servers.cloned_voices import ClonedVoices
 from servers.errors import DeadlineExceeded, EngineUnavailable, JobCancelled
 from servers.jobs.client import JobsClient
 from servers.jobs.cloning import Cloning
+from servers.jobs.designing import Designing
 from servers.jobs.job_stream import AWAY_S, JobStream
 from servers.jobs.preferred import DECIDING, REFERENCE, Candidate, Preferred
 from servers.jobs.request import Item, Request, Requester
@@ -63,6 +64,7 @@ class Requests:
         self.client, self.catalog, self.limits = client, catalog, limits
         self.preferred, self.cloned_voices = Preferred.of(door, catalog, search_path), cloned_voices
         self.cloning = Cloning(self.preferred, catalog, search_path)
+        self.designing = Designing(catalog, search_path)
         self._search_path = search_path
         self._clock, self._pause = clock, pause
         self._stop_at: float | None = None

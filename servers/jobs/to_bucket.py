@@ -39,6 +39,8 @@ class Uploaded:
     job_id: str
     result: Result
     place: Place
+    upload_s: float
+    """How long the store was sent to, in part while the audio was made."""
 
 
 Outcome = Uploaded | SkylarkError
@@ -46,13 +48,15 @@ Outcome = Uploaded | SkylarkError
 
 @dataclass(frozen=True)
 class Destination:
-    """Where one request's audio goes. `keys` has the one that the client chose, or None, for each job."""
+    """Where one request's audio goes. `keys` has the one that the client chose, or None, for each job; those
+    without one lie in a folder of the day, or with `today` None beside the others.
+    """
 
     bucket: Bucket
     format: str
     prefix: str
     keys: Sequence[str | None]
-    today: date
+    today: date | None
 
     def upload(self, index: int, name: str) -> Upload:
         """`name` is the job's id, or what else nobody can guess."""
@@ -183,7 +187,8 @@ class _SpeechUpload:
         if self._failed is None:
             try:
                 self._encoder.finish()
-                return Uploaded(self._job_id, result, self._upload.finish())
+                place = self._upload.finish()
+                return Uploaded(self._job_id, result, place, self._upload.took_s)
             except UploadFailed as error:
                 self._fail(error)
             except BaseException:

@@ -94,6 +94,11 @@ curl -sS http://127.0.0.1:5000/v1/voices -F name=Anna -F file=@anna.wav -F langu
 curl -sS http://127.0.0.1:5000/generate_batch -H 'Content-Type: application/json' -d '{
   "texts": ["Chapter one."], "output": "s3", "s3": {"key": "audio/book/0001.wav"}}'
 """: "needs a bucket; tests/acceptance/test_buckets.py",
+        """
+curl -sS http://127.0.0.1:8000/voice-design -H 'Content-Type: application/json' -d '{
+  "text": "Welcome to this audiobook.",
+  "instruct": "A warm male voice, middle-aged, calm and authoritative"}' --output voice_design.wav
+""": "needs a VoiceDesign checkpoint of gigabytes; tests/acceptance/test_qwen3_tts.py",
         "skylark models pull qwen3-tts-1.7b-customvoice whisper-large-v3 align-en": (
             "pulls gigabytes from the hub; tests/cli/test_models.py pulls from a stand-in"
         ),

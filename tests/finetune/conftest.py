@@ -1,15 +1,27 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from flask.testing import FlaskClient
 
 from servers.finetune.app import create_app
+from tests.acceptance.processes import STAND_INS
 from tests.buckets import fixtures as buckets
 from tests.jobs.stand_in_engine import StandInEngine
 from tests.web import fixtures
 
 configure = fixtures.configure
 moto_port, store = buckets.moto_port, buckets.store
+
+MODELS = """
+backends:
+  espeak: {default: espeak-ng, models: {espeak-ng: {}}}
+  pocketsphinx: {default: en-us, models: {en-us: {}}}
+  cloner: {default: parrot, models: {parrot: {}}}
+  designer: {default: tailor, models: {tailor: {}}}
+"""
 
 
 @pytest.fixture
@@ -18,5 +30,19 @@ def engine() -> StandInEngine:
 
 
 @pytest.fixture
-def client(configure: object, engine: StandInEngine) -> FlaskClient:
+def models(configure: fixtures.Configure, tmp_path: Path) -> None:
+    """One that designs voices and one that clones them."""
+    (tmp_path / "models.yaml").write_text(MODELS)
+    configure(SKYLARK_MODELS_FILE=str(tmp_path / "models.yaml"), SKYLARK_BACKENDS_PATH=f'["{STAND_INS}"]')
+
+
+@pytest.fixture
+def client(models: None, engine: StandInEngine) -> FlaskClient:
+    return create_app(engine).test_client()
+
+
+@pytest.fixture
+def stored(models: None, configure: fixtures.Configure, store: Any, engine: StandInEngine) -> FlaskClient:
+    """A client of a server with a bucket."""
+    configure(**store.variables())
     return create_app(engine).test_client()

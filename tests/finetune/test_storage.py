@@ -20,12 +20,6 @@ pytest.importorskip("moto.server", reason="moto, the object store of the tests, 
 from tests.buckets.object_store import Fault
 
 
-@pytest.fixture
-def stored(configure: Configure, store: Any, engine: StandInEngine) -> FlaskClient:
-    configure(**store.variables())
-    return create_app(engine).test_client()
-
-
 def put(store: Any, *keys: str) -> None:
     for key in keys:
         store.client.put_object(Bucket="speech", Key=key, Body=key.encode())

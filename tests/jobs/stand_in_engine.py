@@ -95,6 +95,10 @@ class StandInEngine(JobsClient):
         self._answer()
         self.cancelled.append(job_id)
 
+    def get(self, job_id: str, *, wait_s: float = 0.0) -> dict[str, Any]:
+        self._answer()
+        return self.jobs[job_id]
+
     def health(self, *, timeout_s: float = 2.0) -> dict[str, Any]:
         self._answer()
         fault = {} if self.fault is None else {"status": "degraded", "error": self.fault.to_dict()}
@@ -174,7 +178,8 @@ class ScriptedEngine(JobsClient):
 
 def ended(job_id: str, outcome: Outcome) -> dict[str, Any]:
     """The job as the engine gives it."""
-    job = {"id": job_id, "status": "running", "finished_at": None, "result": None, "error": None}
+    job = {"id": job_id, "status": "running", "started_at": 0.25, "finished_at": None}
+    job |= {"result": None, "error": None}
     if isinstance(outcome, SkylarkError):
         return job | {"status": "failed", "finished_at": 1.0, "error": outcome.to_dict()}
     if outcome is not None:

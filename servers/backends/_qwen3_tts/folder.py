@@ -50,11 +50,13 @@ class Checkpoint:
         return self.variant == "base"
 
     @property
+    def designs(self) -> bool:
+        return self.variant == "voice_design"
+
+    @property
     def follows_instruct(self) -> bool:
         """The package drops `instruct` for the small CustomVoice (qwen_tts 0.1.1, generate_custom_voice)."""
-        return self.variant == "voice_design" or (
-            self.variant == "custom_voice" and self.config["tts_model_size"] != SMALL
-        )
+        return self.designs or (self.variant == "custom_voice" and self.config["tts_model_size"] != SMALL)
 
     @property
     def speakers(self) -> dict[str, int]:

@@ -159,7 +159,8 @@ def test_a_refusal_is_typed_and_says_no_secret(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     store.faults[what] = [fault] * 20
-    upload = Upload(bucket(store.options(timeout_s=0.3)), KEY, "audio/wav")
+    patience = {"timeout_s": 0.3} if fault.silent else {}
+    upload = Upload(bucket(store.options(**patience)), KEY, "audio/wav")
     upload.write(bytes(100 if what == "put" else 2 * PART_BYTES))
     with pytest.raises(UploadFailed) as raised:
         upload.finish()

@@ -1,4 +1,5 @@
-"""config/models.yaml → ModelSpec: which models can be asked for, and which is a backend's default.
+"""config/models.yaml → ModelSpec: which models can be asked for, and which is a backend's default;
+beside them the voices that were trained here.
 
 The file is made on the first run, from config/models.example.yaml, and is its user's from then on.
 """
@@ -6,8 +7,8 @@ The file is made on the first run, from config/models.example.yaml, and is its u
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +17,7 @@ from servers.atomic import create_atomically
 from servers.errors import UnknownModel
 from servers.settings import ROOT, SettingsError
 from servers.speech import ModelSpec
+from servers.trained_voices import BACKEND, TrainedVoice
 from servers.yaml_files import read_yaml
 
 DEFAULT, EXAMPLE = ROOT / "config" / "models.yaml", ROOT / "config" / "models.example.yaml"
@@ -50,12 +52,13 @@ class File(BaseModel):
 
 @dataclass(frozen=True)
 class Catalog:
-    """The models by backend, in the file's order."""
+    """The models by backend, in the file's order; `trained` may have others at any time."""
 
     entries: dict[str, Entry]
+    trained: Iterable[TrainedVoice] = field(default=(), compare=False)
 
     @classmethod
-    def load(cls, path: Path) -> Catalog:
+    def load(cls, path: Path, trained: Iterable[TrainedVoice] = ()) -> Catalog:
         """Makes the default file if it is missing. Raises SettingsError naming file and key at fault."""
         try:
             if path == DEFAULT and not path.exists():
@@ -69,10 +72,12 @@ class Catalog:
                 raise SettingsError(
                     f"{path}: backends.{name}.default: {entry.default!r} is not one of {known}"
                 )
-        return cls(parsed.backends)
+        return cls(parsed.backends, trained)
 
     def resolve(self, backend: str, model: str | None = None) -> ModelSpec:
         """The model of that name, or the backend's default. Raises UnknownModel listing the known ones."""
+        if backend == BACKEND and (found := self._trained(model)) is not None:
+            return found
         if backend not in self.entries:
             known = ", ".join(self.entries)
             raise UnknownModel(f"no model_type {backend!r}; known are {known}", param="model_type")
@@ -81,13 +86,13 @@ class Catalog:
         if name not in entry.models:
             known = ", ".join(entry.models)
             raise UnknownModel(f"{backend} has no model {name!r}; known are {known}", param="model")
-        found = entry.models[name]
+        listed = entry.models[name]
         return ModelSpec(
             backend=backend,
             name=name,
-            options=found.model_extra or {},
+            options=listed.model_extra or {},
             venv=entry.venv,
-            **found.model_dump(include=set(Model.model_fields)),
+            **listed.model_dump(include=set(Model.model_fields)),
         )
 
     def find(self, name: str, prefer: str | None = None) -> ModelSpec:
@@ -103,8 +108,27 @@ class Catalog:
         raise UnknownModel(f"there is no model {name!r}; known are {known}", param="model")
 
     def __iter__(self) -> Iterator[ModelSpec]:
+        yield from self.listed()
+        yield from map(self._spec, self.trained)
+
+    def listed(self) -> Iterator[ModelSpec]:
+        """Those of the file."""
         return (
             self.resolve(backend, name) for backend, entry in self.entries.items() for name in entry.models
+        )
+
+    def _trained(self, name: str | None) -> ModelSpec | None:
+        return next((self._spec(voice) for voice in self.trained if voice.id == name), None)
+
+    def _spec(self, voice: TrainedVoice) -> ModelSpec:
+        """It takes what the backend's default takes: a voice is as large as the checkpoint it was made of."""
+        entry = self.entries.get(BACKEND)
+        return ModelSpec(
+            backend=BACKEND,
+            name=voice.id,
+            options={"checkpoint": str(voice.checkpoint)},
+            venv=entry.venv if entry else None,
+            vram_mb=entry.models[entry.default].vram_mb if entry else 0,
         )
 
 

@@ -51,7 +51,7 @@ def _find(name: str, search_path: tuple[Path, ...]) -> type[Backend]:
 
 def check_models(catalog: Catalog, file: Path, search_path: Sequence[Path] = ()) -> None:
     """Raises SettingsError naming the file and the key for an unknown backend or option."""
-    for model in catalog:
+    for model in catalog.listed():
         place = f"{file}: backends.{model.backend}"
         try:
             backend_class(model.backend, search_path).options.model_validate(model.options)

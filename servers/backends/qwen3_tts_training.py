@@ -29,6 +29,7 @@ from servers.errors import ModelLoadFailed, SkylarkError, StorageFailed
 from servers.extras import require
 from servers.settings import settings
 from servers.speech import ModelSpec, Progress
+from servers.trained_voices import finetunes_folder
 
 if TYPE_CHECKING:
     from servers.backends._qwen3_tts_training.training import Account, Training
@@ -77,7 +78,7 @@ class Qwen3TtsTraining(Backend):
     def _one(self, request: TrainRequest, steps: Steps) -> Iterator[Progress | Saved | Trained]:
         """The weights are the base's again before anything is trained: the last voice is still in them."""
         from servers.backends._qwen3_tts_training.training import last_account
-        from servers.backends._qwen3_tts_training.voice import finetunes_folder, load_weights
+        from servers.backends._qwen3_tts_training.voice import load_weights
 
         assert request.resume_from is not None
         prepared = Prepared.read(prepared_folder(settings().data_dir, request.dataset))
@@ -92,11 +93,7 @@ class Qwen3TtsTraining(Backend):
     def _started(self, request: TrainRequest) -> Account:
         """The first account of a training, and the weights that it starts from."""
         from servers.backends._qwen3_tts_training.training import Account
-        from servers.backends._qwen3_tts_training.voice import (
-            epoch_folders,
-            finetunes_folder,
-            load_weights,
-        )
+        from servers.backends._qwen3_tts_training.voice import epoch_folders, load_weights
 
         former = request.resume_job_id
         if former is None:

@@ -9,13 +9,13 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import IO, Any
 
-from servers.errors import BucketNotConfigured, BucketUnreachable, InvalidRequest, UploadFailed
+from servers.errors import BucketNotConfigured, BucketUnreachable, InvalidRequest, NotFound, UploadFailed
 from servers.extras import require
 from servers.settings import S3
 
@@ -23,6 +23,7 @@ EXTRA = "s3"
 CONNECT_TIMEOUT_S = 5.0
 SENDING_S = 300.0
 """One part, all attempts at it together: the store may be slow, but not for ever."""
+PIECE_BYTES = 1 << 20
 CONNECTIONS = 64
 """To one store at the same time: a request holds one while a part is sent."""
 AWS_HOST = re.compile(r"\.amazonaws\.com(\.cn)?$")
@@ -121,6 +122,19 @@ class Bucket:
                     return False
                 raise
         return True
+
+    def fetch(self, key: str, into: IO[bytes]) -> None:
+        """The object's bytes. Raises NotFound where there is none, and what writing into the file raises."""
+        with self._asking("read from"):
+            try:
+                body = self._client.get_object(**self._of(key))["Body"]
+            except import_module("botocore.exceptions").ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                    raise NotFound(f"there is no object {key!r} in bucket {self.name!r}") from None
+                raise
+            with closing(body):
+                while piece := body.read(PIECE_BYTES):
+                    into.write(piece)
 
     def keys(self, prefix: str, most: int) -> list[str]:
         """Those that begin so, in their order, and so many at most."""

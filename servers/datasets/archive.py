@@ -48,6 +48,12 @@ def unpack(source: Path | BinaryIO, folder: Path, *, most_bytes: int = MOST_BYTE
                 left -= _write(archive, entry, folder / path.relative_to(top), left)
 
 
+def look_through(source: Path | BinaryIO) -> None:
+    """Reads what is in the zip and unpacks nothing. Raises InvalidDataset as `unpack` does for what shows."""
+    with _readable(), zipfile.ZipFile(source) as archive:
+        _top(_checked(archive))
+
+
 def _checked(archive: zipfile.ZipFile) -> dict[PurePosixPath, zipfile.ZipInfo]:
     infos = archive.infolist()
     if len(infos) > MOST_FILES:

@@ -23,8 +23,7 @@ from servers.audio.encode import encode
 from servers.audio.files import read, recording
 from servers.audio.pcm import to_int16
 from servers.datasets import manifest
-from servers.datasets.clips import SAMPLE_RATE, check
-from servers.datasets.fit import Aligner
+from servers.datasets.clips import SAMPLE_RATE
 from servers.datasets.manifest import Clip
 from servers.datasets.report import Report
 from servers.errors import InvalidDataset
@@ -73,12 +72,12 @@ class Prepared:
         return cls(folder, clips)
 
 
-def prepare(source: Path, folder: Path, aligner: Aligner | None = None) -> Report:
-    """Makes `folder`, which is not there yet, of the unpacked data set in `source`: whole or not at all.
+def prepare(source: Path, folder: Path, report: Report) -> None:
+    """Makes `folder`, which is not there yet, of the unpacked data set in `source`: whole or not at all. What
+    can be used of that is in the report on it.
 
     Raises InvalidDataset where nothing of it can be used, and StorageFailed.
     """
-    report = check(source, aligner)
     report.check_usable()
     assert report.reference is not None
     new = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
@@ -94,7 +93,6 @@ def prepare(source: Path, folder: Path, aligner: Aligner | None = None) -> Repor
             os.rename(new, folder)
         finally:
             shutil.rmtree(new, ignore_errors=True)
-    return report
 
 
 def _kept(source: Path, report: Report) -> Sequence[Clip]:

@@ -32,6 +32,7 @@ from servers.jobs.store import Store
 from servers.settings import Settings, SettingsError, settings
 from servers.speech import ModelSpec
 from servers.texts import endpoints as texts
+from servers.trained_voices import TrainedVoices
 from servers.web.app import create_app as create_web_app
 from servers.web.app import on_terminate
 
@@ -49,7 +50,7 @@ def create_app() -> Flask:
 
 
 def _create(config: Settings) -> Flask:
-    catalog = Catalog.load(config.models_file)
+    catalog = Catalog.load(config.models_file, TrainedVoices(config.data_dir))
     check_models(catalog, config.models_file, config.backends_path)
     store = _held(Store(config.queue_url), config.engine.drain_s + PREDECESSOR_MARGIN_S)
     app = create_web_app("engine", [jobs.bp, texts.bp, models.bp], internal=True)

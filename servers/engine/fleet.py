@@ -19,6 +19,8 @@ from servers.engine.scheduler import Model
 from servers.errors import ModelLoadFailed, SkylarkError
 from servers.runner.wire import Asked
 from servers.settings import Engine as Limits
+from servers.speech import ModelSpec
+from servers.trained_voices import TrainedVoice
 
 log = logging.getLogger(__name__)
 
@@ -45,31 +47,54 @@ class Fleet:
             max_parallel_loads=limits.max_parallel_loads,
         )
         at_start = wanted_at_start(list(catalog), self.policy, everything=limits.preload_models)
-        self.models = {
-            spec.key: ModelState(
-                spec,
-                max_batch=_max_batch(backends(spec.backend), spec.options, limits.max_concurrency_per_model),
-                pinned=spec.pin,
-                wanted=spec.key in at_start,
-                awaited=spec.pin or spec.preload,
-            )
-            for spec in catalog
-        }
-        self.device = device
+        self._catalog, self._backends = catalog, backends
+        self._voices: tuple[TrainedVoice, ...] = ()
+        """Those that the models were last compared with."""
         self._limits, self._start, self._ticks = limits, start, ticks
+        self.models = {spec.key: self._state(spec, wanted=spec.key in at_start) for spec in catalog}
+        self.device = device
         self._note_load = note_load
 
     def view(self) -> dict[Model, ModelState]:
         """How the models are, for other threads: copies that nobody changes."""
         return {key: copy(model) for key, model in self.models.items()}
 
+    def _state(self, spec: ModelSpec, *, wanted: bool = False) -> ModelState:
+        return ModelState(
+            spec,
+            max_batch=_max_batch(
+                self._backends(spec.backend), spec.options, self._limits.max_concurrency_per_model
+            ),
+            pinned=spec.pin,
+            wanted=wanted,
+            awaited=spec.pin or spec.preload,
+        )
+
     def look(self) -> None:
-        """Takes over what time has changed: when each runner was last heard, failures that are forgotten."""
+        """Takes over what time has changed: voices that were trained or removed, when each runner was last
+        heard, failures that are forgotten.
+        """
+        self._learn()
         now = self._ticks()
         for model in self.models.values():
             model.forget_failure(now)
             if model.runner is not None:
                 model.heard_at = model.runner.heard_at
+
+    def _learn(self) -> None:
+        """A new dict whenever it changes: other threads look through it. Models whose process is still there
+        are forgotten once it has ended.
+        """
+        voices = tuple(self._catalog.trained)
+        if voices == self._voices:
+            return
+        known = {spec.key: spec for spec in self._catalog}
+        new = {key: self._state(spec) for key, spec in known.items() if key not in self.models}
+        left = [model for key, model in self.models.items() if key not in known]
+        gone = {model.key for model in left if model.phase is Phase.ABSENT}
+        self.models = {key: each for key, each in self.models.items() if key not in gone} | new
+        if len(gone) == len(left):
+            self._voices = voices
 
     def computing(self) -> list[ModelState]:
         return [model for model in self.models.values() if model.phase is Phase.RUNNING]

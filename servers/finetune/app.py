@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from servers.finetune import design, health, operations, storage
+from servers.finetune import design, finetune, health, infer, jobs, operations, storage
 from servers.jobs.client import JobsClient
 from servers.web.door import SPEAKING, create_door
+
+BLUEPRINTS = [health.bp, operations.bp, storage.bp, design.bp, finetune.bp, jobs.bp, infer.bp]
 
 
 def create_app(client: JobsClient | None = None) -> Flask:
@@ -14,8 +16,10 @@ def create_app(client: JobsClient | None = None) -> Flask:
 
     It is not at /finetune/… as well: /finetune is where a training is begun.
     """
-    app = create_door(
-        "finetune", [health.bp, operations.bp, storage.bp, design.bp], client, asks=SPEAKING, mounted=False
-    )
+    app = create_door("finetune", BLUEPRINTS, client, asks=SPEAKING, mounted=False)
     operations.install(app)
+    finetune.install(app)
+    jobs.install(app)
+    if client is None:
+        app.extensions[jobs.EXTENSION].start()
     return app

@@ -22,6 +22,9 @@ from servers.errors import StorageFailed
 
 INFERENCE_VOICE_DESIGN = "inference_voice_design"
 INFERENCE_VOICE_CLONE = "inference_voice_clone"
+INFERENCE_CUSTOM_VOICE = "inference_custom_voice"
+PREPARE_DATA = "prepare_data"
+TRAINING = "training"
 MODEL_LOAD = "model_load"
 S3_UPLOAD = "s3_upload"
 KEPT = 10_000

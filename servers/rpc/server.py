@@ -31,6 +31,7 @@ from servers.rpc.sessions import Sessions
 from servers.rpc.threads import Server
 from servers.rpc.voice_loudness import VoiceLoudness
 from servers.settings import Rpc, Settings, SettingsError
+from servers.trained_voices import TrainedVoices
 from servers.web.keys import configured_keys
 from servers.web.readiness import check_ready
 from servers.web.serve import tcp_address
@@ -63,7 +64,7 @@ class Worker:
     def __init__(self, loaded: Settings) -> None:
         self._loaded, own = loaded, loaded.rpc
         self._engine = JobsClient(loaded.engine_socket, data_dir=loaded.data_dir)
-        catalog = Catalog.load(loaded.models_file)
+        catalog = Catalog.load(loaded.models_file, TrainedVoices(loaded.data_dir))
         voices = ClonedVoices(loaded.data_dir, loaded.limits.max_cloned_voices)
         self.requests = Requests(self._engine, catalog, own, loaded.limits, voices, loaded.backends_path)
         loudness = VoiceLoudness(self.requests, loaded.data_dir, loaded.voicepacks_dir)

@@ -142,6 +142,7 @@ class Finetune(HttpServer):
     port: int = 8000
     threads: Annotated[int, Field(ge=1)] = 200
     beside: bool = True
+    max_dataset_mb: Annotated[float, Field(gt=0)] = 20_000.0
     fetch_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     fetch_networks: tuple[IPvAnyNetwork, ...] = ()
 

@@ -13,6 +13,7 @@ from servers.cloned_voices import ClonedVoices
 from servers.jobs.client import JobsClient
 from servers.jobs.requests import Requests
 from servers.settings import Settings, settings
+from servers.trained_voices import TrainedVoices
 from servers.web import readiness, recordings, requester
 from servers.web.app import create_app
 
@@ -37,7 +38,7 @@ def create_door(
     app = create_app(name, [readiness.bp, *blueprints], prefix=name if mounted else None)
     asks = asks or name
     engine = client or JobsClient(settings().engine_socket, data_dir=settings().data_dir)
-    catalog = Catalog.load(settings().models_file)
+    catalog = Catalog.load(settings().models_file, TrainedVoices(settings().data_dir))
     own = _requests(asks, engine, catalog, settings())
     for each in own.preferred.passed_over:
         fields = {"action": "passed_over", "model_type": each.model_type}

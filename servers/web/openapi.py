@@ -48,7 +48,7 @@ IN_PATHS: Mapping[str | None, dict[str, Any]] = {
     "uuid": {"type": "string", "format": "uuid"},
 }
 """What each of werkzeug's converters takes."""
-FILE = {"type": "string", "format": "binary", "description": "the recording"}
+FILE = {"type": "string", "format": "binary"}
 """What a form sends in place of the base64 of JSON."""
 SECURITY_SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -74,6 +74,8 @@ class Operation:
     """The JSON that it takes."""
     form: type[Noun] | None = None
     """The fields of a form with a file that it takes; its `audio` is the file called `file`."""
+    file: str = "file"
+    """What the form calls its file."""
     query: type[Query] | None = None
     """Its parameters after the question mark."""
     headers: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -169,7 +171,7 @@ def _operation(
     if said.body is not None:
         content[JSON] = {"schema": references[said.body]}
     if said.form is not None:
-        content[FORM] = {"schema": _form_schema(said.form)}
+        content[FORM] = {"schema": _form_schema(said.form, said.file)}
     if content:
         found["requestBody"] = {"required": True, "content": content}
     return found
@@ -202,18 +204,18 @@ def _in_headers(said: Operation) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "header", "description": kind.pop("description"), "schema": kind}
 
 
-def _form_schema(noun: type[Noun]) -> dict[str, Any]:
+def _form_schema(noun: type[Noun], file: str) -> dict[str, Any]:
     """The noun's fields, its audio as a file; all by themselves, for a form has no references."""
     schema = _without_null(noun.model_json_schema())
     properties = dict(schema["properties"])
     properties.pop("audio", None)
     required = [name for name in schema.get("required", ()) if name != "audio"]
     inner = {"$defs": schema["$defs"]} if "$defs" in schema else {}
-    fields = {"file": FILE} | properties
+    fields = {file: FILE} | properties
     return {
         "type": "object",
         "properties": fields,
-        "required": ["file", *required],
+        "required": [file, *required],
         "additionalProperties": False,
     } | inner
 

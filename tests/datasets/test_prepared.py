@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import soundfile
 
+from servers.datasets.clips import check
 from servers.datasets.prepared import Prepared, prepare
 from servers.datasets.report import Report
 from servers.errors import InvalidDataset, StorageFailed
@@ -17,7 +18,8 @@ def test_what_can_be_used_is_there_in_order_and_at_24_kilohertz(tmp_path):
     tone(source / "data" / "slow.wav", hertz=333, rate=16_000)
     lines[1] = line("./data/gone.wav", "It is not there.")
     write(source, [*lines, line("./data/slow.wav", "It  has another\nrate.")])
-    report = prepare(source, folder)
+    report = check(source)
+    prepare(source, folder, report)
     prepared = Prepared.read(folder)
     assert [clip.text for clip in prepared.clips] == [
         "Sentence number 1 is said.",
@@ -37,16 +39,16 @@ def test_where_nothing_can_be_used_there_is_nothing(tmp_path):
     dataset(source)
     write(source, [line("./data/gone.wav", "It is not there.")])
     with pytest.raises(InvalidDataset):
-        prepare(source, folder)
+        prepare(source, folder, check(source))
     assert not folder.parent.exists() or not list(folder.parent.iterdir())
 
 
 def test_one_that_is_there_already_is_not_replaced(tmp_path):
     source, folder = tmp_path / "source", tmp_path / "datasets" / "hero"
     dataset(source)
-    prepare(source, folder)
+    prepare(source, folder, check(source))
     with pytest.raises(StorageFailed):
-        prepare(source, folder)
+        prepare(source, folder, check(source))
     assert len(Prepared.read(folder).clips) == 3
     assert [path.name for path in folder.parent.iterdir()] == ["hero"]
 

@@ -28,11 +28,6 @@ DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 EPOCH = re.compile(r"checkpoint-epoch-(\d+)")
 
 
-def finetunes_folder(data_dir: Path, job_id: str) -> Path:
-    """What the training of that job has made."""
-    return data_dir / "finetunes" / job_id
-
-
 def epoch_folder(folder: Path, epoch: int) -> Path:
     """Of an epoch that is counted from 0, as the names are."""
     return folder / f"checkpoint-epoch-{epoch}"

@@ -89,8 +89,9 @@ class Lifecycle:
         self.trainings.remove(training.id)
 
     def step(self, statuses: Statuses) -> bool:
-        """Takes each training that has one of the statuses as far as it can be taken at once; whether there is
-        one still. Raises EngineUnavailable.
+        """Takes each training of the statuses as far as it can be taken at once; whether there is one still.
+
+        Raises EngineUnavailable.
         """
         self._sweep()
         for training in self._of(statuses):

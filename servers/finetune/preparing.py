@@ -36,8 +36,8 @@ class Preparing:
     def prepare(self, training: Training, wanted: Callable[[str], bool]) -> tuple[str, ...]:
         """Makes the folder; returns what there is to say of it.
 
-        Raises InvalidDataset where nothing can be used, StorageFailed, what the bucket and the engine say, and
-        JobCancelled once the training is not wanted any more.
+        Raises InvalidDataset where nothing can be used, StorageFailed, what the bucket and the engine say,
+        and JobCancelled once the training is not wanted any more.
         """
         home = self._trainings.home(training.id)
         self._fetch(training, home / ZIP)

@@ -12,10 +12,11 @@ from servers.backends.load import backend_class
 from servers.catalog import Catalog
 from servers.engine.device import Device
 from servers.engine.fleet import Fleet
-from servers.engine.models import LOAD_ERROR_S
+from servers.engine.models import LOAD_ERROR_S, Phase
 from servers.errors import ModelLoadFailed
 from servers.settings import Engine
 from servers.speech import ModelSpec
+from servers.trained_voices import TrainedVoice, TrainedVoices
 
 MODELS = """
 backends:
@@ -80,3 +81,22 @@ def test_one_that_somebody_unloads_is_awaited_no_longer(catalog: Catalog) -> Non
     served = fleet(catalog)
     served.unload(ESPEAK)
     assert not served.models[ESPEAK].awaited
+
+
+def test_a_voice_that_is_trained_meanwhile_is_a_model_until_it_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text(MODELS)
+    voices = TrainedVoices(tmp_path)
+    found = fleet(Catalog.load(tmp_path / "models.yaml", voices))
+    before = found.models
+    voices.add(TrainedVoice(id="hero1", speaker="hero", checkpoint=tmp_path))
+    found.look()
+    hero = found.models["qwen3_tts", "hero1"]
+    assert set(before) == {QWEN, ESPEAK}, "other threads look through what was there"
+    assert found.models[QWEN] is before[QWEN]
+    hero.phase = Phase.READY
+    voices.remove("hero1")
+    found.look()
+    assert hero.key in found.models, "its process is there still"
+    hero.phase = Phase.ABSENT
+    found.look()
+    assert set(found.models) == {QWEN, ESPEAK}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ backends:
 """
 
 
+TRAINER = """
+  qwen3_tts_training: {{default: tiny, models: {{tiny: {{checkpoint: {base}}}}}}}
+"""
+
+
 @pytest.fixture
 def engine() -> StandInEngine:
     return StandInEngine()
@@ -44,5 +50,23 @@ def client(models: None, engine: StandInEngine) -> FlaskClient:
 @pytest.fixture
 def stored(models: None, configure: fixtures.Configure, store: Any, engine: StandInEngine) -> FlaskClient:
     """A client of a server with a bucket."""
+    configure(**store.variables())
+    return create_app(engine).test_client()
+
+
+@pytest.fixture
+def trainer(models: None, tmp_path: Path) -> None:
+    """And one that trains, with a folder for a checkpoint."""
+    if find_spec("qwen_tts") is None:  # its import takes long
+        pytest.skip("needs the extra [qwen], for qwen_tts is not installed")
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "model.safetensors").touch()
+    with (tmp_path / "models.yaml").open("a") as file:
+        file.write(TRAINER.format(base=tmp_path / "base"))
+
+
+@pytest.fixture
+def training(trainer: None, configure: fixtures.Configure, store: Any, engine: StandInEngine) -> FlaskClient:
+    """A client of a server that can train, with a bucket; its trainings go on by Lifecycle.step."""
     configure(**store.variables())
     return create_app(engine).test_client()

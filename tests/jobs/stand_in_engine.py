@@ -91,6 +91,13 @@ class StandInEngine(JobsClient):
             self._answer()
             yield Ended(index, self.jobs[job_id])
 
+    def submit(
+        self, jobs: Sequence[dict[str, Any]], *, owner: str | None = None, remote: bool = False
+    ) -> list[str]:
+        self._answer()
+        self.submitted, self.owner = [*self.submitted, *jobs], owner
+        return [self._id(job) for job in jobs]
+
     def cancel(self, job_id: str) -> None:
         self._answer()
         self.cancelled.append(job_id)
@@ -124,7 +131,7 @@ class StandInEngine(JobsClient):
 
     def _id(self, job: dict[str, Any]) -> str:
         """A new job's, or that of the job that its key stands for."""
-        key = job["idempotency_key"]
+        key = job.get("idempotency_key") or uuid.uuid4().hex
         if key in self.by_key:
             known = self.by_key[key]
             if known["payload"] != job["payload"]:
@@ -179,7 +186,7 @@ class ScriptedEngine(JobsClient):
 def ended(job_id: str, outcome: Outcome) -> dict[str, Any]:
     """The job as the engine gives it."""
     job = {"id": job_id, "status": "running", "started_at": 0.25, "finished_at": None}
-    job |= {"result": None, "error": None}
+    job |= {"result": None, "error": None, "progress": 0.0, "progress_details": None}
     if isinstance(outcome, SkylarkError):
         return job | {"status": "failed", "finished_at": 1.0, "error": outcome.to_dict()}
     if outcome is not None:

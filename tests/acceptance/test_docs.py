@@ -75,6 +75,7 @@ AGENTS = "needs the agents' packages, which are not installed here; run by hand"
 REDIS = "needs a Redis with workers in it; tests/rpc, tests/cli/test_worker.py"
 BALANCER = "needs a load balancer in AWS; tests/lambda_/start"
 CLOUD = "needs an appliance in a cloud; tests/cli/test_gpu.py"
+TRAINED = "needs a Base checkpoint of gigabytes; tests/acceptance/test_finetune.py"
 NOT_RUN = {
     block.strip(): reason
     for block, reason in {
@@ -99,6 +100,17 @@ curl -sS http://127.0.0.1:8000/voice-design -H 'Content-Type: application/json' 
   "text": "Welcome to this audiobook.",
   "instruct": "A warm male voice, middle-aged, calm and authoritative"}' --output voice_design.wav
 """: "needs a VoiceDesign checkpoint of gigabytes; tests/acceptance/test_qwen3_tts.py",
+        "scripts/setup-finetune\nscripts/start-api": "pulls gigabytes from the hub",
+        """
+curl -sS http://127.0.0.1:8000/finetune -F dataset=@voice.zip -F speaker_name=hero_voice -F num_epochs=10
+""": TRAINED,
+        """
+curl -sS http://127.0.0.1:8000/infer/a1b2c3d4e5f6 -H 'Content-Type: application/json' \\
+  -d '{"text": "Hello, welcome to our audiobook.", "upload_to_s3": false}' --output hello.wav
+curl -sS http://127.0.0.1:8000/infer/a1b2c3d4e5f6/batch -H 'Content-Type: application/json' -d '{
+  "items": [{"text": "Chapter one. The adventure begins.", "filename": "ch1_001.wav"},
+            {"text": "Our hero stood at the crossroads.", "filename": "ch1_002.wav"}]}'
+""": TRAINED,
         "skylark models pull qwen3-tts-1.7b-customvoice whisper-large-v3 align-en": (
             "pulls gigabytes from the hub; tests/cli/test_models.py pulls from a stand-in"
         ),
@@ -160,7 +172,8 @@ docker exec -it redis redis-cli GET worker:tts-worker-0
         ),
         """
 TTS_API_KEY="a long secret" podman run --detach --name speech --read-only --stop-timeout 105 \\
-  --publish 127.0.0.1:5000:5000 --publish 127.0.0.1:5001:5001 --volume state:/var/lib/skylark/ \\
+  --publish 127.0.0.1:5000:5000 --publish 127.0.0.1:5001:5001 --publish 127.0.0.1:8000:8000 \\
+  --volume state:/var/lib/skylark/ \\
   --env TTS_API_KEY skylark:cpu
 """: CONTAINER,
         """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from servers.finetune import design, finetune, health, infer, jobs, operations, storage
+from servers.finetune import clone, design, finetune, health, infer, jobs, operations, storage
 from servers.jobs.client import JobsClient
 from servers.web.door import SPEAKING, create_door
 
-BLUEPRINTS = [health.bp, operations.bp, storage.bp, design.bp, finetune.bp, jobs.bp, infer.bp]
+BLUEPRINTS = [health.bp, operations.bp, storage.bp, design.bp, clone.bp, finetune.bp, jobs.bp, infer.bp]
 
 
 def create_app(client: JobsClient | None = None) -> Flask:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Annotated
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
 from pydantic import Field
 
-from servers.errors import InvalidRequest, SkylarkError
-from servers.finetune.measuring import Measuring
-from servers.finetune.outputs import destination, placed, wav_reply
+from servers.errors import InvalidRequest
+from servers.finetune.outputs import destination
 from servers.finetune.paths import check_part, job_folder
+from servers.finetune.speaking import Work, one_spoken
 from servers.jobs.durations import INFERENCE_VOICE_DESIGN
 from servers.jobs.request import Item, Requester
-from servers.jobs.requests import QueueOptions
-from servers.jobs.to_bucket import Destination, Uploaded, uploaded
+from servers.jobs.to_bucket import Destination
 from servers.limits import check_texts
 from servers.settings import Limits
 from servers.speech import Noun, Text
@@ -82,14 +80,5 @@ def voice_design() -> Response:
     door, who = requests(), requester()
     asked.check(door.limits)
     into = asked.destination(who)
-    model = QueueOptions(model="/".join(door.designing.model().key))
-    with door.submit(model, [asked.item()], who, live=into is not None) as request:
-        made = request.outcomes() if into is None else uploaded(request, into)
-        with closing(Measuring.here(INFERENCE_VOICE_DESIGN).outcomes(request, made)) as outcomes:
-            match next(outcomes):
-                case SkylarkError() as error:
-                    raise error
-                case Uploaded() as there:
-                    return jsonify(placed(there, asked.text))
-                case done:
-                    return wav_reply(done)
+    work = Work(INFERENCE_VOICE_DESIGN, "/".join(door.designing.model().key), who)
+    return one_spoken(work, asked.item(), into)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from typing import Annotated, Any
+from typing import Annotated
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 from pydantic import Field
 
-from servers.errors import Conflict, InvalidRequest, JobNotFound, SkylarkError
+from servers.errors import Conflict, InvalidRequest, JobNotFound
 from servers.finetune.health import storage_configured
 from servers.finetune.jobs import ready
-from servers.finetune.measuring import Measuring
-from servers.finetune.outputs import destination, placed, wav_reply
-from servers.finetune.paths import book_folder, check_part, job_folder
+from servers.finetune.outputs import destination
+from servers.finetune.paths import book_folder, check_filenames, check_part, job_folder
+from servers.finetune.speaking import Work, all_uploaded, one_spoken
 from servers.finetune.trainings import Training
 from servers.jobs.durations import INFERENCE_CUSTOM_VOICE
 from servers.jobs.request import Item
-from servers.jobs.requests import QueueOptions
-from servers.jobs.to_bucket import Uploaded, uploaded
 from servers.limits import check_count, check_texts, check_together
 from servers.settings import Limits
 from servers.speech import Noun, Text
@@ -89,17 +86,6 @@ class InferenceBatch(Placed):
         check_texts(self.language, limits, "language")
         check_together([each.text for each in self.items], limits, "items")
 
-    def filenames(self, folder: str) -> list[str | None]:
-        """Raises InvalidRequest for one that cannot be, or is there twice."""
-        names = [each.filename for each in self.items]
-        for index, name in enumerate(names):
-            if name is not None:
-                check_part(name, folder, f"items.{index}.filename")
-                if name in names[:index]:
-                    message = f"two items cannot have the same file, {name!r}"
-                    raise InvalidRequest(message, param=f"items.{index}.filename")
-        return names
-
 
 @bp.post("/infer/<job_id>")
 @operation(
@@ -119,16 +105,7 @@ def infer(job_id: str) -> Response:
             check_part(asked.s3_filename, folder, "s3_filename")
         into = destination(folder, [asked.s3_filename])
     item = _item(voice, asked.text, asked.language, asked.instruct)
-    with requests().submit(_model(voice), [item], who, live=into is not None) as spoken:
-        made = spoken.outcomes() if into is None else uploaded(spoken, into)
-        with closing(Measuring.here(INFERENCE_CUSTOM_VOICE).outcomes(spoken, made)) as outcomes:
-            match next(outcomes):
-                case SkylarkError() as error:
-                    raise error
-                case Uploaded() as there:
-                    return jsonify(placed(there, asked.text) | {"job_id": voice.id})
-                case done:
-                    return wav_reply(done)
+    return one_spoken(Work(INFERENCE_CUSTOM_VOICE, _model(voice), who, voice.id), item, into)
 
 
 @bp.post("/infer/<job_id>/batch")
@@ -142,27 +119,16 @@ def batch(job_id: str) -> Response:
     voice, who = ready(job_id), requester()
     asked.check(requests().limits)
     folder = asked.folder(who.owner, voice.id)
-    into = destination(folder, asked.filenames(folder))
+    into = destination(folder, check_filenames([each.filename for each in asked.items], folder))
     items = [
         _item(voice, each.text, each.language or asked.language, each.instruct, f"items.{index}.")
         for index, each in enumerate(asked.items)
     ]
-    with requests().submit(_model(voice), items, who) as spoken:
-        made = Measuring.here(INFERENCE_CUSTOM_VOICE).outcomes(spoken, uploaded(spoken, into))
-        with closing(made) as outcomes:
-            told = [_told(voice, each, outcome) for each, outcome in zip(asked.items, outcomes, strict=True)]
-    return jsonify(told)
+    return all_uploaded(Work(INFERENCE_CUSTOM_VOICE, _model(voice), who, voice.id), items, into)
 
 
-def _told(voice: Training, item: BatchItem, outcome: Any) -> dict[str, Any]:
-    if isinstance(outcome, SkylarkError):
-        failed = {"text": item.text, "filename": item.filename, "error": outcome.to_dict()}
-        return failed | {"job_id": voice.id}
-    return placed(outcome, item.text) | {"job_id": voice.id}
-
-
-def _model(voice: Training) -> QueueOptions:
-    return QueueOptions(model=f"{BACKEND}/{voice.id}")
+def _model(voice: Training) -> str:
+    return f"{BACKEND}/{voice.id}"
 
 
 def _item(voice: Training, text: str, language: str, instruct: str, within: str = "") -> Item:

@@ -30,6 +30,16 @@ def destination(folder: str, names: Sequence[str | None]) -> Destination:
     return Destination(bucket(settings().s3), FORMAT, folder, keys, today=None)
 
 
+def there_already(into: Destination) -> dict[int, dict[str, Any]]:
+    """Where those of the files are that the bucket has, by their index. Raises as Bucket does."""
+    named = {index: key for index, key in enumerate(into.keys) if key is not None}
+    places = {index: into.bucket.place(key) for index, key in named.items() if into.bucket.has(key)}
+    return {
+        index: {"s3_url": each.s3_url, "presigned_url": each.presigned_url, "s3_key": each.s3_key}
+        for index, each in places.items()
+    }
+
+
 def placed(made: Uploaded, text: str) -> dict[str, Any]:
     """What is said of audio in the bucket."""
     return {

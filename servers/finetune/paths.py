@@ -6,6 +6,8 @@ audio/segments/<book_id>/<chapter_id>/<file>
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from servers.buckets.keys import check_key, owners_prefix
 from servers.errors import InvalidRequest
 from servers.settings import settings
@@ -36,6 +38,17 @@ def check_part(part: str, folder: str, param: str) -> None:
     if not part:
         raise InvalidRequest(f"{param!r} is empty", param=param)
     check_key(folder + part, folder, param)
+
+
+def check_filenames(names: Sequence[str | None], folder: str) -> Sequence[str | None]:
+    """The same ones, of a body's items. Raises InvalidRequest for one that cannot be, or is there twice."""
+    for index, name in enumerate(names):
+        if name is not None:
+            param = f"items.{index}.filename"
+            check_part(name, folder, param)
+            if name in names[:index]:
+                raise InvalidRequest(f"two items cannot have the same file, {name!r}", param=param)
+    return names
 
 
 def _own(owner: str | None) -> str:

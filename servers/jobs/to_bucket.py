@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import IO, cast
@@ -57,6 +57,10 @@ class Destination:
     prefix: str
     keys: Sequence[str | None]
     today: date | None
+
+    def of(self, indices: Sequence[int]) -> Destination:
+        """For some of the jobs alone."""
+        return replace(self, keys=[self.keys[index] for index in indices])
 
     def upload(self, index: int, name: str) -> Upload:
         """`name` is the job's id, or what else nobody can guess."""

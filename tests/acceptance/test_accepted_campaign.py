@@ -15,4 +15,4 @@ def test_what_was_accepted_is_done_once_whatever_is_killed_and_however_functions
     assert (outcome.lost, outcome.twice, outcome.wrong, campaign.client.faults) == ([], [], [], [])
     assert campaign.client.unheard > 0
     assert campaign.killed["intake"] > 0
-    assert outcome.most_attempts > 1, "a campaign that interrupts nothing proves nothing"
+    assert campaign.met > 0 or outcome.most_attempts > 1, "a campaign that interrupts nothing proves nothing"

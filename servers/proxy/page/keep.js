@@ -76,6 +76,7 @@ async function within(store, mode, wish) {
     const request = wish(transaction.objectStore(store));
     transaction.oncomplete = () => resolve(request.result);
     transaction.onabort = () => reject(refused(transaction.error));
+    transaction.commit(); // a page that goes hears no more of its request, and would not end it by itself
   });
 }
 

@@ -6,7 +6,10 @@ import { Take } from "./takes.js";
 const MOST_IN_MEMORY = 60;
 const START = { index: 0, offsetS: 0 };
 
-/** Whatever is asked of it goes one after the other, so that what is written last is what stays. */
+/**
+ * Takes are written one after the other, so that what is written last is what stays. Scripts and places go at
+ * once, and the browser keeps their order: a page that goes has no time to wait for the takes before them.
+ */
 export class Kept {
   #keep;
   #name;
@@ -37,17 +40,16 @@ export class Kept {
   saveScript({ sentences, ...script }) {
     const plain = sentences.map(({ text, voice, paragraph, body, take, other }) =>
       ({ text, voice, paragraph, body, take: take.id, other: other?.id ?? null }));
-    return this.#write(() => this.#keep.put("scripts", this.#name, { ...script, sentences: plain }));
+    return this.#atOnce(this.#name, { ...script, sentences: plain });
   }
 
   /** Where in it one is, which changes more often: {place, running, speed, blank}. */
   savePlace(where) {
-    return this.#write(() =>
-      this.#keep.put("scripts", placeOf(this.#name), { ...where, savedAt: Date.now() }));
+    return this.#atOnce(placeOf(this.#name), { ...where, savedAt: Date.now() });
   }
 
   saveBook(book) {
-    return this.#write(() => this.#keep.put("scripts", bookOf(this.#name), book));
+    return this.#atOnce(bookOf(this.#name), book);
   }
 
   /** One that is done, or that has its name: it is asked for by that after a reload. */
@@ -108,6 +110,12 @@ export class Kept {
   #used(take) {
     this.#recent = [...this.#recent.filter((each) => each !== take), take];
     while (this.#recent.length > MOST_IN_MEMORY) this.#recent.shift().unload();
+  }
+
+  #atOnce(key, value) {
+    const written = this.#keep.put("scripts", key, value).catch(this.#onError);
+    this.#queue = Promise.all([this.#queue, written]);
+    return written;
   }
 
   #write(act) {

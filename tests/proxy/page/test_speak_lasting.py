@@ -74,6 +74,15 @@ def test_who_speaks_before_what_was_kept_is_there_hears_the_new_text(speaking):
     assert [body["input"] for _, _, body in speaking.bodies] == ["This one is new."]
 
 
+LEAVES_AT_ONCE = """() => {
+  new MutationObserver(() => {
+    const buttons = [...document.querySelectorAll("#speak button")];
+    if (buttons.some((b) => b.textContent === "Pause" && b.checkVisibility())) location.href = "about:blank";
+  }).observe(document.getElementById("speak"), { subtree: true, childList: true, attributes: true });
+  [...document.querySelectorAll("#speak button")].find((b) => b.textContent === "Speak").click();
+}"""
+
+
 def test_what_was_not_finished_goes_on_after_a_reload(speaking):
     text = " ".join(f"This is sentence number {n}." for n in range(40))
     speaking.speak(text)
@@ -86,6 +95,17 @@ def test_what_was_not_finished_goes_on_after_a_reload(speaking):
     assert given.tobytes() in whole.tobytes()
     spoken = {body["input"]: key for _, key, body in speaking.bodies}
     assert len(spoken) == 40
+
+
+def test_who_leaves_at_once_after_speaking_finds_it_there(speaking):
+    """Before anything was written of it by the clock: text and place are written as the page goes."""
+    speaking.text.fill(TEXT)
+    speaking.page.evaluate(LEAVES_AT_ONCE)
+    speaking.page.wait_for_url("about:blank")
+    speaking.open()
+    expect(speaking.text).to_have_value(TEXT)
+    speaking.plays_by("Resume")
+    speaking.until_made()
 
 
 def test_a_connection_that_breaks_is_gone_on_with_at_the_very_sample(speaking):

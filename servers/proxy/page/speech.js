@@ -12,6 +12,8 @@ const AWAY = new Set(["machine_off", "upstream_unreachable", "unreachable", ...B
 const PASSING = new Set(["unreachable", "broken_off", ...BUSY]);
 /** A server that dies in this moment fails once; one that is none of ours does so each time. */
 const MOST_BROKEN = 3;
+const NO_STREAM =
+  "What answered is no speech: tell whoever runs this page that its server_url leads to something else.";
 
 /** Whether the machine, or the way to it, has to be waited for. */
 export function isAway(error) {
@@ -76,6 +78,9 @@ async function* once({ body, key, from, signal, onJob }) {
     headers: { "Idempotency-Key": key, Accept: "text/event-stream" },
     signal,
   });
+  if (response.headers.get("Content-Type")?.startsWith("application/json")) {
+    throw new ApiError({ code: "upstream_failed", message: NO_STREAM });
+  }
   onJob(response.headers.get("X-Job-Id"));
   const rate = Number(response.headers.get("X-Sample-Rate"));
   let position = from;

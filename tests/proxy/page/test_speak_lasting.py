@@ -132,6 +132,13 @@ def test_a_connection_that_breaks_is_gone_on_with_at_the_very_sample(speaking):
     expect(speaking.words).to_have_text(SENTENCES[1].split())
 
 
+def test_what_answers_json_in_place_of_speech_is_said_and_not_asked_for_long(speaking):
+    speaking.page.route("**/api/speech*", lambda route: route.fulfill(json={"detail": "wrong key"}))
+    speaking.speak(SENTENCES[0])
+    expect(speaking.page.locator("#speak .reading-text")).to_contain_text("What answered is no speech")
+    assert len(speaking.bodies) == 4
+
+
 BROKEN_OFF = {"type": "error", "error": {"code": "engine_unavailable", "message": "It was begun again."}}
 
 

@@ -100,6 +100,12 @@ curl -sS http://127.0.0.1:8000/voice-design -H 'Content-Type: application/json' 
   "text": "Welcome to this audiobook.",
   "instruct": "A warm male voice, middle-aged, calm and authoritative"}' --output voice_design.wav
 """: "needs a VoiceDesign checkpoint of gigabytes; tests/acceptance/test_qwen3_tts.py",
+        """
+curl -sS http://127.0.0.1:8000/voice-clone/batch -H 'Content-Type: application/json' -d '{
+  "ref_audio_url": "https://example.com/audio/sample.wav",
+  "ref_text": "This is the reference spoken text.",
+  "items": [{"text": "First sentence to generate in this voice.", "filename": "clone_001.wav"}]}'
+""": "needs a Base checkpoint of gigabytes, and the internet; tests/finetune/test_clone.py",
         "scripts/setup-finetune\nscripts/start-api": "pulls gigabytes from the hub",
         """
 curl -sS http://127.0.0.1:8000/finetune -F dataset=@voice.zip -F speaker_name=hero_voice -F num_epochs=10

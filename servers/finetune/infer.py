@@ -104,7 +104,7 @@ def infer(job_id: str) -> Response:
         if asked.s3_filename is not None:
             check_part(asked.s3_filename, folder, "s3_filename")
         into = destination(folder, [asked.s3_filename])
-    item = _item(voice, asked.text, asked.language, asked.instruct)
+    item = _item(asked.text, asked.language, asked.instruct)
     return one_spoken(Work(INFERENCE_CUSTOM_VOICE, _model(voice), who, voice.id), item, into)
 
 
@@ -121,7 +121,7 @@ def batch(job_id: str) -> Response:
     folder = asked.folder(who.owner, voice.id)
     into = destination(folder, check_filenames([each.filename for each in asked.items], folder))
     items = [
-        _item(voice, each.text, each.language or asked.language, each.instruct, f"items.{index}.")
+        _item(each.text, each.language or asked.language, each.instruct, f"items.{index}.")
         for index, each in enumerate(asked.items)
     ]
     return all_uploaded(Work(INFERENCE_CUSTOM_VOICE, _model(voice), who, voice.id), items, into)
@@ -131,8 +131,9 @@ def _model(voice: Training) -> str:
     return f"{BACKEND}/{voice.id}"
 
 
-def _item(voice: Training, text: str, language: str, instruct: str, within: str = "") -> Item:
-    payload = {"task": "synthesize", "text": text, "language": language, "voice": voice.speaker_name}
+def _item(text: str, language: str, instruct: str, within: str = "") -> Item:
+    """In the only voice that the model has: named, it could also be a cloned one of the same name."""
+    payload = {"task": "synthesize", "text": text, "language": language}
     if instruct:
         payload["instruct"] = instruct
     return Item(payload, {name: f"{within}{name}" for name in ("text", "language", "instruct")})

@@ -192,7 +192,7 @@ class Lifecycle:
             raise BackendFailed("the engine does not know the training's job any more") from None
 
     def _load(self, training: Training) -> None:
-        payload = {"task": "synthesize", "text": FIRST_WORDS, "voice": training.speaker_name}
+        payload = {"task": "synthesize", "text": FIRST_WORDS}  # it has one voice
         job = self._client.get(self._submit(training, "first-words", BACKEND, training.id, payload))
         if job["finished_at"] is None:
             return

@@ -32,7 +32,7 @@ def test_a_text_goes_into_the_bucket_where_there_is_one(
     assert list(store.objects()) == [placed["s3_key"]]
     job = engine.submitted[-1]
     assert (job["model_type"], job["model"]) == ("qwen3_tts", voice)
-    assert job["payload"] == {"task": "synthesize", "voice": "hero", "instruct": "calm"} | HELLO
+    assert job["payload"] == {"task": "synthesize", "instruct": "calm"} | HELLO
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,8 @@ def voice_clone() -> Response:
     there = {} if into is None or asked.overwrite else there_already(into)
     missing = [index for index in range(len(asked.items)) if index not in there]
     replies: dict[int, dict[str, Any]] = {
-        index: {"text": asked.items[index].text, "skipped": True} | place for index, place in there.items()
+        index: {"text": asked.items[index].text, "skipped": True, "sample_rate": None, "job_id": None} | place
+        for index, place in there.items()
     }
     if missing:
         model = "/".join(door.cloning.model().key)
@@ -117,7 +118,7 @@ def voice_clone() -> Response:
 
 def _clip(named: str) -> BinaryIO:
     """Of a voice that can be cloned. Raises what is wrong with it, and with where it is to be had."""
-    clip = _fetched(named) if named.startswith(("http://", "https://")) else _decoded(named)
+    clip = _fetched(named) if named[:8].lower().startswith(("http://", "https://")) else _decoded(named)
     try:
         clip_length_s(clip, FIELD)
         clip_samples(clip, SAMPLE_RATE, FIELD)

@@ -7,8 +7,11 @@ first. How many bytes and how many seconds it may take is bounded in all.
 from __future__ import annotations
 
 import socket
+import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
@@ -17,6 +20,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import urllib3
 from pydantic.networks import IPvAnyNetwork
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from servers.errors import InvalidRequest, TooLarge
 from servers.storage import storing
@@ -46,23 +50,30 @@ class Fetcher:
             with self._asked(url, param, deadline) as response:
                 if response.status not in REDIRECTING or "Location" not in response.headers:
                     return self._content(response, param, deadline)
-                url = urljoin(url, response.headers["Location"])
+                url = _joined(url, response.headers["Location"], param)
         raise InvalidRequest(f"{param!r} leads on more than {REDIRECTS} times", param=param)
 
-    def _asked(self, url: str, param: str, deadline: float) -> urllib3.BaseHTTPResponse:
+    @contextmanager
+    def _asked(self, url: str, param: str, deadline: float) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The connection is shut at the deadline, also under a server that answers byte by byte."""
         parts = _parts(url, param)
-        pool = self._pool(parts, self._address(parts, param), deadline)
+        connection = self._connection(parts, self._address(parts, param), deadline)
+        clock = threading.Timer(max(0.0, deadline - time.monotonic()), _shut, [connection])
+        clock.daemon = True
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Host": parts.netloc.rpartition("@")[2], "Accept-Encoding": "identity"}
-        try:
-            return pool.urlopen(
-                "GET", target, headers=headers, redirect=False, retries=False, preload_content=False
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise InvalidRequest(
-                f"{param!r} cannot be fetched: {parts.hostname} does not answer ({type(error).__name__})",
-                param=param,
-            ) from None
+        with closing(connection):
+            try:
+                clock.start()
+                connection.request("GET", target, headers=headers, preload_content=False)
+                response = connection.getresponse()
+            except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
+                message = f"{parts.hostname} does not answer ({type(error).__name__})"
+                raise InvalidRequest(f"{param!r} cannot be fetched: {message}", param=param) from None
+            else:
+                yield response
+            finally:
+                clock.cancel()
 
     def _address(self, parts: SplitResult, param: str) -> str:
         """Where the host is. Raises InvalidRequest unless each of its addresses may be asked."""
@@ -83,12 +94,13 @@ class Fetcher:
             return True
         return address.is_global and not address.is_multicast
 
-    def _pool(self, parts: SplitResult, address: str, deadline: float) -> urllib3.HTTPConnectionPool:
-        timeout = urllib3.Timeout(total=max(0.1, deadline - time.monotonic()))
+    def _connection(self, parts: SplitResult, address: str, deadline: float) -> HTTPConnection:
+        timeout = max(0.1, deadline - time.monotonic())
         if parts.scheme == "http":
-            return urllib3.HTTPConnectionPool(address, _port(parts), timeout=timeout)
-        return urllib3.HTTPSConnectionPool(
-            address, _port(parts), timeout=timeout, ca_certs=DEFAULT_CA_BUNDLE_PATH,
+            return HTTPConnection(address, _port(parts), timeout=timeout)
+        return HTTPSConnection(
+            address, _port(parts), timeout=timeout,
+            cert_reqs="CERT_REQUIRED", ca_certs=DEFAULT_CA_BUNDLE_PATH,
             server_hostname=parts.hostname, assert_hostname=parts.hostname,
         )  # fmt: skip
 
@@ -100,13 +112,13 @@ class Fetcher:
         file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - the caller's
         try:
             while piece := _piece(response, param):
-                if time.monotonic() > deadline:
-                    message = f"{param!r} takes longer than {self._within_s:g} s to be fetched"
-                    raise InvalidRequest(message, param=param)
                 with storing("the recording"):
                     file.write(piece)
                 if file.tell() > self._most_bytes:
                     raise TooLarge(f"{param!r} has more than {self._most_bytes:,} bytes", param=param)
+            if time.monotonic() > deadline:  # what has come by then may be a part
+                message = f"{param!r} takes longer than {self._within_s:g} s to be fetched"
+                raise InvalidRequest(message, param=param)
             file.seek(0)
         except BaseException:
             file.close()
@@ -122,10 +134,27 @@ def _piece(response: urllib3.BaseHTTPResponse, param: str) -> bytes:
         raise InvalidRequest(message, param=param) from None
 
 
+def _shut(connection: HTTPConnection) -> None:
+    if connection.sock is not None:
+        with suppress(OSError):  # it has ended in this moment
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _joined(url: str, location: str, param: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise InvalidRequest(f"{param!r} leads to what is no URL", param=param) from None
+
+
 def _parts(url: str, param: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _port(parts)
+        parts.netloc.encode("ascii")
+    except UnicodeEncodeError:
+        message = f"{param!r}: the host has letters that a URL has in Punycode, as xn--r8jz45g.jp"
+        raise InvalidRequest(message, param=param) from None
     except ValueError:
         raise InvalidRequest(f"{param!r} is no URL", param=param) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:

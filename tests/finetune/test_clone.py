@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,17 @@ def asked(reference: bytes | str | None = None, **more: Any) -> dict[str, Any]:
 def site() -> Iterator[dict[str, bytes | str]]:
     """What a web server on loopback has: bytes, or where it sends on to. Its address is at ""."""
     pages: dict[str, bytes | str] = {}
+    ended = Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             page = pages.get(self.path, b"")
+            if self.path == "/drips":  # a header without an end, until its client has gone
+                self.wfile.write(b"HTTP/1.0 200 OK\r\nX: ")
+                with suppress(OSError):
+                    while not ended.wait(0.05):
+                        self.wfile.write(b"x")
+                return
             self.send_response(302 if isinstance(page, str) else 200 if page else 404)
             if isinstance(page, str):
                 self.send_header("Location", page)
@@ -66,6 +74,7 @@ def site() -> Iterator[dict[str, bytes | str]]:
     thread.start()
     pages[""] = f"http://127.0.0.1:{server.server_port}"
     yield pages
+    ended.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -92,6 +101,7 @@ def test_what_is_in_the_bucket_is_spoken_again_only_where_that_is_wanted(
     store.client.put_object(Bucket=BUCKET, Key=key, Body=b"before")
     first, second = stored.post(PATH, json=asked()).get_json()
     assert (first["s3_key"], first["skipped"], "skipped" in second) == (key, True, False)
+    assert set(second) - {"duration_s", "finish_reason"} == set(first) - {"skipped"}
     assert [each["text"] for each in engine.payloads] == ["Second."]
     assert store.objects()[key] == b"before"
     stored.post(PATH, json=asked(overwrite=True))
@@ -138,15 +148,16 @@ def test_only_public_addresses_are_fetched_from(
 @pytest.mark.parametrize(
     ("page", "says"),
     [("/none", "answered 404"), ("/round", "more than 5 times"), ("/inside", "not on the public internet"),
-     ("/file", "http or https"), ("/text", "audio")],
+     ("/file", "http or https"), ("/text", "audio"), ("/odd", "no URL"), ("/drips", "longer than 2 s")],
 )  # fmt: skip
 def test_what_a_url_leads_to_has_to_be_a_recording(
     models: None, configure: Configure, engine: StandInEngine, site: dict[str, Any], page: str, says: str
 ) -> None:
-    configure(SKYLARK_FINETUNE__FETCH_NETWORKS=LOOPBACK)
+    configure(SKYLARK_FINETUNE__FETCH_NETWORKS=LOOPBACK, SKYLARK_FINETUNE__FETCH_S="2")
     site |= {
         "/round": "/round",
         "/inside": "http://10.0.0.1/",
+        "/odd": "http://[bad/",
         "/file": "file:///etc/passwd",
         "/text": b"no audio",
     }
@@ -163,7 +174,10 @@ def test_what_a_url_leads_to_has_to_be_a_recording(
         (asked(wav(0.01)), "ref_audio_url"),
         (asked(wav(100.0)), "ref_audio_url"),
         (asked(wav(level=0.0)), "ref_audio_url"),
+        (asked(wav(3_600.0)), "ref_audio_url"),
         (asked("!not base64"), "ref_audio_url"),
+        (asked("HTTP://"), "ref_audio_url"),
+        (asked("http://例え.jp/a.wav"), "ref_audio_url"),
         (asked("data:audio/wav,abc"), "ref_audio_url"),
         (asked(ref_text=" "), "ref_text"),
         (asked(items=[]), "items"),

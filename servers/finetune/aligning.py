@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from servers.errors import InvalidRequest, MissingExtra, ModelLoadFailed, SkylarkError, UnknownModel
+from servers.finetune.trainings import PRIORITY
 from servers.jobs.client import JobsClient
 from servers.jobs.requests import Requests
 
 TASK = "align"
-PRIORITY = 100
-"""Behind whatever somebody waits for."""
 ONE_S = 3_600.0
 """How long one recording is waited for, while others are served first."""
 NOBODY_LISTENS = (MissingExtra, ModelLoadFailed, UnknownModel)

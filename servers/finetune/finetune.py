@@ -21,7 +21,7 @@ from servers.datasets.speaker import check_speaker
 from servers.errors import InvalidDataset, InvalidRequest, JobNotFound, MissingExtra, StorageFailed
 from servers.finetune.jobs import described, lifecycle
 from servers.finetune.lifecycle import TRAINER
-from servers.finetune.paths import book_folder
+from servers.finetune.paths import check_part
 from servers.finetune.trainings import ZIP, Training
 from servers.settings import settings
 from servers.speech import ModelSpec, Noun
@@ -83,15 +83,7 @@ class Fields(Noun):
             raise InvalidRequest("'chapter_id' is one of a book: give its book_id", param="chapter_id")
         for name in ("book_id", "chapter_id", "character_id"):
             if (part := getattr(self, name)) is not None:
-                check_part(part, name)
-
-
-def check_part(part: str, param: str) -> None:
-    """Raises InvalidRequest for what can be no part of a path in the bucket."""
-    try:
-        book_folder(None, part)
-    except InvalidRequest as error:
-        raise InvalidRequest(error.message.replace("'book_id'", repr(param)), param=param) from None
+                check_part(part, "", name)
 
 
 class InBucket(Fields):

@@ -19,7 +19,7 @@ from typing import Any
 
 from servers.errors import BackendFailed, EngineUnavailable, JobCancelled, JobNotFound, SkylarkError
 from servers.finetune.preparing import Preparing
-from servers.finetune.trainings import Status, Training, Trainings
+from servers.finetune.trainings import PRIORITY, Status, Training, Trainings
 from servers.jobs.client import JobsClient
 from servers.jobs.durations import PREPARE_DATA, TRAINING, Durations
 from servers.jobs.requests import Requests
@@ -28,8 +28,6 @@ from servers.trained_voices import BACKEND, TrainedVoice, TrainedVoices, finetun
 
 TRAINER = "qwen3_tts_training"
 """The backend that trains."""
-PRIORITY = 100
-"""Of a training and its first words: behind whatever somebody waits for."""
 FIRST_WORDS = "This is a voice of its own."
 """A voice is ready once it has said them."""
 Statuses = tuple[Status, ...]

@@ -22,6 +22,8 @@ from servers.speech import Noun
 from servers.storage import storing
 
 RECORD, ZIP, UNPACKED, REPORT = "training.json", "dataset.zip", "unpacked", "report.json"
+PRIORITY = 100
+"""Of every job of a training: behind whatever somebody waits for."""
 ID = re.compile(r"[0-9a-f]{12}")
 
 
